@@ -1,0 +1,3 @@
+foreach(part bytes buf err clock crypto text file log)
+  lt_test(base_${part} DEPS base test_harness)
+endforeach()
