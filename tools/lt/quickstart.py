@@ -36,8 +36,8 @@ def call(*argv):
 
 class Installation:
     def __init__(self, build):
-        self.lienthong = build / "gateway/cli/lienthong"
-        mock = build / "adapters/mock/lienthong-mock"
+        self.lienthong = build / "lienthong"
+        mock = build / "lienthong-mock"
         self.kafka = Kafka(VAR / "kafka", PORTS["Kafka"])
 
         def server(name):

@@ -1,0 +1,129 @@
+"""`tools/bench ingest --json`: requests/s and CPU of the mutual-TLS ingest against a bare libevent TLS server, same run, same load client."""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+
+from tools.lt.stack import ROOT, Failure, Kafka, Process, free_ports, get, wait_for
+
+BUILD = ROOT / "build/release"
+RUN = ROOT / "var/bench"
+PKI = RUN / "pki"
+DIALECTS = {"json": ("opencps-json", "application/json", "h40"), "xml": ("onegate-xml", "application/xml", "h22")}
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def load(port, path, media, body, client, seconds, connections):
+    r = subprocess.run([str(BUILD / "bench_load"), "127.0.0.1", str(port), path, media, str(body), str(PKI / f"{client}.crt"), str(PKI / f"{client}.key"),
+                        str(PKI / "ca.crt"), "1", str(connections), str(seconds)], capture_output=True, text=True)
+    if r.returncode:
+        raise Failure(f"bench_load: {r.stderr.strip()}")
+    return json.loads(r.stdout)
+
+
+def measure(process, port, path, media, body, client, a):
+    """One run against one server: requests/s, CPU microseconds a request of the server, latency."""
+    before = cpu_seconds(process.pid())
+    result = load(port, path, media, body, client, a.seconds, a.connections)
+    cpu = cpu_seconds(process.pid()) - before
+    if result["errors"] or result["other"] or not result["ok"]:
+        raise Failure(f"{process.name}: unexpected answers: {result}; the end of its log:\n{process.tail()}")
+    return {"rps": result["ok"] / result["seconds"], "cpu_us": cpu / result["requests"] * 1e6, "p50_us": result["p50_us"], "p99_us": result["p99_us"],
+            "refused": result["refused"]}
+
+
+def gateway_config(ports, kafka):
+    """The shipped configuration with ports and folders of the benchmark."""
+    text = (ROOT / "config/gateway.yaml").read_text()
+    for old, new in (("127.0.0.1:19092", kafka.bootstrap), ("127.0.0.1:18443", f"127.0.0.1:{ports[1]}"), ("127.0.0.1:19464", f"127.0.0.1:{ports[2]}"),
+                     ("../var/pki", str(PKI)), ("../var/gateway", str(RUN / "state"))):
+        text = text.replace(old, new)
+    config = RUN / "config"
+    shutil.copytree(ROOT / "config", config)
+    for part in config.rglob("*.yaml"):
+        part.write_text(part.read_text().replace("../../var/pki", str(PKI)).replace("../var/pki", str(PKI)))
+    (config / "gateway.yaml").write_text(text.replace("../schemas", str(ROOT / "schemas")))
+    return config / "gateway.yaml"
+
+
+def spread(values):
+    return {"median": round(statistics.median(values), 3), "min": round(min(values), 3), "max": round(max(values), 3)}
+
+
+def ingest(a):
+    shutil.rmtree(RUN, ignore_errors=True)
+    RUN.mkdir(parents=True)
+    ports = free_ports(5)
+    kafka = Kafka(RUN / "kafka", ports[0])
+    jars = ROOT / "var/kafka/jars"
+    if jars.exists():
+        (RUN / "kafka").mkdir()
+        shutil.copytree(jars, RUN / "kafka/jars")
+    subprocess.run([str(ROOT / "tools/pki"), "make", "--dir", str(PKI)], check=True, stdout=subprocess.DEVNULL)
+    for name, (dialect, _, _) in DIALECTS.items():
+        body = subprocess.run([str(ROOT / "tools/loadgen"), "sample", "--dialect", dialect, "--bytes", "1500"], capture_output=True, check=True).stdout
+        (RUN / f"body.{name}").write_bytes(body)
+    config = gateway_config(ports, kafka)
+    echo = Process("echo", RUN, [BUILD / "bench_echo", ports[3], PKI / "server.crt", PKI / "server.key", PKI / "ca.crt", "2"])
+    gateway = Process("gateway", RUN, [BUILD / "lienthong", "run", "--roles", "ingest", "--config", config])
+    rows = {f"{server}_{name}": [] for name in DIALECTS for server in ("echo", "gateway")}
+    try:
+        kafka.start()
+        subprocess.run([str(BUILD / "lienthong"), "topics", "create", "--config", str(config)], check=True, stdout=subprocess.DEVNULL)
+        echo.start()
+        gateway.start()
+        wait_for("the gateway to be ready", lambda: gateway.must_live() and get(f"http://127.0.0.1:{ports[2]}/ready")[0] == 200)
+        for run in range(-1, a.runs):  # the first warms up and is not counted
+            for name, (_, media, client) in DIALECTS.items():
+                for server, process, port in (("echo", echo, ports[3]), ("gateway", gateway, ports[1])):
+                    result = measure(process, port, "/v1/events", media, RUN / f"body.{name}", client, a)
+                    print(f"run {run + 1} {server:8}{name:5} {result['rps']:9.0f}/s  {result['cpu_us']:7.1f} us CPU  p50 {result['p50_us']} us  p99 {result['p99_us']} us",
+                          file=sys.stderr, flush=True)
+                    if run >= 0:
+                        rows[f"{server}_{name}"].append(result)
+    finally:
+        gateway.stop()
+        echo.stop()
+        kafka.stop()
+    out = {"bench": "ingest", "runs": a.runs, "seconds": a.seconds, "connections": a.connections,
+           "body_bytes": {name: (RUN / f"body.{name}").stat().st_size for name in DIALECTS}}
+    for name in DIALECTS:
+        ratios = [g["rps"] / e["rps"] for g, e in zip(rows[f"gateway_{name}"], rows[f"echo_{name}"])]
+        out[f"{name}_ratio"] = round(statistics.median(ratios), 3)
+        out[f"{name}_ratio_spread"] = spread(ratios)
+        out[f"{name}_cpu_ratio"] = round(statistics.median(g["cpu_us"] / e["cpu_us"] for g, e in zip(rows[f"gateway_{name}"], rows[f"echo_{name}"])), 3)
+    out["figures"] = {k: {field: spread([r[field] for r in v]) for field in ("rps", "cpu_us", "p50_us", "p99_us")} for k, v in rows.items()}
+    return out
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tools/bench")
+    parser.add_argument("name", choices=["ingest"])
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--connections", type=int, default=64)
+    a = parser.parse_args()
+    out = ingest(a)
+    if a.json:
+        print(json.dumps(out))
+    else:
+        print(f"JSON {out['json_ratio']} of the bare server, XML with XSD {out['xml_ratio']}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Failure as e:
+        sys.exit(f"tools/bench: {e}")
