@@ -1,0 +1,26 @@
+#include "gateway/cli/adapters.h"
+
+#include "adapters/population/population.h"
+#include "adapters/portal/portal.h"
+
+static const struct lt_adapter_type *const adapters[] = {&lt_portal_adapter, &lt_population_adapter};
+
+const struct lt_adapter_type *lt_adapter_find(const char *name)
+{
+    for (size_t i = 0; i < LT_ARRAY_LEN(adapters); i++)
+        if (strcmp(adapters[i]->name, name) == 0)
+            return adapters[i];
+    return NULL;
+}
+
+void lt_adapters_check(const struct lt_config *c, struct lt_diags *diags)
+{
+    for (size_t i = 0; i < c->targets_len; i++) {
+        const struct lt_adapter_type *a = lt_adapter_find(c->targets[i].adapter);
+        if (!a)
+            lt_yaml_error(diags, c->targets[i].node, "adapter: expected portal or population, got '%s'",
+                          c->targets[i].adapter);
+        else
+            (void)lt_delivery_check(&c->targets[i], a, diags); /* findings are in diags */
+    }
+}

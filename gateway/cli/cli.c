@@ -1,0 +1,101 @@
+#include "gateway/cli/cli.h"
+
+#include "gateway/codec/xml.h"
+
+#include <stdio.h>
+
+#define OPTIONS_MAX 24
+
+static const struct option common[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"json", no_argument, NULL, 'j'},
+    {"dry-run", no_argument, NULL, 'n'},
+    {"help", no_argument, NULL, 'h'},
+};
+
+int lt_cli_option(int argc, char **argv, const struct option *extra, struct lt_cli_options *ret)
+{
+    struct option all[OPTIONS_MAX] = {0};
+    size_t n = 0;
+    for (; n < LT_ARRAY_LEN(common); n++)
+        all[n] = common[n];
+    for (; extra && extra->name && n + 1 < OPTIONS_MAX; extra++)
+        all[n++] = *extra;
+    if (!ret->config) {
+        const char *env = getenv("LIENTHONG_CONFIG");
+        ret->config = env && *env ? env : "config/gateway.yaml";
+    }
+    for (;;) {
+        int o = getopt_long(argc, argv, "c:jnh", all, NULL);
+        switch (o) {
+        case 'c':
+            ret->config = optarg;
+            break;
+        case 'j':
+            ret->json = true;
+            break;
+        case 'n':
+            ret->dry_run = true;
+            break;
+        case 'h':
+            ret->help = true;
+            break;
+        default:
+            return o;
+        }
+    }
+}
+
+static void print_usage(FILE *to, const struct lt_command *c)
+{
+    fprintf(to, "usage: lienthong %s [--config FILE] %s\n  %s\n", c->name, c->arguments, c->summary);
+}
+
+int lt_cli_usage(const struct lt_command *c)
+{
+    print_usage(stderr, c);
+    return LT_EXIT_USAGE;
+}
+
+int lt_cli_help(const struct lt_command *c)
+{
+    print_usage(stdout, c);
+    return LT_EXIT_OK;
+}
+
+int lt_compiled_load(const char *path, struct lt_compiled *ret, struct lt_diags *diags)
+{
+    *ret = (struct lt_compiled){0};
+    lt_xml_init();
+    /* Each step reports what it finds; a later one runs as long as what it needs is there. */
+    if (lt_config_load(path, &ret->config, diags) < 0 || !ret->config)
+        return LT_EXIT_CONFIG;
+    if (lt_tables_new(ret->config, diags, &ret->tables) == LT_OK)
+        (void)lt_routes_new(ret->config, ret->tables, diags, &ret->routes); /* findings are in diags */
+    (void)lt_mappings_new(ret->config, diags, &ret->mappings);
+    return diags->errors ? LT_EXIT_CONFIG : LT_EXIT_OK;
+}
+
+void lt_compiled_deinit(struct lt_compiled *c)
+{
+    lt_routes_free(c->routes);
+    lt_mappings_free(c->mappings);
+    lt_tables_free(c->tables);
+    lt_config_free(c->config);
+    *c = (struct lt_compiled){0};
+}
+
+int lt_compiled_load_or_complain(const char *path, struct lt_compiled *ret)
+{
+    struct lt_diags diags = LT_DIAGS_INIT;
+    int r = lt_compiled_load(path, ret, &diags);
+    if (r != LT_EXIT_OK) {
+        LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(1 << 20);
+        lt_diags_print(&diags, &out);
+        fprintf(stderr, "%slienthong: the configuration %s has errors; `lienthong check` shows all findings\n",
+                out.ptr ? out.ptr : "", path);
+        lt_compiled_deinit(ret);
+    }
+    lt_diags_deinit(&diags);
+    return r;
+}

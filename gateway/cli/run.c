@@ -1,0 +1,282 @@
+/* lienthong run: one process, the roles it is given; equal instances scale out. */
+#include "gateway/base/clock.h"
+#include "gateway/base/file.h"
+#include "gateway/base/log.h"
+#include "gateway/base/version.h"
+#include "gateway/cli/adapters.h"
+#include "gateway/cli/cli.h"
+#include "gateway/core/core.h"
+#include "gateway/ingest/ingest.h"
+#include "gateway/ops/genesis_watch.h"
+#include "gateway/ops/listener.h"
+#include "gateway/ops/notify.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define DRAIN_MS 20000
+
+struct gateway {
+    struct lt_compiled compiled;
+    bool ingest_on, core_on, delivery_on;
+    int64_t started_ms;
+    struct lt_core *core;
+    struct lt_ingest *ingest;
+    struct lt_genesis_watch *genesis;
+    struct lt_delivery_engine **targets;
+    size_t targets_len;
+    struct lt_listener *listener;
+};
+
+/* ---- what the admin listener shows --------------------------------------------------------------------------------
+ */
+
+static bool ready(void *ctx, struct lt_buf *why)
+{
+    struct gateway *g = ctx;
+    bool ok = true;
+    if (g->ingest && !lt_ingest_ready(g->ingest, why)) {
+        lt_buf_char(why, '\n');
+        ok = false;
+    }
+    if (g->core_on && !lt_core_ready(g->core)) {
+        lt_buf_str(why, "core: partitions are loading or stopped, see /status\n");
+        ok = false;
+    }
+    for (size_t i = 0; i < g->targets_len; i++)
+        if (!lt_delivery_ready(g->targets[i])) {
+            lt_buf_printf(why, "delivery to %s: partitions are loading or stopped, see /status\n",
+                          g->compiled.config->targets[i].name);
+            ok = false;
+        }
+    return ok;
+}
+
+static void metrics(void *ctx, struct lt_buf *out)
+{
+    struct gateway *g = ctx;
+    lt_buf_printf(
+        out, "# HELP lt_info Version and instance.\n# TYPE lt_info gauge\nlt_info{version=\"%s\",instance=\"%s\"} 1\n",
+        LT_VERSION, g->compiled.config->instance);
+    if (g->ingest)
+        lt_ingest_metrics(g->ingest, out);
+    if (g->core_on)
+        lt_core_metrics(g->core, out);
+    for (size_t i = 0; i < g->targets_len; i++)
+        lt_delivery_metrics(g->targets[i], out);
+}
+
+static void status(void *ctx, struct lt_json_writer *w)
+{
+    struct gateway *g = ctx;
+    char generation[17];
+    snprintf(generation, sizeof(generation), "%016llx", (unsigned long long)g->compiled.config->generation);
+    lt_json_begin_object(w);
+    lt_json_str(w, "instance", lt_span_str(g->compiled.config->instance));
+    lt_json_str(w, "version", lt_span_str(LT_VERSION));
+    lt_json_str(w, "generation", lt_span_str(generation));
+    lt_json_num(w, "uptime_s", (lt_mono_ms() - g->started_ms) / 1000);
+    if (g->ingest) {
+        lt_json_key(w, LT_SPAN_LIT("ingest"));
+        lt_ingest_status(g->ingest, w);
+    }
+    if (g->core_on) {
+        lt_json_key(w, LT_SPAN_LIT("core"));
+        lt_core_status(g->core, w);
+    }
+    lt_json_key(w, LT_SPAN_LIT("targets"));
+    lt_json_begin_array(w);
+    for (size_t i = 0; i < g->targets_len; i++)
+        lt_delivery_status(g->targets[i], w);
+    lt_json_end_array(w);
+    lt_json_end_object(w);
+}
+
+/* ---- starting and stopping
+ * -------------------------------------------------------------------------------------------- */
+
+static int open_kafka(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
+{
+    (void)ctx;
+    return lt_log_kafka_new(s, ret, err);
+}
+
+/* Rule 16: at once. Nothing is open that a successor would not find out by itself. */
+static void on_fatal(void *ctx, int exit_code, const char *text)
+{
+    (void)ctx;
+    fprintf(stderr, "lienthong run: %s\n", text);
+    _exit(exit_code);
+}
+
+static int start_targets(struct gateway *g)
+{
+    const struct lt_config *c = g->compiled.config;
+    g->targets = lt_calloc(LT_MAX(c->targets_len, 1), sizeof(struct lt_delivery_engine *));
+    for (size_t i = 0; i < c->targets_len; i++) {
+        struct lt_diags diags = LT_DIAGS_INIT;
+        struct lt_delivery_settings s = {.config = c,
+                                         .target = &c->targets[i],
+                                         .adapter = lt_adapter_find(c->targets[i].adapter),
+                                         .on_fatal = on_fatal};
+        if (!s.adapter) {
+            fprintf(stderr, "lienthong run: target %s: no adapter '%s'\n", c->targets[i].name, c->targets[i].adapter);
+            return LT_EXIT_CONFIG;
+        }
+        int r = lt_delivery_start(&s, &g->targets[g->targets_len], &diags);
+        if (r < 0) {
+            LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(1 << 20);
+            lt_diags_print(&diags, &out);
+            fprintf(stderr, "%slienthong run: target %s cannot start\n", out.ptr ? out.ptr : "", c->targets[i].name);
+            lt_diags_deinit(&diags);
+            return LT_EXIT_CONFIG;
+        }
+        lt_diags_deinit(&diags);
+        g->targets_len++;
+    }
+    return LT_EXIT_OK;
+}
+
+static int start(struct gateway *g)
+{
+    const struct lt_config *c = g->compiled.config;
+    struct lt_err err = LT_ERR_INIT;
+    /* Without the role the core judges nothing, but still tells receipts which instance to ask. */
+    struct lt_config *cores = g->compiled.config;
+    if (!g->core_on)
+        cores->core.workers = 0;
+    struct lt_core_settings core = {
+        .config = c, .routes = g->compiled.routes, .open_log = open_kafka, .on_fatal = on_fatal};
+    if (lt_core_start(&core, &g->core, &err) < 0)
+        goto failed;
+    if (g->delivery_on) {
+        int r = start_targets(g);
+        if (r != LT_EXIT_OK)
+            return r;
+    }
+    if (g->ingest_on) {
+        if (lt_genesis_watch_start(c, &g->genesis, &err) < 0)
+            goto failed;
+        struct lt_ingest_settings s = {
+            .config = c,
+            .mappings = g->compiled.mappings,
+            .fate = lt_core_fate(g->core),
+            .genesis_ctx = g->genesis,
+            .genesis_ready = lt_genesis_watch_ready,
+        };
+        if (lt_ingest_start(&s, &g->ingest, &err) < 0)
+            goto failed;
+    }
+    struct lt_listener_port port = {.ctx = g, .ready = ready, .metrics = metrics, .status = status};
+    if (lt_listener_start(c->admin.listen, &port, &g->listener, &err) < 0)
+        goto failed;
+    return LT_EXIT_OK;
+failed:
+    fprintf(stderr, "lienthong run: %s\n", err.text);
+    return LT_EXIT_CONFIG;
+}
+
+/* In the order of the flow, so that what was accepted still gets as far as it can. */
+static void stop(struct gateway *g)
+{
+    lt_listener_stop(lt_steal(&g->listener));
+    if (g->ingest)
+        lt_ingest_drain(g->ingest, DRAIN_MS);
+    lt_ingest_free(lt_steal(&g->ingest));
+    lt_genesis_watch_stop(lt_steal(&g->genesis));
+    for (size_t i = 0; i < g->targets_len; i++)
+        lt_delivery_stop(g->targets[i]);
+    lt_core_stop(g->core);
+    for (size_t i = 0; i < g->targets_len; i++)
+        lt_delivery_free(g->targets[i]);
+    free(g->targets);
+    lt_core_free(lt_steal(&g->core));
+    lt_compiled_deinit(&g->compiled);
+}
+
+static bool parse_roles(struct gateway *g, const char *text)
+{
+    struct lt_span rest = lt_span_str(text), part;
+    while (lt_span_cut(&rest, ',', &part)) {
+        if (lt_span_is(part, "ingest"))
+            g->ingest_on = true;
+        else if (lt_span_is(part, "core"))
+            g->core_on = true;
+        else if (lt_span_is(part, "delivery"))
+            g->delivery_on = true;
+        else {
+            fprintf(stderr,
+                    "lienthong run: --roles: expected a list of ingest, core, delivery, got '" LT_SPAN_FMT "'\n",
+                    LT_SPAN_ARG(part));
+            return false;
+        }
+    }
+    return true;
+}
+
+static int check_state_dir(const struct lt_config *c)
+{
+    struct lt_err err = LT_ERR_INIT;
+    if (lt_mkdirs(c->state_dir, 0700, &err) < 0 || access(c->state_dir, W_OK) != 0) {
+        fprintf(stderr,
+                "lienthong run: state_dir %s: expected a folder this user can write, %s; give it to the user the "
+                "gateway runs as\n",
+                c->state_dir, err.text[0] ? err.text : strerror(errno));
+        return LT_EXIT_CONFIG;
+    }
+    return LT_EXIT_OK;
+}
+
+static int run(int argc, char **argv)
+{
+    static const struct option extra[] = {{"roles", required_argument, NULL, 'r'}, {0}};
+    struct lt_cli_options o = {0};
+    struct gateway g = {.started_ms = lt_mono_ms()};
+    const char *roles = "ingest,core,delivery";
+    int letter;
+    while ((letter = lt_cli_option(argc, argv, extra, &o)) == 'r')
+        roles = optarg;
+    if (o.help)
+        return lt_cli_help(&lt_command_run);
+    if (letter != -1 || optind != argc)
+        return lt_cli_usage(&lt_command_run);
+    if (!parse_roles(&g, roles))
+        return LT_EXIT_USAGE;
+    int r = lt_compiled_load_or_complain(o.config, &g.compiled);
+    if (r != LT_EXIT_OK)
+        return r;
+    const struct lt_config *c = g.compiled.config;
+    lt_log_init((enum lt_log_level)c->log.level, c->log.json);
+    r = check_state_dir(c);
+    if (r != LT_EXIT_OK) {
+        lt_compiled_deinit(&g.compiled);
+        return r;
+    }
+
+    /* Blocked before any thread starts, so that only sigwait sees them. */
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+
+    r = start(&g);
+    if (r == LT_EXIT_OK) {
+        lt_info("run", "started", "lienthong %s, instance %s, roles %s, admin http://%s", LT_VERSION, c->instance,
+                roles, c->admin.listen);
+        lt_notify("READY=1");
+        int caught;
+        sigwait(&signals, &caught);
+        lt_info("run", "stopping", "%s: finishing what was begun", caught == SIGTERM ? "SIGTERM" : "SIGINT");
+        lt_notify("STOPPING=1");
+    }
+    stop(&g);
+    if (r == LT_EXIT_OK)
+        lt_info("run", "stopped", "done");
+    return r;
+}
+
+const struct lt_command lt_command_run = {"run", "[--roles ingest,core,delivery]", "run the gateway until SIGTERM",
+                                          run};

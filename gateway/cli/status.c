@@ -1,0 +1,162 @@
+/* lienthong status: what a running gateway says of itself on its admin listener. */
+#include "gateway/cli/cli.h"
+#include "gateway/codec/json.h"
+#include "gateway/http/client.h"
+
+#include <stdio.h>
+
+struct fetched {
+    bool done;
+    long status;
+    struct lt_buf body;
+    char text[256];
+};
+
+static void on_answer(void *ctx, const struct lt_http_answer *a)
+{
+    struct fetched *f = ctx;
+    f->done = true;
+    f->status = a->failure == LT_HTTP_ANSWERED ? a->status : 0;
+    lt_buf_span(&f->body, a->body);
+    snprintf(f->text, sizeof(f->text), "%s", a->text);
+}
+
+static void print_verdicts(lt_json_value core)
+{
+    lt_json_value v = lt_json_get(core, "verdicts");
+    printf("core      ");
+    for (size_t i = 0; i < lt_json_len(v); i++) {
+        struct lt_span name;
+        int64_t n = 0;
+        lt_json_int(lt_json_member_at(v, i, &name), &n);
+        printf("%s" LT_SPAN_FMT " %lld", i ? ", " : "", LT_SPAN_ARG(name), (long long)n);
+    }
+    printf("\n");
+}
+
+static struct lt_span text_of(lt_json_value v, const char *name)
+{
+    struct lt_span s = LT_SPAN_NULL;
+    lt_json_string(lt_json_get(v, name), &s);
+    return s;
+}
+
+/* Every stop with reason and command: the reason why anybody asks. Returns how many. */
+static size_t print_stops(const char *module, lt_json_value partitions)
+{
+    size_t stops = 0;
+    for (size_t i = 0; i < lt_json_len(partitions); i++) {
+        lt_json_value p = lt_json_at(partitions, i), stop = lt_json_get(p, "stop");
+        int64_t n = -1;
+        if (!lt_json_present(stop) || lt_json_type_of(stop) != LT_JSON_OBJECT)
+            continue;
+        lt_json_int(lt_json_get(p, "partition"), &n);
+        struct lt_span command = text_of(stop, "command");
+        printf("STOPPED   %s partition %lld: " LT_SPAN_FMT ": " LT_SPAN_FMT "%s" LT_SPAN_FMT "\n", module, (long long)n,
+               LT_SPAN_ARG(text_of(stop, "reason")), LT_SPAN_ARG(text_of(stop, "text")),
+               command.len ? "\n          run: " : "", LT_SPAN_ARG(command));
+        stops++;
+    }
+    return stops;
+}
+
+static size_t print_troubles(lt_json_value workers)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < lt_json_len(workers); i++) {
+        struct lt_span t = text_of(lt_json_at(workers, i), "trouble");
+        if (t.len) {
+            printf("TROUBLE   core: " LT_SPAN_FMT "\n", LT_SPAN_ARG(t));
+            n++;
+        }
+    }
+    return n;
+}
+
+static size_t print_target(lt_json_value t)
+{
+    struct lt_span name = text_of(t, "target"), state = text_of(t, "state"), reason = text_of(t, "reason");
+    printf("%-9.*s " LT_SPAN_FMT "%s" LT_SPAN_FMT, (int)name.len, name.ptr ? name.ptr : "?", LT_SPAN_ARG(state),
+           reason.len ? ": " : "", LT_SPAN_ARG(reason));
+    lt_json_value outcomes = lt_json_get(t, "outcomes");
+    for (size_t i = 0; i < lt_json_len(outcomes); i++) {
+        struct lt_span key;
+        int64_t n = 0;
+        lt_json_int(lt_json_member_at(outcomes, i, &key), &n);
+        printf(", " LT_SPAN_FMT " %lld", LT_SPAN_ARG(key), (long long)n);
+    }
+    printf("\n");
+    return print_stops(name.ptr, lt_json_get(t, "partitions"));
+}
+
+static int print_status(lt_json_value root)
+{
+    size_t findings = 0;
+    lt_json_value core = lt_json_get(root, "core"), targets = lt_json_get(root, "targets");
+    printf("instance  " LT_SPAN_FMT "\n", LT_SPAN_ARG(text_of(root, "instance")));
+    if (lt_json_present(core)) {
+        print_verdicts(core);
+        findings += print_troubles(lt_json_get(core, "workers"));
+        findings += print_stops("core", lt_json_get(core, "partitions"));
+    }
+    for (size_t i = 0; i < lt_json_len(targets); i++)
+        findings += print_target(lt_json_at(targets, i));
+    return findings ? LT_EXIT_FINDING : LT_EXIT_OK;
+}
+
+static int show(const struct fetched *f, bool json)
+{
+    static const struct lt_json_limits limits = {.bytes_max = 32 << 20, .depth_max = 32};
+    LT_AUTO_JSON struct lt_json *j = NULL;
+    struct lt_err err = LT_ERR_INIT;
+    if (json) {
+        fwrite(f->body.ptr, 1, f->body.len, stdout);
+        return LT_EXIT_OK;
+    }
+    if (lt_json_parse(lt_buf_view(&f->body), &limits, &j, &err) < 0) {
+        fprintf(stderr, "lienthong status: the answer is not readable: %s\n", err.text);
+        return LT_EXIT_UNAVAILABLE;
+    }
+    return print_status(lt_json_root(j));
+}
+
+static int status(int argc, char **argv)
+{
+    struct lt_cli_options o = {0};
+    if (lt_cli_option(argc, argv, NULL, &o) != -1 || optind != argc)
+        return lt_cli_usage(&lt_command_status);
+    if (o.help)
+        return lt_cli_help(&lt_command_status);
+    struct lt_diags diags = LT_DIAGS_INIT;
+    struct lt_config *c = NULL;
+    int r = lt_config_load(o.config, &c, &diags);
+    lt_diags_deinit(&diags);
+    if (r < 0) {
+        fprintf(stderr, "lienthong status: the configuration %s has errors; `lienthong check` shows them\n", o.config);
+        return LT_EXIT_CONFIG;
+    }
+    LT_AUTOFREE char *url = lt_asprintf("http://%s/status", c->admin.listen);
+    struct lt_http_client_settings s = {
+        .timeout_ms = 5000, .connect_timeout_ms = 2000, .answer_max = 32 << 20, .connections_max = 1};
+    struct lt_http_client *http = NULL;
+    struct lt_err err = LT_ERR_INIT;
+    struct fetched f = {.body = LT_BUF_INIT(32 << 20)};
+    r = lt_http_client_new(&s, &http, &err);
+    if (r == LT_OK)
+        r = lt_http_client_call(http, "GET", url, NULL, LT_SPAN_NULL, on_answer, &f, &err);
+    while (r == LT_OK && !f.done)
+        lt_http_client_run(http, 100);
+    lt_http_client_free(http);
+    int code = LT_EXIT_UNAVAILABLE;
+    if (r < 0 || f.status != 200)
+        fprintf(stderr, "lienthong status: no gateway answers at %s (%s); is it running?\n", url,
+                r < 0 ? err.text : f.text);
+    else
+        code = show(&f, o.json);
+    lt_buf_deinit(&f.body);
+    lt_config_free(c);
+    return code;
+}
+
+const struct lt_command lt_command_status = {
+    "status", "[--json]", "what a running gateway says of itself; exit 1 when something is stopped", status};

@@ -1,0 +1,121 @@
+/* lienthong submit FILE: send a file as a client would, over mutual TLS, and print the answer. */
+#include "gateway/base/file.h"
+#include "gateway/cli/cli.h"
+#include "gateway/http/client.h"
+
+#include <stdio.h>
+
+#define INPUT_MAX (64u << 20)
+#define ANSWER_MAX (64u << 20)
+
+struct sent {
+    bool done;
+    struct lt_buf body;
+    long status, retry_after_s;
+    enum lt_http_failure failure;
+    char text[256];
+};
+
+static void on_answer(void *ctx, const struct lt_http_answer *a)
+{
+    struct sent *s = ctx;
+    s->done = true;
+    s->failure = a->failure;
+    s->status = a->failure == LT_HTTP_ANSWERED ? a->status : 0;
+    s->retry_after_s = a->retry_after_s;
+    lt_buf_span(&s->body, a->body);
+    snprintf(s->text, sizeof(s->text), "%s", a->text);
+}
+
+static const char *media_of(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    if (dot && strcmp(dot, ".xml") == 0)
+        return "Content-Type: application/xml";
+    if (dot && strcmp(dot, ".ndjson") == 0)
+        return "Content-Type: application/x-ndjson";
+    return "Content-Type: application/json";
+}
+
+static int answer(const struct sent *s, const char *url)
+{
+    if (s->failure != LT_HTTP_ANSWERED) {
+        fprintf(stderr, "lienthong submit: %s: %s%s\n", url, s->text,
+                s->failure == LT_HTTP_UNKNOWN
+                    ? "; whether it was accepted is unknown: send the same file again, a second copy is recognised"
+                    : "");
+        return LT_EXIT_UNAVAILABLE;
+    }
+    fprintf(stderr, "HTTP %ld\n", s->status);
+    fwrite(s->body.ptr ? s->body.ptr : "", 1, s->body.len, stdout);
+    if (s->body.len && s->body.ptr[s->body.len - 1] != '\n')
+        putchar('\n');
+    if (s->status == 429 || s->status == 503) {
+        fprintf(stderr, "lienthong submit: not accepted now; send the same file again%s\n",
+                s->retry_after_s > 0 ? " later (Retry-After)" : "");
+        return LT_EXIT_UNAVAILABLE;
+    }
+    return s->status >= 200 && s->status < 300 ? LT_EXIT_OK : LT_EXIT_FINDING;
+}
+
+static int submit(int argc, char **argv)
+{
+    static const struct option extra[] = {
+        {"url", required_argument, NULL, 'u'},   {"certificate", required_argument, NULL, 'C'},
+        {"key", required_argument, NULL, 'k'},   {"ca", required_argument, NULL, 'a'},
+        {"media", required_argument, NULL, 'm'}, {0},
+    };
+    struct lt_cli_options o = {0};
+    const char *url = "https://127.0.0.1:18443/v1/events", *media = NULL;
+    struct lt_http_client_settings settings = {
+        .timeout_ms = 60000, .connect_timeout_ms = 5000, .answer_max = ANSWER_MAX, .connections_max = 1};
+    int letter;
+    while ((letter = lt_cli_option(argc, argv, extra, &o)) > 0) {
+        if (letter == 'u')
+            url = optarg;
+        else if (letter == 'C')
+            settings.certificate = optarg;
+        else if (letter == 'k')
+            settings.key = optarg;
+        else if (letter == 'a')
+            settings.ca = optarg;
+        else if (letter == 'm')
+            media = optarg;
+        else
+            return lt_cli_usage(&lt_command_submit);
+    }
+    if (o.help)
+        return lt_cli_help(&lt_command_submit);
+    if (optind + 1 != argc || !settings.certificate || !settings.key || !settings.ca)
+        return lt_cli_usage(&lt_command_submit);
+    LT_AUTOFREE char *body = NULL;
+    size_t len;
+    struct lt_err err = LT_ERR_INIT;
+    if (lt_file_read(argv[optind], INPUT_MAX, &body, &len, &err) < 0) {
+        fprintf(stderr, "lienthong submit: %s\n", err.text);
+        return LT_EXIT_USAGE;
+    }
+    LT_AUTOFREE char *type = media ? lt_asprintf("Content-Type: %s", media) : lt_strdup(media_of(argv[optind]));
+    const char *headers[] = {type, NULL};
+    struct lt_http_client *http = NULL;
+    struct sent s = {.body = LT_BUF_INIT(ANSWER_MAX)};
+    int r = lt_http_client_new(&settings, &http, &err);
+    if (r == LT_OK)
+        r = lt_http_client_call(http, "POST", url, headers, lt_span(body, len), on_answer, &s, &err);
+    while (r == LT_OK && !s.done)
+        lt_http_client_run(http, 200);
+    lt_http_client_free(http);
+    int code;
+    if (r < 0) {
+        fprintf(stderr, "lienthong submit: %s\n", err.text);
+        code = LT_EXIT_USAGE;
+    } else {
+        code = answer(&s, url);
+    }
+    lt_buf_deinit(&s.body);
+    return code;
+}
+
+const struct lt_command lt_command_submit = {"submit",
+                                             "[--url URL] --certificate FILE --key FILE --ca FILE [--media TYPE] FILE",
+                                             "send a file of events over mutual TLS and print the answer", submit};

@@ -1,0 +1,62 @@
+/*
+ * The dedup index of one intake partition: a cache of what the log says (protocol 2, "Entry" and "Verdict").
+ *
+ * One entry per (key, digest). A key is the 60-bit fingerprint of ce_id (or of ce_id and replay id), a digest the first
+ * 32 bits of lt_digest. Every record except *invalid* inserts or refreshes its entry, whatever its verdict, so the
+ * verdict of offset o is a pure function of the partition's records of the last window before o. Expiry is by
+ * generation of the last record and by nothing else: an entry is live while gen(clock) - gen(entry) <= K.
+ *
+ * The index also carries the sum: the xor, over live entries, of mix(fingerprint, version, digest, generation). It is
+ * committed with the offsets, so a rebuilt index proves that it is complete before it gives a verdict.
+ *
+ * Open addressing with linear probing. A dead entry is a slot that may be reused; it disappears for good when the
+ * table is rehashed. Growth rehashes the live entries. One thread writes; callers that read from another thread
+ * hold the partition's lock. Never evicts a live entry: when the memory limit is reached, lt_index_reserve says so.
+ */
+#ifndef LT_CORE_INDEX_H
+#define LT_CORE_INDEX_H
+
+#include "gateway/base/err.h"
+#include "gateway/model/verdict.h"
+
+struct lt_index;
+
+/* generations = K; bytes_max bounds the table (old and new together while it grows). */
+struct lt_index *lt_index_new(uint32_t generations, size_t bytes_max);
+void lt_index_free(struct lt_index *ix);
+
+struct lt_index_key {
+    uint64_t fingerprint; /* 60 bits */
+    uint32_t digest;
+    uint8_t version; /* lt_digest_v, 0..15 */
+};
+/* ce_id 32 hex digits, digest 64 hex digits, replay the replay or decision id or empty. false: not hex. */
+bool lt_index_key_of(struct lt_span ce_id, struct lt_span digest, unsigned version, struct lt_span replay,
+                     struct lt_index_key *ret);
+
+/* Room for n more insertions, or LT_E_LIMIT: pause the partition; nothing was changed. */
+int lt_index_reserve(struct lt_index *ix, size_t n, struct lt_err *err) LT_MUST_CHECK;
+
+struct lt_finding {
+    enum lt_verdict_kind verdict; /* NEW, DUPLICATE or CONFLICT */
+    bool remapped;                /* CONFLICT: no live entry of the key has this digest version */
+    int64_t first_offset;         /* DUPLICATE: of the same content; CONFLICT: oldest other content; NEW: own offset */
+};
+
+/*
+ * Give the verdict of the record at `offset` whose running clock is in `generation`, and remember it. Records come in
+ * offset order; generation never falls. There must be reserved room. Results: LT_OK; LT_E_BUG: an entry claims to come
+ * from this offset or later (rule 12: drop the state, load again).
+ */
+int lt_index_judge(struct lt_index *ix, const struct lt_index_key *k, int64_t offset, uint64_t generation,
+                   struct lt_finding *ret, struct lt_err *err) LT_MUST_CHECK;
+/* The clock moved without an insertion (an invalid record): entries of dead generations leave the sum. */
+void lt_index_advance(struct lt_index *ix, uint64_t generation);
+
+uint64_t lt_index_sum(const struct lt_index *ix); /* over entries live at the generation last seen */
+size_t lt_index_live(const struct lt_index *ix);
+size_t lt_index_bytes(const struct lt_index *ix);
+
+/* Look only: verdict of a record already judged, for receipts (protocol 4). false: no live entry of (key, digest). */
+bool lt_index_find(const struct lt_index *ix, const struct lt_index_key *k, int64_t offset, struct lt_finding *ret);
+#endif

@@ -1,0 +1,473 @@
+/* Rules 2-9: from an assignment to a partition that may decide, or a stop that says why not. */
+#include "gateway/core/partition.h"
+
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+#include "gateway/codec/json.h"
+#include "gateway/model/event.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define COMMITTED_TIMEOUT_MS 10000
+#define LOG_SHORT_MS 60000
+
+/* Where a load stands. Every blocking step may serve rebalance callbacks: `lost` says whether the assignment is still
+ * ours. */
+struct loading {
+    struct lt_partition *p;
+    const struct lt_load *load;
+    uint64_t epoch;
+    struct lt_window window;     /* under which the index is built */
+    struct lt_position position; /* as committed */
+    int64_t committed, low, high;
+    bool fresh_window; /* another window is configured: no comparison this once (rule 8) */
+    int64_t from;      /* where the read starts */
+    bool head_proved;
+    /* the scan */
+    int64_t clock_ms, expected;
+    uint64_t first_generation, last_anchor;
+    bool any, failed, hole;
+    int64_t hole_at;
+    struct lt_index *index;
+    struct lt_err err;
+};
+
+static bool lost(const struct loading *l)
+{
+    return l->p->epoch != l->epoch;
+}
+
+/* The dependency did not answer: try again soon. */
+static void wait_for(struct loading *l, const char *what, const struct lt_err *err)
+{
+    if (!lost(l))
+        lt_partition_stop(l->p, LT_STOP_WAITING, NULL, "%s: %s", what, err->text[0] ? err->text : "no answer");
+}
+
+/* Rules 2 and 3. */
+static bool read_position(struct loading *l)
+{
+    struct lt_log *log = l->load->log;
+    struct lt_log_offset at;
+    struct lt_err err = LT_ERR_INIT;
+    int r = log->ops->committed(log, l->p->number, COMMITTED_TIMEOUT_MS, &at, &err);
+    if (lost(l))
+        return false;
+    if (r != LT_LOG_OK) {
+        wait_for(l, "reading the committed offset (an unfinished transaction of the former owner may hold it back)",
+                 &err);
+        return false;
+    }
+    r = log->ops->watermarks(log, NULL, l->p->number, &l->low, &l->high, &err);
+    if (r != LT_LOG_OK) {
+        wait_for(l, "reading the ends of the log", &err);
+        return false;
+    }
+    if (at.offset < 0 && l->high == 0) {
+        lt_partition_stop(l->p, LT_STOP_NOT_INITIALISED, "lienthong topics create",
+                          "group " LT_GROUP_CORE " has no position on " LT_TOPIC_INTAKE " yet");
+        return false;
+    }
+    if (at.offset < 0) {
+        lt_partition_stop(l->p, LT_STOP_OFFSETS_LOST, NULL,
+                          "the committed offset of group " LT_GROUP_CORE " is gone while " LT_TOPIC_INTAKE
+                          " holds %" PRId64 " records; " LT_TOPIC_POSITION
+                          " holds the last position, it must be written back before anything is decided",
+                          l->high - l->low);
+        return false;
+    }
+    if (at.metadata[0] == '\0') {
+        lt_partition_stop(
+            l->p, LT_STOP_MOVED, NULL,
+            "offset %" PRId64 " of group " LT_GROUP_CORE
+            " was set by another tool: its metadata, the proof of the position, is empty; " LT_TOPIC_POSITION
+            " holds the last position, it must be written back before anything is decided",
+            at.offset);
+        return false;
+    }
+    l->committed = at.offset;
+    r = lt_position_parse(lt_span_str(at.metadata), &l->position, &err);
+    if (r == LT_POSITION_OTHER_FORMAT)
+        lt_err_set(&err, LT_E_INVALID, "other-format", "its metadata has the format of another version of the gateway");
+    if (r != LT_OK) {
+        lt_partition_stop(l->p, LT_STOP_MOVED, NULL, "offset %" PRId64 " of group " LT_GROUP_CORE ": %s", at.offset,
+                          err.text);
+        return false;
+    }
+    l->window = l->position.window;
+    const struct lt_window *configured = l->load->window;
+    if (configured->generation_ms != l->window.generation_ms || configured->generations != l->window.generations) {
+        l->fresh_window = true; /* rule 8: build under the new window, no comparison this once */
+        l->window = *configured;
+    }
+    return true;
+}
+
+static bool check_incarnation(struct loading *l)
+{
+    if (*l->load->incarnation == 0)
+        *l->load->incarnation = l->position.incarnation;
+    if (l->position.incarnation != *l->load->incarnation) {
+        lt_partition_stop(l->p, LT_STOP_INTAKE_CHANGED, NULL,
+                          "the position belongs to incarnation %016" PRIx64 " of " LT_TOPIC_INTAKE
+                          ", this gateway works on %016" PRIx64 ": the topic was made anew",
+                          l->position.incarnation, *l->load->incarnation);
+        return false;
+    }
+    if (l->position.partitions != l->load->intake_partitions) {
+        lt_partition_stop(l->p, LT_STOP_INTAKE_CHANGED, NULL,
+                          LT_TOPIC_INTAKE " has %" PRId32 " partitions, the position was written for %" PRId32
+                                          ": keys have moved to other partitions and their past cannot be found",
+                          l->load->intake_partitions, l->position.partitions);
+        return false;
+    }
+    return true;
+}
+
+/* Rules 6 and 7 as far as the ends of the log tell. */
+static bool check_ends(struct loading *l)
+{
+    if (l->low > l->committed) {
+        lt_partition_stop(l->p, LT_STOP_UNJUDGED_DELETED, NULL,
+                          "%" PRId64 " records were deleted by retention before they were judged (committed %" PRId64
+                          ", log starts at %" PRId64 ")",
+                          l->low - l->committed, l->committed, l->low);
+        return false;
+    }
+    if (l->high < l->committed) {
+        int64_t now = lt_mono_ms(), since = l->p->short_since_ms ? l->p->short_since_ms : now;
+        if (now - since < LOG_SHORT_MS)
+            lt_partition_stop(l->p, LT_STOP_WAITING, NULL,
+                              "the log ends at %" PRId64 ", below the committed offset %" PRId64
+                              "; waiting for a replica that has it",
+                              l->high, l->committed);
+        else
+            lt_partition_stop(l->p, LT_STOP_INTAKE_CHANGED, NULL,
+                              "the log ends at %" PRId64 ", below the committed offset %" PRId64
+                              ": it lost acknowledged records or was made anew",
+                              l->high, l->committed);
+        l->p->short_since_ms = since;
+        return false;
+    }
+    l->p->short_since_ms = 0;
+    return true;
+}
+
+/* Where to start reading, and whether the place itself proves that nothing live lies before it (rules 6 and 7). */
+static bool choose_start(struct loading *l)
+{
+    l->from = 0;
+    int64_t back_ms = ((int64_t)l->window.generations + 2) * l->window.generation_ms;
+    if (l->position.clock_ms > back_ms) {
+        struct lt_err err = LT_ERR_INIT;
+        int r =
+            l->load->log->ops->offset_at(l->load->log, l->p->number, l->position.clock_ms - back_ms, &l->from, &err);
+        if (lost(l))
+            return false;
+        if (r != LT_LOG_OK) {
+            wait_for(l, "finding the start of the window in the log", &err);
+            return false;
+        }
+    }
+    l->head_proved = l->from == 0 || l->from > l->low;
+    if (l->committed > 0)
+        l->from = LT_MIN(l->from, l->committed - 1); /* the anchor is always read */
+    l->from = LT_MIN(LT_MAX(l->from, l->low), l->committed);
+    return true;
+}
+
+static int load_record(void *ctx, const struct lt_log_record *r)
+{
+    struct loading *l = ctx;
+    if (r->offset != l->expected) {
+        l->hole = true;
+        l->hole_at = l->expected;
+        return 1;
+    }
+    l->expected++;
+    l->clock_ms = lt_position_clock(l->clock_ms, r);
+    uint64_t g = lt_generation_of(&l->window, l->clock_ms);
+    if (!l->any)
+        l->first_generation = g;
+    l->any = true;
+    if (r->offset == l->committed - 1)
+        l->last_anchor = lt_position_anchor(r);
+    struct lt_event e;
+    struct lt_index_key k;
+    if (lt_event_read(r->key, &r->headers, r->value, &e, NULL) < 0 ||
+        !lt_index_key_of(e.id, e.digest, e.digest_v, lt_headers_value(&r->headers, "lt_replay"), &k)) {
+        lt_index_advance(l->index, g);
+        return 0;
+    }
+    struct lt_finding ignored;
+    if (lt_index_reserve(l->index, 1, &l->err) < 0 ||
+        lt_index_judge(l->index, &k, r->offset, g, &ignored, &l->err) < 0) {
+        l->failed = true;
+        return 1;
+    }
+    return 0;
+}
+
+static bool build_index(struct loading *l)
+{
+    lt_index_free(l->index);
+    l->index = lt_index_new(l->window.generations, l->load->index_bytes_max);
+    l->expected = l->from;
+    l->clock_ms = 0;
+    l->any = l->failed = l->hole = false;
+    if (l->from == l->committed)
+        return true;
+    struct lt_err err = LT_ERR_INIT;
+    int r = l->load->log->ops->scan(l->load->log, NULL, l->p->number, l->from, l->committed, load_record, l, &err);
+    if (lost(l))
+        return false;
+    if (l->failed) {
+        lt_partition_stop(l->p, l->err.code == LT_E_LIMIT ? LT_STOP_INDEX_FULL : LT_STOP_INDEX_DIFFERS, NULL, "%s",
+                          l->err.text);
+        return false;
+    }
+    if (r == LT_LOG_OK && !l->hole && l->expected < l->committed) {
+        l->hole = true;
+        l->hole_at = l->expected;
+    }
+    if (l->hole) {
+        lt_partition_stop(l->p, LT_STOP_HOLE, NULL,
+                          LT_TOPIC_INTAKE " has no record at offset %" PRId64
+                                          " although later ones exist: something other than the gateway "
+                                          "wrote to it or records were deleted",
+                          l->hole_at);
+        return false;
+    }
+    if (r != LT_LOG_OK) {
+        wait_for(l, "reading the log to build the index", &err);
+        return false;
+    }
+    return true;
+}
+
+struct one_record {
+    const struct lt_window *window;
+    bool found;
+    uint64_t anchor, generation;
+};
+
+static int take_one(void *ctx, const struct lt_log_record *r)
+{
+    struct one_record *one = ctx;
+    one->found = true;
+    one->anchor = lt_position_anchor(r);
+    one->generation = lt_generation_of(one->window, lt_position_clock(0, r));
+    return 1;
+}
+
+/*
+ * clock* of rule 7: the metadata's clock, and if that is not enough the clock of the record at committed. Answers
+ * whether generation g is more than K + 1 generations older than clock*; false with the partition left LOADING when
+ * there is no such record yet.
+ */
+static bool is_expired(struct loading *l, uint64_t g, bool *ret_undecided)
+{
+    *ret_undecided = false;
+    uint64_t keep = (uint64_t)l->window.generations + 1;
+    if (lt_generation_of(&l->window, l->position.clock_ms) > g + keep)
+        return true;
+    if (l->high <= l->committed) {
+        *ret_undecided = true; /* nothing to decide until a record comes */
+        return false;
+    }
+    struct one_record next = {.window = &l->window};
+    struct lt_err err = LT_ERR_INIT;
+    int r = l->load->log->ops->scan(l->load->log, NULL, l->p->number, l->committed, l->committed + 1, take_one, &next,
+                                    &err);
+    if (lost(l) || r != LT_LOG_OK || !next.found) {
+        wait_for(l, "reading the record at the committed offset", &err);
+        *ret_undecided = true;
+        return false;
+    }
+    return next.generation > g + keep;
+}
+
+static void wait_for_record(struct loading *l)
+{
+    if (!lost(l) && l->p->state != LT_PARTITION_STOPPED)
+        lt_partition_stop(l->p, LT_STOP_WAITING, NULL,
+                          "the log before offset %" PRId64
+                          " is gone; whether its last records have expired shows with the next record",
+                          l->committed);
+}
+
+/* Rule 7: nothing that is still live lies before the place where the read started, and the log is the one the position
+ * was written for. */
+static bool prove_head(struct loading *l)
+{
+    bool undecided;
+    if (l->committed == 0)
+        return true;
+    if (l->committed - 1 >= l->low) {
+        if (!l->fresh_window && l->last_anchor != l->position.anchor) {
+            lt_partition_stop(l->p, LT_STOP_INTAKE_CHANGED, NULL,
+                              "the record at offset %" PRId64
+                              " is not the one the position was written for: " LT_TOPIC_INTAKE
+                              " was restored or made anew",
+                              l->committed - 1);
+            return false;
+        }
+        if (l->head_proved || is_expired(l, l->first_generation, &undecided))
+            return true;
+        if (undecided) {
+            wait_for_record(l);
+            return false;
+        }
+    } else {
+        /* A quiet partition whose whole log has expired is a normal case. */
+        if (is_expired(l, lt_generation_of(&l->window, l->position.clock_ms), &undecided))
+            return true;
+        if (undecided) {
+            wait_for_record(l);
+            return false;
+        }
+    }
+    lt_partition_stop(l->p, LT_STOP_TRUNCATED, NULL,
+                      "the log starts at offset %" PRId64
+                      ", inside the window: identities sent before it are unknown and duplicates of them "
+                      "could pass; raise the retention of " LT_TOPIC_INTAKE
+                      ", and run with a smaller window until enough has accrued",
+                      l->low);
+    return false;
+}
+
+struct routed_row {
+    struct loading *l;
+    char key[16];
+    bool found, other_incarnation;
+};
+
+/* The per-output counters stand in lt.position beside the position (protocol 5). */
+static int take_routed(void *ctx, const struct lt_log_record *r)
+{
+    struct routed_row *row = ctx;
+    if (!lt_span_is(r->key, row->key) || r->value_null)
+        return 0;
+    static const struct lt_json_limits limits = {.bytes_max = 1 << 20, .depth_max = 8};
+    LT_AUTO_JSON struct lt_json *j = NULL;
+    if (lt_json_parse(r->value, &limits, &j, NULL) < 0)
+        return 0;
+    row->found = true;
+    lt_json_value outputs = lt_json_get(lt_json_root(j), "outputs");
+    for (size_t i = 0; i < row->l->load->outputs_len; i++) {
+        int64_t n = 0;
+        lt_json_int(lt_json_get(outputs, row->l->load->outputs[i]), &n);
+        row->l->p->routed[i] = (uint64_t)n;
+    }
+    return 0;
+}
+
+static bool read_routed(struct loading *l)
+{
+    struct lt_partition *p = l->p;
+    const struct lt_load *load = l->load;
+    free(p->routed);
+    p->routed_len = load->outputs_len;
+    p->routed = lt_calloc(LT_MAX(p->routed_len, 1), sizeof(*p->routed));
+    if (l->committed == 0)
+        return true;
+    int64_t low, high;
+    struct lt_err err = LT_ERR_INIT;
+    struct routed_row row = {.l = l};
+    snprintf(row.key, sizeof(row.key), "%" PRId32, p->number);
+    int r = load->log->ops->watermarks(load->log, LT_TOPIC_POSITION, 0, &low, &high, &err);
+    if (r == LT_LOG_OK && low < high)
+        r = load->log->ops->scan(load->log, LT_TOPIC_POSITION, 0, low, high, take_routed, &row, &err);
+    if (lost(l))
+        return false;
+    if (r != LT_LOG_OK) {
+        wait_for(l, "reading the counters in " LT_TOPIC_POSITION, &err);
+        return false;
+    }
+    return true;
+}
+
+/* Rule 8. */
+static bool prove_sum(struct loading *l)
+{
+    lt_index_advance(l->index, lt_generation_of(&l->window, l->position.clock_ms));
+    if (l->fresh_window || lt_index_sum(l->index) == l->position.sum)
+        return true;
+    lt_partition_stop(l->p, LT_STOP_INDEX_DIFFERS, NULL,
+                      "the index built from the log has sum %016" PRIx64 ", the position says %016" PRIx64
+                      ": the log was changed behind the gateway, or this is a bug; nothing is decided",
+                      lt_index_sum(l->index), l->position.sum);
+    return false;
+}
+
+static void run(struct loading *l)
+{
+    struct lt_partition *p = l->p;
+    if (l->fresh_window) {
+        l->position.window = l->window;
+        l->position.clock_ms = LT_MAX(l->position.clock_ms, l->clock_ms);
+        l->position.sum = lt_index_sum(l->index);
+        l->position.anchor = l->last_anchor;
+    }
+    struct lt_err err = LT_ERR_INIT;
+    int r = l->load->log->ops->start(l->load->log, p->number, l->committed, &err); /* rule 9 */
+    if (r != LT_LOG_OK) {
+        wait_for(l, "starting to fetch", &err);
+        return;
+    }
+    pthread_mutex_lock(&p->lock);
+    p->started = true;
+    p->index = lt_steal(&l->index);
+    p->position = l->position;
+    p->offset = p->next = l->committed;
+    p->clock_ms = l->position.clock_ms;
+    p->disturbances = l->load->log->ops->disturbances(l->load->log);
+    p->stop = LT_STOP_NONE;
+    p->state = LT_PARTITION_RUNNING;
+    pthread_mutex_unlock(&p->lock);
+    lt_info("core", "partition-running",
+            "partition %d from offset %" PRId64 ", %zu live entries from %" PRIu64 " records in %" PRIu64 " ms",
+            (int)p->number, p->offset, lt_index_live(p->index), p->loaded_records, p->load_ms);
+}
+
+void lt_partition_load(struct lt_partition *p, const struct lt_load *load)
+{
+    struct loading l = {.p = p, .load = load, .epoch = p->epoch};
+    int64_t begun = lt_mono_ms();
+    if (read_position(&l) && check_incarnation(&l) && check_ends(&l) && choose_start(&l) && build_index(&l)) {
+        p->loaded_records = (uint64_t)(l.committed - l.from);
+        p->load_ms = (uint64_t)(lt_mono_ms() - begun);
+        if (prove_head(&l) && prove_sum(&l) && read_routed(&l) && !lost(&l))
+            run(&l);
+    }
+    lt_index_free(l.index);
+}
+
+void lt_partition_verify(struct lt_partition *p, const struct lt_load *load)
+{
+    uint64_t now = load->log->ops->disturbances(load->log);
+    if (now == p->disturbances || p->position.anchor == 0)
+        return;
+    struct lt_window w = p->position.window;
+    struct one_record last = {.window = &w};
+    struct lt_err err = LT_ERR_INIT;
+    uint64_t epoch = p->epoch;
+    int r = load->log->ops->scan(load->log, NULL, p->number, p->offset - 1, p->offset, take_one, &last, &err);
+    if (p->epoch != epoch)
+        return;
+    if (r == LT_LOG_ABSENT) { /* expired while the broker was away: the head has moved past it */
+        p->disturbances = now;
+        return;
+    }
+    if (r != LT_LOG_OK || !last.found)
+        return; /* no batch until it was read: the worker asks again */
+    if (last.anchor != p->position.anchor) {
+        lt_partition_stop(p, LT_STOP_INTAKE_CHANGED, NULL,
+                          "after a broker was lost, the record at offset %" PRId64
+                          " is not the one that was judged: acknowledged records were lost",
+                          p->offset - 1);
+        return;
+    }
+    p->disturbances = now;
+}

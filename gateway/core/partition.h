@@ -1,0 +1,87 @@
+/*
+ * One intake partition as its worker sees it: assignment, proof, position, stop (protocol 2, rules 1-9).
+ *
+ * The worker's thread is the only writer. Index, position and state are read by receipts and status under `lock`; the
+ * writer holds it while it changes them.
+ */
+#ifndef LT_CORE_PARTITION_H
+#define LT_CORE_PARTITION_H
+
+#include "gateway/core/index.h"
+#include "gateway/core/position.h"
+
+#include <pthread.h>
+
+enum lt_partition_state {
+    LT_PARTITION_ABSENT,  /* not assigned to this worker */
+    LT_PARTITION_LOADING, /* assigned; index being built and proved */
+    LT_PARTITION_RUNNING,
+    LT_PARTITION_STOPPED, /* stop says why; tried again at retry_at_ms */
+};
+
+enum lt_stop {
+    LT_STOP_NONE,
+    LT_STOP_NOT_INITIALISED,
+    LT_STOP_OFFSETS_LOST,
+    LT_STOP_MOVED,
+    LT_STOP_INTAKE_CHANGED,
+    LT_STOP_UNJUDGED_DELETED,
+    LT_STOP_TRUNCATED,
+    LT_STOP_HOLE,
+    LT_STOP_INDEX_DIFFERS,
+    LT_STOP_INDEX_FULL,
+    LT_STOP_TOPIC_MISSING,
+    LT_STOP_WAITING, /* the log or the group coordinator does not answer */
+};
+const char *lt_stop_name(enum lt_stop s); /* NOT-INITIALISED … */
+
+struct lt_partition {
+    int32_t number;
+    enum lt_partition_state state;
+    uint64_t epoch;              /* raised at every assignment and revocation (rule 1) */
+    bool started;                /* the log fetches it */
+    int64_t next;                /* offset of the next record expected from the log */
+    int64_t offset;              /* committed */
+    struct lt_position position; /* as committed */
+    int64_t clock_ms;            /* running: of the last judged record */
+    struct lt_index *index;
+    uint64_t *routed; /* per output of the routes, committed */
+    size_t routed_len;
+    uint64_t disturbances;     /* rule 10: as last seen when the anchor was verified */
+    int64_t unstable_since_ms; /* rule 10: last stable offset below the high watermark since; 0 not */
+    bool foreign_transaction;  /* alarm FOREIGN-TRANSACTION is up */
+    enum lt_stop stop;
+    char stop_text[384];
+    char stop_command[160];
+    int64_t retry_at_ms;    /* monotonic */
+    int64_t short_since_ms; /* rule 6: log end below committed since, monotonic; 0 not */
+    uint64_t loaded_records, load_ms;
+    pthread_mutex_t lock;
+};
+
+void lt_partition_init(struct lt_partition *p, int32_t number);
+void lt_partition_deinit(struct lt_partition *p);
+/* Rule 1 and rule 17: the index is dropped, a new epoch begins. */
+void lt_partition_reset(struct lt_partition *p, enum lt_partition_state state);
+void lt_partition_stop(struct lt_partition *p, enum lt_stop stop, const char *command, const char *fmt, ...)
+    LT_PRINTF(4, 5);
+
+struct lt_load {
+    struct lt_log *log;
+    const struct lt_window *window; /* configured */
+    int32_t intake_partitions;      /* of the topic now */
+    uint64_t *incarnation;          /* first one seen by this process; 0 none yet */
+    size_t index_bytes_max;
+    const char *const *outputs; /* topics of the per-output counters */
+    size_t outputs_len;
+};
+
+/*
+ * Rules 2-9: read the committed position, build the index from the log, prove it, start fetching at the committed
+ * offset. On return the partition is RUNNING, STOPPED (with reason), or still LOADING when its epoch changed meanwhile
+ * or there is nothing to decide yet. Blocks; keeps the group membership alive.
+ */
+void lt_partition_load(struct lt_partition *p, const struct lt_load *load);
+/* Rule 10: is the record the position was written for still there? Stops the partition when it is not. */
+void lt_partition_verify(struct lt_partition *p, const struct lt_load *load);
+#endif

@@ -1,0 +1,611 @@
+#include "gateway/core/worker.h"
+
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#define EXIT_TWIN 78 /* configuration: the unit must not restart it */
+#define TRANSACTION_TIMEOUT_MS 15000
+#define POLL_IDLE_MS 100
+#define BACKOFF_MS_MIN 100
+#define BACKOFF_MS_MAX 10000
+#define RETRYING_ALARM_MS 60000
+#define FENCED_TWICE_MS (10 * 60 * 1000)
+#define FOREIGN_LOOK_MS 5000
+#define FOREIGN_ALARM_MS 30000
+
+static void fatal(struct lt_worker *w, const char *text)
+{
+    lt_error("core", "twin", "%s", text);
+    w->settings->on_fatal(w->settings->ctx, EXIT_TWIN, text);
+    atomic_store(&w->stopping, true);
+}
+
+static void twin(struct lt_worker *w)
+{
+    char text[320];
+    snprintf(text, sizeof(text),
+             "another process runs under the instance name %s (%s); give each gateway its own `instance:`, then start "
+             "this one again",
+             w->settings->config->instance, w->instance_id);
+    fatal(w, text);
+}
+
+static int64_t backoff_min(const struct lt_worker *w)
+{
+    return w->settings->backoff_ms_min ? w->settings->backoff_ms_min : BACKOFF_MS_MIN;
+}
+
+/* Interruptible by lt_worker_stop. */
+static void pause_ms(struct lt_worker *w, int64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&w->lock);
+    while (!atomic_load(&w->stopping) && pthread_cond_timedwait(&w->wake, &w->lock, &until) != ETIMEDOUT)
+        ;
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void trouble_set(struct lt_worker *w, const char *what, const struct lt_err *err)
+{
+    char text[sizeof(w->trouble)];
+    snprintf(text, sizeof(text), "%s: %.300s", what, err->text[0] ? err->text : "no answer");
+    pthread_mutex_lock(&w->lock);
+    bool news = strcmp(text, w->trouble) != 0;
+    if (!w->trouble[0])
+        w->trouble_since_ms = lt_mono_ms();
+    snprintf(w->trouble, sizeof(w->trouble), "%s", text);
+    pthread_mutex_unlock(&w->lock);
+    if (news)
+        lt_warn("core", "trouble", "worker %d: %s", w->number, text);
+}
+
+static void trouble_clear(struct lt_worker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    bool had = w->trouble[0];
+    w->trouble[0] = '\0';
+    pthread_mutex_unlock(&w->lock);
+    if (had)
+        lt_info("core", "trouble-over", "worker %d goes on", w->number);
+}
+
+/* ---- assignment ---------------------------------------------------------------------------------------------------
+ */
+
+static void on_assign(void *ctx, int32_t partition)
+{
+    struct lt_worker *w = ctx;
+    if (partition < 0 || partition >= w->partitions_len) {
+        lt_error(
+            "core", "unknown-partition",
+            "partition %d was assigned, but intake had %d partitions when this worker started: restart the gateway",
+            (int)partition, (int)w->partitions_len);
+        return;
+    }
+    lt_partition_reset(&w->partitions[partition], LT_PARTITION_LOADING);
+}
+
+static void on_revoke(void *ctx, int32_t partition, bool is_lost)
+{
+    struct lt_worker *w = ctx;
+    (void)is_lost; /* no transaction is open inside callbacks (rule 11): both end the same way */
+    if (partition < 0 || partition >= w->partitions_len)
+        return;
+    w->partitions[partition].started = false; /* the log unassigns what was started */
+    lt_partition_reset(&w->partitions[partition], LT_PARTITION_ABSENT);
+}
+
+/* ---- opening
+ * --------------------------------------------------------------------------------------------------------- */
+
+static bool open_log(struct lt_worker *w)
+{
+    const struct lt_config *c = w->settings->config;
+    struct lt_log_settings s = {
+        .props = c->kafka.props,
+        .props_len = c->kafka.props_len,
+        .group = LT_GROUP_CORE,
+        .topic = LT_TOPIC_INTAKE,
+        .instance_id = w->instance_id,
+        .callbacks = {.ctx = w, .on_assign = on_assign, .on_revoke = on_revoke},
+        .transaction_timeout_ms = TRANSACTION_TIMEOUT_MS,
+        .queue_bytes = (size_t)c->core.commit_bytes * 4,
+    };
+    struct lt_err err = LT_ERR_INIT;
+    int r = w->settings->open_log(w->settings->ctx, &s, &w->log, &err);
+    if (r == LT_LOG_TWIN || r == LT_LOG_FENCED) {
+        twin(w);
+        return false;
+    }
+    if (r != LT_OK) {
+        w->log = NULL;
+        trouble_set(w, "connecting to Kafka", &err);
+        return false;
+    }
+    int32_t n = 0;
+    r = w->log->ops->partitions(w->log, LT_TOPIC_INTAKE, &n, &err);
+    if (r != LT_LOG_OK || n <= 0) {
+        trouble_set(w,
+                    r == LT_LOG_PERMANENT ? "topic " LT_TOPIC_INTAKE " is missing (run: lienthong topics create)"
+                                          : "asking for the partitions of " LT_TOPIC_INTAKE,
+                    &err);
+        w->log->ops->close(lt_steal(&w->log));
+        return false;
+    }
+    if (n != w->partitions_len) {
+        for (int32_t i = 0; i < w->partitions_len; i++)
+            lt_partition_deinit(&w->partitions[i]);
+        pthread_mutex_lock(&w->lock);
+        w->partitions = lt_realloc(w->partitions, (size_t)n * sizeof(*w->partitions));
+        w->partitions_len = n;
+        for (int32_t i = 0; i < n; i++)
+            lt_partition_init(&w->partitions[i], i);
+        pthread_mutex_unlock(&w->lock);
+    }
+    w->env.log = w->log;
+    w->outputs_known = false;
+    return true;
+}
+
+/* Partition counts of every output: the gateway computes partitions itself, and a missing topic is never auto-created
+ * (protocol 4). */
+static bool know_outputs(struct lt_worker *w)
+{
+    struct lt_err err = LT_ERR_INIT;
+    const char *missing = NULL;
+    int r = LT_LOG_OK;
+    for (size_t i = 0; i < lt_routes_outputs(w->settings->routes) && !missing; i++) {
+        r = w->log->ops->partitions(w->log, w->outputs[i], &w->output_partitions[i], &err);
+        if (r != LT_LOG_OK)
+            missing = w->outputs[i];
+    }
+    int32_t positions = 0;
+    struct {
+        const char *topic;
+        int32_t *ret;
+    } fixed[] = {{LT_TOPIC_QUARANTINE, &w->env.quarantine_partitions},
+                 {LT_TOPIC_DEADLETTER, &w->env.deadletter_partitions},
+                 {LT_TOPIC_POSITION, &positions}};
+    for (size_t i = 0; i < LT_ARRAY_LEN(fixed) && !missing; i++) {
+        r = w->log->ops->partitions(w->log, fixed[i].topic, fixed[i].ret, &err);
+        if (r != LT_LOG_OK)
+            missing = fixed[i].topic;
+    }
+    if (!missing)
+        return w->outputs_known = true;
+    for (int32_t i = 0; i < w->partitions_len; i++) {
+        struct lt_partition *p = &w->partitions[i];
+        if (p->state == LT_PARTITION_LOADING || p->state == LT_PARTITION_STOPPED)
+            lt_partition_stop(p, r == LT_LOG_PERMANENT ? LT_STOP_TOPIC_MISSING : LT_STOP_WAITING,
+                              r == LT_LOG_PERMANENT ? "lienthong topics create" : NULL, "topic %s: %s", missing,
+                              err.text);
+    }
+    return false;
+}
+
+/* ---- partitions
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* Rule 10: a transaction of somebody else on intake holds the read_committed reader back without a word. */
+static void look_for_foreign(struct lt_worker *w)
+{
+    int64_t now = lt_mono_ms(), low, high, stable;
+    if (now - w->looked_for_foreign_ms < FOREIGN_LOOK_MS)
+        return;
+    w->looked_for_foreign_ms = now;
+    for (int32_t i = 0; i < w->partitions_len; i++) {
+        struct lt_partition *p = &w->partitions[i];
+        if (p->state != LT_PARTITION_RUNNING || w->log->ops->stable_end(w->log, i, &stable, NULL) != LT_LOG_OK ||
+            w->log->ops->watermarks(w->log, NULL, i, &low, &high, NULL) != LT_LOG_OK)
+            continue;
+        if (stable >= high) {
+            p->unstable_since_ms = 0;
+            p->foreign_transaction = false;
+        } else if (!p->unstable_since_ms) {
+            p->unstable_since_ms = now;
+        } else if (now - p->unstable_since_ms >= FOREIGN_ALARM_MS && !p->foreign_transaction) {
+            p->foreign_transaction = true;
+            lt_error("core", "foreign-transaction",
+                     "partition %d of " LT_TOPIC_INTAKE
+                     ": a transaction of another producer has been open for 30 s and holds %" PRId64
+                     " records back; only the gateway may write this topic, and never in transactions",
+                     (int)i, high - stable);
+        }
+    }
+}
+
+static void serve_partitions(struct lt_worker *w)
+{
+    if (!w->outputs_known && !know_outputs(w))
+        return;
+    const struct lt_config *c = w->settings->config;
+    struct lt_load load = {
+        .log = w->log,
+        .window = &w->window,
+        .intake_partitions = w->partitions_len,
+        .incarnation = &w->incarnation,
+        .index_bytes_max = (size_t)c->core.index_memory / (size_t)w->partitions_len,
+        .outputs = w->outputs,
+        .outputs_len = lt_routes_outputs(w->settings->routes),
+    };
+    for (int32_t i = 0; i < w->partitions_len && !atomic_load(&w->stopping); i++) {
+        struct lt_partition *p = &w->partitions[i];
+        if (p->state == LT_PARTITION_RUNNING)
+            lt_partition_verify(p, &load);
+        if (p->state != LT_PARTITION_RUNNING && p->started) {
+            struct lt_err err = LT_ERR_INIT;
+            p->started = false;
+            if (w->log->ops->stop(w->log, i, &err) != LT_LOG_OK)
+                lt_warn("core", "unassign", "partition %d: %s", (int)i, err.text);
+        }
+        if (p->state == LT_PARTITION_LOADING || (p->state == LT_PARTITION_STOPPED && lt_mono_ms() >= p->retry_at_ms))
+            lt_partition_load(p, &load);
+    }
+    look_for_foreign(w);
+}
+
+/* ---- polling
+ * --------------------------------------------------------------------------------------------------------- */
+
+/* Rule 9: below expected is dropped, above is a hole. */
+static void take_record(struct lt_worker *w, struct lt_log_record *r)
+{
+    struct lt_partition *p =
+        r->partition >= 0 && r->partition < w->partitions_len ? &w->partitions[r->partition] : NULL;
+    if (p && p->state == LT_PARTITION_RUNNING && r->offset > p->next)
+        lt_partition_stop(p, LT_STOP_HOLE, NULL,
+                          LT_TOPIC_INTAKE " has no record at offset %" PRId64
+                                          " although later ones exist: something other than the gateway "
+                                          "wrote to it or records were deleted",
+                          p->next);
+    if (!p || p->state != LT_PARTITION_RUNNING || r->offset != p->next) {
+        w->log->ops->record_free(w->log, r);
+        return;
+    }
+    p->next++;
+    lt_batch_add_take(&w->batch, r, p);
+}
+
+/* false: nothing more now. */
+static bool poll_once(struct lt_worker *w, int timeout_ms, struct lt_log_record **ret)
+{
+    struct lt_err err = LT_ERR_INIT;
+    *ret = NULL;
+    int r = w->log->ops->poll(w->log, timeout_ms, ret, &err);
+    switch (r) {
+    case LT_LOG_OK:
+        return true;
+    case LT_LOG_NONE:
+        return false;
+    case LT_LOG_PARTITION: {
+        int32_t n = (*ret)->partition;
+        w->log->ops->record_free(w->log, *ret);
+        *ret = NULL;
+        if (n >= 0 && n < w->partitions_len && w->partitions[n].state != LT_PARTITION_ABSENT) {
+            lt_warn("core", "partition-error", "partition %d: %s; loading it again", (int)n, err.text);
+            lt_partition_reset(&w->partitions[n], LT_PARTITION_LOADING); /* serve_partitions unassigns it first */
+        }
+        return false;
+    }
+    case LT_LOG_TWIN:
+        twin(w);
+        return false;
+    default:
+        trouble_set(w, "polling", &err);
+        return false;
+    }
+}
+
+/* Rule 10: poll singly until count, bytes or linger. */
+static void collect(struct lt_worker *w)
+{
+    const struct lt_config *c = w->settings->config;
+    for (size_t i = 0; i < w->carry.len; i++)
+        take_record(w, w->carry.v[i]);
+    w->carry.len = 0;
+    int64_t until_ms = w->batch.items.len ? lt_mono_ms() + c->core.commit_linger_ms : 0;
+    while (!atomic_load(&w->stopping) && w->batch.items.len < (size_t)c->core.commit_records &&
+           w->batch.bytes < (size_t)c->core.commit_bytes) {
+        int64_t wait_ms = w->batch.items.len ? LT_MAX(until_ms - lt_mono_ms(), 0) : POLL_IDLE_MS;
+        struct lt_log_record *r;
+        if (!poll_once(w, (int)wait_ms, &r)) {
+            if (w->batch.items.len == 0 || lt_mono_ms() >= until_ms)
+                return;
+            continue;
+        }
+        take_record(w, r);
+        if (w->batch.items.len == 1 && !until_ms)
+            until_ms = lt_mono_ms() + c->core.commit_linger_ms;
+    }
+}
+
+/* Rule 14: callbacks run, a record that comes is kept for the next batch; then only what is still ours stays. */
+static void serve_polls(struct lt_worker *w)
+{
+    struct lt_log_record *r;
+    if (poll_once(w, 0, &r))
+        *lt_vec_push(&w->carry) = r;
+    lt_batch_prune(&w->batch, w->log);
+}
+
+/* ---- committing
+ * ------------------------------------------------------------------------------------------------------- */
+
+/* Rule 16: a new producer with the same id. false: the worker must end. */
+static bool renew(struct lt_worker *w)
+{
+    for (int64_t backoff = backoff_min(w); !atomic_load(&w->stopping); backoff = LT_MIN(backoff * 2, BACKOFF_MS_MAX)) {
+        struct lt_err err = LT_ERR_INIT;
+        int r = w->log->ops->renew(w->log, &err);
+        if (r == LT_LOG_OK)
+            return true;
+        if (r == LT_LOG_TWIN) {
+            twin(w);
+            return false;
+        }
+        trouble_set(w, "making a new producer", &err);
+        pause_ms(w, backoff);
+        serve_polls(w);
+    }
+    return false;
+}
+
+/* Rule 15: the outcome of a commit is unknown. Look, then decide: our end, done; our start, again; anything else, drop
+ * the state. */
+static void resolve(struct lt_worker *w, const struct lt_log_membership *m, struct lt_batch_range *ranges,
+                    size_t n_ranges, size_t n)
+{
+    bool same_member = w->log->ops->membership_same(w->log, m);
+    for (size_t i = 0; i < n_ranges; i++) {
+        struct lt_partition *p = ranges[i].partition;
+        if (p->epoch != ranges[i].epoch || p->state != LT_PARTITION_RUNNING)
+            continue;
+        struct lt_log_offset at;
+        struct lt_err err = LT_ERR_INIT;
+        int r = LT_LOG_RETRY;
+        int64_t backoff = backoff_min(w);
+        while (same_member && !atomic_load(&w->stopping) && p->epoch == ranges[i].epoch &&
+               (r = w->log->ops->committed(w->log, p->number, TRANSACTION_TIMEOUT_MS, &at, &err)) != LT_LOG_OK) {
+            trouble_set(w, "looking whether the transaction was committed", &err);
+            pause_ms(w, backoff);
+            backoff = LT_MIN(backoff * 2, BACKOFF_MS_MAX);
+            serve_polls(w);
+        }
+        if (p->epoch != ranges[i].epoch)
+            continue;
+        if (r == LT_LOG_OK && at.offset == ranges[i].after && strcmp(at.metadata, ranges[i].metadata_after) == 0) {
+            lt_batch_apply(&w->batch, w->log, LT_MIN(n, w->batch.items.len), p);
+        } else if (r == LT_LOG_OK && at.offset == ranges[i].before &&
+                   strcmp(at.metadata, ranges[i].metadata_before) == 0) {
+            continue; /* the same batch again */
+        } else {
+            lt_warn("core", "position-moved",
+                    "partition %d: the committed position is neither before nor after this batch; loading again",
+                    (int)p->number);
+            lt_partition_reset(p, LT_PARTITION_LOADING);
+        }
+    }
+    lt_batch_prune(&w->batch, w->log);
+}
+
+/* Rule 16: fenced while the transaction was younger than its timeout means somebody else; twice in ten minutes, a twin.
+ */
+static bool fenced_too_often(struct lt_worker *w)
+{
+    if (w->log->ops->transaction_age_ms(w->log) >= TRANSACTION_TIMEOUT_MS)
+        return false;
+    int64_t now = lt_boottime_ms(), before = w->fenced_at_ms;
+    w->fenced_at_ms = now;
+    return before && now - before < FENCED_TWICE_MS;
+}
+
+struct commit_attempt {
+    size_t n; /* items of this transaction */
+    int64_t backoff_ms, since_ms;
+    bool alarmed;
+};
+
+static void back_off(struct lt_worker *w, struct commit_attempt *a, const struct lt_err *err)
+{
+    struct lt_err abort_err = LT_ERR_INIT;
+    w->aborted++;
+    trouble_set(w, "RETRYING a transaction", err);
+    if (!a->alarmed && lt_mono_ms() - a->since_ms >= RETRYING_ALARM_MS) {
+        a->alarmed = true;
+        lt_error("core", "retrying", "worker %d has not been able to commit for a minute: %s", w->number, err->text);
+    }
+    int r = w->log->ops->abort(w->log, &abort_err);
+    if (r == LT_LOG_FENCED || r == LT_LOG_UNKNOWN)
+        renew(w);
+    pause_ms(w, a->backoff_ms);
+    a->backoff_ms = LT_MIN(a->backoff_ms * 2, BACKOFF_MS_MAX);
+    serve_polls(w);
+}
+
+/* Rule 14: only these errors are a record's fault; halve to it, then only the copy that does not fit is written
+ * elsewhere. */
+static void too_large(struct lt_worker *w, struct commit_attempt *a, int copy, const struct lt_err *err)
+{
+    struct lt_err abort_err = LT_ERR_INIT;
+    if (a->n > 1) {
+        (void)w->log->ops->abort(w->log, &abort_err); /* begin tells what became of it */
+        a->n /= 2;
+        return;
+    }
+    if (copy < 0) {
+        back_off(w, a, err);
+        return;
+    }
+    (void)w->log->ops->abort(w->log, &abort_err);
+    w->batch.copies.v[copy].undeliverable = true;
+    const struct lt_log_record *r = w->batch.items.v[0].record;
+    lt_warn("core", "undeliverable", "record %d/%" PRId64 " does not fit %s: that copy goes to " LT_TOPIC_DEADLETTER,
+            (int)r->partition, r->offset, err->source[0] ? err->source : "an output");
+}
+
+/* One transaction over the first a->n items. */
+static void attempt(struct lt_worker *w, struct commit_attempt *a)
+{
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_log_membership *m = NULL;
+    if (w->log->ops->capture(w->log, &m, &err) != LT_LOG_OK) { /* rule 11 */
+        pause_ms(w, backoff_min(w));
+        serve_polls(w);
+        return;
+    }
+    size_t n = LT_MIN(a->n, w->batch.items.len), n_ranges;
+    struct lt_batch_range *ranges = lt_batch_ranges(&w->batch, n, &n_ranges);
+    int copy;
+    int r = lt_batch_write(&w->batch, &w->env, m, n, &copy, &err);
+    switch (r) {
+    case LT_LOG_OK:
+        lt_batch_apply(&w->batch, w->log, n, NULL);
+        w->batches++;
+        w->records += n;
+        a->n = w->batch.items.len;
+        a->backoff_ms = backoff_min(w);
+        trouble_clear(w);
+        break;
+    case LT_LOG_TOO_LARGE:
+        a->n = n;
+        too_large(w, a, copy, &err);
+        break;
+    case LT_LOG_TWIN:
+        twin(w);
+        break;
+    case LT_LOG_FENCED:
+        if (fenced_too_often(w)) {
+            twin(w);
+            break;
+        }
+        __attribute__((fallthrough)); /* what became of the transaction is unknown */
+    case LT_LOG_UNKNOWN:
+        lt_warn("core", "unknown-commit", "worker %d: %s; looking before deciding", w->number, err.text);
+        if (renew(w)) {
+            serve_polls(w);
+            resolve(w, m, ranges, n_ranges, n);
+        }
+        break;
+    default:
+        back_off(w, a, &err);
+    }
+    free(ranges);
+    w->log->ops->membership_free(w->log, m);
+}
+
+static void commit_batch(struct lt_worker *w)
+{
+    lt_batch_prune(&w->batch, w->log);
+    lt_batch_judge(&w->batch, &w->env);
+    struct commit_attempt a = {.n = w->batch.items.len, .backoff_ms = backoff_min(w), .since_ms = lt_mono_ms()};
+    while (w->batch.items.len > 0 && !atomic_load(&w->stopping)) {
+        a.n = LT_MAX(LT_MIN(a.n, w->batch.items.len), 1);
+        attempt(w, &a);
+    }
+    lt_batch_reset(&w->batch, w->log);
+}
+
+/* ---- the loop
+ * ----------------------------------------------------------------------------------------------------------- */
+
+void lt_worker_turn(struct lt_worker *w)
+{
+    if (!w->log && !open_log(w)) {
+        pause_ms(w, 10 * backoff_min(w));
+        return;
+    }
+    serve_partitions(w);
+    collect(w);
+    if (w->batch.items.len > 0)
+        commit_batch(w);
+    else if (w->outputs_known)
+        trouble_clear(w);
+}
+
+void lt_worker_close(struct lt_worker *w)
+{
+    if (!w->log)
+        return;
+    lt_batch_reset(&w->batch, w->log);
+    for (size_t i = 0; i < w->carry.len; i++)
+        w->log->ops->record_free(w->log, w->carry.v[i]);
+    w->carry.len = 0;
+    w->log->ops->close(lt_steal(&w->log));
+    for (int32_t i = 0; i < w->partitions_len; i++)
+        lt_partition_reset(&w->partitions[i], LT_PARTITION_ABSENT);
+}
+
+static void *worker_main(void *ctx)
+{
+    struct lt_worker *w = ctx;
+    while (!atomic_load(&w->stopping))
+        lt_worker_turn(w);
+    lt_worker_close(w);
+    return NULL;
+}
+
+void lt_worker_init(struct lt_worker *w, const struct lt_core_settings *s, int number)
+{
+    const struct lt_config *c = s->config;
+    *w = (struct lt_worker){.settings = s, .number = number, .window = lt_window_of(c->window_ms)};
+    snprintf(w->instance_id, sizeof(w->instance_id), LT_GROUP_CORE ".%s.%d", c->instance, number);
+    size_t n = lt_routes_outputs(s->routes);
+    w->outputs = lt_calloc(n, sizeof(*w->outputs));
+    w->output_partitions = lt_calloc(n, sizeof(*w->output_partitions));
+    for (size_t i = 0; i < n; i++)
+        w->outputs[i] = lt_routes_output(s->routes, i);
+    w->env = (struct lt_batch_env){
+        .routes = s->routes,
+        .instance = c->instance,
+        .address = c->ingest.advertise,
+        .output_partitions = w->output_partitions,
+        .record_max = (size_t)c->topics.record_max,
+    };
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->wake, NULL);
+}
+
+int lt_worker_start(struct lt_worker *w, struct lt_err *err)
+{
+    if (pthread_create(&w->thread, NULL, worker_main, w) != 0)
+        return lt_err_set(err, LT_E_IO, "thread", "cannot start a worker thread of the core: %s", strerror(errno));
+    w->running = true;
+    return LT_OK;
+}
+
+void lt_worker_stop(struct lt_worker *w)
+{
+    atomic_store(&w->stopping, true);
+    pthread_mutex_lock(&w->lock);
+    pthread_cond_broadcast(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+    if (w->running)
+        pthread_join(w->thread, NULL);
+    w->running = false;
+}
+
+void lt_worker_deinit(struct lt_worker *w)
+{
+    for (int32_t i = 0; i < w->partitions_len; i++)
+        lt_partition_deinit(&w->partitions[i]);
+    free(w->partitions);
+    free(w->outputs);
+    free(w->output_partitions);
+    lt_vec_deinit(&w->batch.items);
+    lt_vec_deinit(&w->batch.copies);
+    lt_vec_deinit(&w->carry);
+    pthread_cond_destroy(&w->wake);
+    pthread_mutex_destroy(&w->lock);
+}

@@ -1,0 +1,48 @@
+/*
+ * One worker of the core: the thread that polls, judges and commits (protocol 2, rules 10-17). Everything of it belongs
+ * to that thread, except what status and receipts read under the partitions' locks and `stopping`.
+ */
+#ifndef LT_CORE_WORKER_H
+#define LT_CORE_WORKER_H
+
+#include "gateway/core/batch.h"
+#include "gateway/core/core.h"
+
+#include <stdatomic.h>
+
+struct lt_worker {
+    const struct lt_core_settings *settings;
+    int number;
+    struct lt_log *log;
+    char instance_id[96];
+    struct lt_partition *partitions; /* all of intake, by number; ABSENT when another owns it */
+    int32_t partitions_len;
+    uint64_t incarnation;
+    struct lt_window window;
+    const char **outputs;
+    int32_t *output_partitions;
+    bool outputs_known;
+    struct lt_batch_env env;
+    struct lt_batch batch;
+    LT_VEC(struct lt_log_record *) carry; /* records that came while polls were served inside a batch */
+    int64_t looked_for_foreign_ms;
+    int64_t fenced_at_ms; /* rule 16: last time the producer was fenced while young; 0 never */
+    bool running;
+    pthread_t thread;
+    /* shared */
+    atomic_bool stopping;
+    pthread_mutex_t lock; /* guards the fields below and is waited on by wake */
+    pthread_cond_t wake;
+    char trouble[384]; /* why the worker as a whole does not get on, "" when it does */
+    int64_t trouble_since_ms;
+    uint64_t batches, records, aborted;
+};
+
+void lt_worker_init(struct lt_worker *w, const struct lt_core_settings *s, int number);
+int lt_worker_start(struct lt_worker *w, struct lt_err *err) LT_MUST_CHECK;
+void lt_worker_stop(struct lt_worker *w); /* rule 17; returns when the thread ended */
+void lt_worker_deinit(struct lt_worker *w);
+/* One turn of the loop, for tests that own the thread: opens the log, serves partitions, commits at most one batch. */
+void lt_worker_turn(struct lt_worker *w);
+void lt_worker_close(struct lt_worker *w);
+#endif

@@ -1,0 +1,23 @@
+/*
+ * The admin listener: GET /health, /ready, /metrics, /status on loopback, plain HTTP. Answers come from the modules'
+ * own thread-safe functions through a port; nothing here knows what runs.
+ */
+#ifndef LT_OPS_LISTENER_H
+#define LT_OPS_LISTENER_H
+
+#include "gateway/codec/json.h"
+#include "gateway/http/server.h"
+
+struct lt_listener_port {
+    void *ctx;
+    bool (*ready)(void *ctx, struct lt_buf *ret_why); /* false: why, one line each */
+    void (*metrics)(void *ctx, struct lt_buf *out);
+    void (*status)(void *ctx, struct lt_json_writer *w); /* one object */
+};
+
+struct lt_listener;
+int lt_listener_start(const char *listen, const struct lt_listener_port *port, struct lt_listener **ret,
+                      struct lt_err *err) LT_MUST_CHECK;
+unsigned lt_listener_port_number(const struct lt_listener *l);
+void lt_listener_stop(struct lt_listener *l); /* and free; NULL is fine */
+#endif

@@ -1,0 +1,161 @@
+#include "gateway/ops/topics.h"
+
+#include "gateway/base/crypto.h"
+#include "gateway/core/position.h"
+#include "gateway/delivery/position.h"
+#include "gateway/model/event.h"
+
+#include <inttypes.h>
+
+#define HEADERS_ROOM 4096                 /* what the gateway adds to a record on its way (protocol 4) */
+#define POSITION_SEGMENT_BYTES "16777216" /* small, so that compaction keeps the topic short to read */
+
+static struct lt_topic_plan *add(struct lt_topics_plan *p, const struct lt_config *c, const char *name,
+                                 int64_t partitions)
+{
+    for (size_t i = 0; i < p->topics.len; i++)
+        if (strcmp(p->topics.v[i].name, name) == 0)
+            return NULL;
+    struct lt_topic_plan *t = lt_vec_push(&p->topics);
+    *t = (struct lt_topic_plan){.name = lt_arena_str(&p->arena, lt_span_str(name)),
+                                .partitions = (int32_t)partitions,
+                                .replication = (int32_t)c->topics.replication};
+    return t;
+}
+
+static void set(struct lt_topics_plan *p, struct lt_topic_plan *t, const char *name, const char *value)
+{
+    if (t)
+        t->settings[t->settings_len++] = (struct lt_topic_setting){name, lt_arena_str(&p->arena, lt_span_str(value))};
+}
+
+static void set_number(struct lt_topics_plan *p, struct lt_topic_plan *t, const char *name, int64_t value)
+{
+    if (t)
+        t->settings[t->settings_len++] = (struct lt_topic_setting){name, lt_arena_printf(&p->arena, "%" PRId64, value)};
+}
+
+static void add_kept(struct lt_topics_plan *p, const struct lt_config *c, const char *name, int64_t partitions,
+                     int64_t retention_ms, int64_t record_max)
+{
+    struct lt_topic_plan *t = add(p, c, name, partitions);
+    set(p, t, "cleanup.policy", "delete");
+    set_number(p, t, "retention.ms", retention_ms);
+    set(p, t, "retention.bytes", "-1");
+    set_number(p, t, "max.message.bytes", record_max);
+    set_number(p, t, "min.insync.replicas", c->topics.min_insync);
+}
+
+void lt_topics_plan_init(struct lt_topics_plan *p, const struct lt_config *c, const struct lt_routes *routes)
+{
+    *p = (struct lt_topics_plan){0};
+    add_kept(p, c, LT_TOPIC_INTAKE, c->topics.intake_partitions, c->topics.intake_retention_ms,
+             c->topics.record_max - HEADERS_ROOM);
+    set(p, &p->topics.v[0], "message.timestamp.type", "LogAppendTime");
+
+    struct lt_topic_plan *position = add(p, c, LT_TOPIC_POSITION, 1);
+    set(p, position, "cleanup.policy", "compact");
+    set(p, position, "segment.bytes", POSITION_SEGMENT_BYTES);
+    set(p, position, "min.cleanable.dirty.ratio", "0.1");
+    set_number(p, position, "min.insync.replicas", c->topics.min_insync);
+
+    for (size_t i = 0; i < c->targets_len; i++)
+        add_kept(p, c, lt_arena_printf(&p->arena, LT_TOPIC_QUEUE_PREFIX "%s", c->targets[i].name),
+                 c->topics.queue_partitions, c->topics.queue_retention_ms, c->topics.record_max);
+    for (size_t i = 0; i < lt_routes_outputs(routes); i++)
+        add_kept(p, c, lt_routes_output(routes, i), c->topics.events_partitions, c->topics.events_retention_ms,
+                 c->topics.record_max);
+    add_kept(p, c, LT_TOPIC_PROVINCE, c->topics.queue_partitions, c->topics.queue_retention_ms, c->topics.record_max);
+    add_kept(p, c, LT_TOPIC_ANSWERS, c->topics.events_partitions, c->topics.events_retention_ms, c->topics.record_max);
+    add_kept(p, c, LT_TOPIC_QUARANTINE, c->topics.events_partitions, c->topics.long_retention_ms, c->topics.record_max);
+    add_kept(p, c, LT_TOPIC_DEADLETTER, c->topics.events_partitions, c->topics.long_retention_ms, c->topics.record_max);
+    add_kept(p, c, LT_TOPIC_AUDIT, 1, c->topics.long_retention_ms, c->topics.record_max);
+}
+
+void lt_topics_plan_deinit(struct lt_topics_plan *p)
+{
+    lt_vec_deinit(&p->topics);
+    lt_arena_deinit(&p->arena);
+}
+
+size_t lt_topics_groups(const struct lt_config *c, struct lt_arena *a, struct lt_topics_group *ret)
+{
+    size_t n = 0;
+    ret[n++] = (struct lt_topics_group){LT_GROUP_CORE, LT_TOPIC_INTAKE, true};
+    for (size_t i = 0; i < c->targets_len; i++) {
+        const char *name = lt_arena_printf(a, LT_TOPIC_QUEUE_PREFIX "%s", c->targets[i].name);
+        ret[n++] = (struct lt_topics_group){name, name, false};
+    }
+    return n;
+}
+
+/* What the group's partitions look like now. */
+struct survey {
+    bool core;
+    uint64_t incarnation; /* of a partition that has a position; 0 none */
+    int32_t partitions, without, orphaned, first_orphan;
+};
+
+static void survey_row(void *ctx, const struct lt_genesis_row *row)
+{
+    struct survey *s = ctx;
+    s->partitions++;
+    if (row->offset < 0) {
+        s->without++;
+        if (row->high > 0 && s->orphaned++ == 0)
+            s->first_orphan = row->partition;
+        return;
+    }
+    struct lt_position core;
+    struct lt_delivery_position delivery;
+    if (s->core && lt_position_parse(lt_span_str(row->metadata), &core, NULL) == LT_OK)
+        s->incarnation = core.incarnation;
+    if (!s->core && lt_delivery_position_parse(lt_span_str(row->metadata), &delivery, NULL) == LT_OK)
+        s->incarnation = delivery.incarnation;
+}
+
+struct genesis {
+    bool core;
+    uint64_t incarnation;
+    int32_t partitions;
+    int64_t window_ms;
+};
+
+static void genesis_metadata(void *ctx, int32_t partition, char out[512])
+{
+    const struct genesis *g = ctx;
+    (void)partition; /* all partitions start alike */
+    if (g->core)
+        lt_position_genesis(g->incarnation, g->partitions, g->window_ms, out);
+    else
+        lt_delivery_genesis(g->incarnation, out);
+}
+
+int lt_topics_genesis(struct lt_admin *a, const struct lt_config *c, const struct lt_topics_group *group, bool dry_run,
+                      struct lt_err *err)
+{
+    struct survey s = {.core = group->core};
+    int r = lt_admin_group_offsets(a, group->group, group->topic, survey_row, &s, err);
+    if (r < 0)
+        return r;
+    if (s.orphaned)
+        return lt_err_set(err, LT_E_INVALID, "offsets-lost",
+                          "group %s has no position on partition %d of %s although the partition holds records (%d "
+                          "such partitions): its "
+                          "position was lost and must be restored, a new beginning would decide old events twice",
+                          group->group, (int)s.first_orphan, group->topic, (int)s.orphaned);
+    if (s.without == 0 || dry_run)
+        return s.without;
+    struct genesis g = {
+        .core = group->core, .incarnation = s.incarnation, .partitions = s.partitions, .window_ms = c->window_ms};
+    while (g.incarnation == 0)
+        lt_random(&g.incarnation, sizeof(g.incarnation));
+    return lt_admin_genesis(a, group->group, group->topic, genesis_metadata, &g, err);
+}
+
+int lt_topics_genesis_done(struct lt_admin *a, const struct lt_topics_group *g, struct lt_err *err)
+{
+    struct survey s = {.core = g->core};
+    int r = lt_admin_group_offsets(a, g->group, g->topic, survey_row, &s, err);
+    return r < 0 ? r : s.partitions > 0 && s.without == 0;
+}
