@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 
+from tools.lt.derive import derive_config
 from tools.lt.stack import ROOT, Failure, Kafka, Process, free_ports, get, wait_for
 
 BUILD = ROOT / "build/release"
@@ -42,20 +43,6 @@ def measure(process, port, path, media, body, client, a):
             "refused": result["refused"]}
 
 
-def gateway_config(ports, kafka):
-    """The shipped configuration with ports and folders of the benchmark."""
-    text = (ROOT / "config/gateway.yaml").read_text()
-    for old, new in (("127.0.0.1:19092", kafka.bootstrap), ("127.0.0.1:18443", f"127.0.0.1:{ports[1]}"), ("127.0.0.1:19464", f"127.0.0.1:{ports[2]}"),
-                     ("../var/pki", str(PKI)), ("../var/gateway", str(RUN / "state"))):
-        text = text.replace(old, new)
-    config = RUN / "config"
-    shutil.copytree(ROOT / "config", config)
-    for part in config.rglob("*.yaml"):
-        part.write_text(part.read_text().replace("../../var/pki", str(PKI)).replace("../var/pki", str(PKI)))
-    (config / "gateway.yaml").write_text(text.replace("../schemas", str(ROOT / "schemas")))
-    return config / "gateway.yaml"
-
-
 def spread(values):
     return {"median": round(statistics.median(values), 3), "min": round(min(values), 3), "max": round(max(values), 3)}
 
@@ -73,7 +60,7 @@ def ingest(a):
     for name, (dialect, _, _) in DIALECTS.items():
         body = subprocess.run([str(ROOT / "tools/loadgen"), "sample", "--dialect", dialect, "--bytes", "1500"], capture_output=True, check=True).stdout
         (RUN / f"body.{name}").write_bytes(body)
-    config = gateway_config(ports, kafka)
+    config = derive_config(RUN / "config", PKI, RUN / "state", kafka.bootstrap, ports[1], ports[2])
     echo = Process("echo", RUN, [BUILD / "bench_echo", ports[3], PKI / "server.crt", PKI / "server.key", PKI / "ca.crt", "2"])
     gateway = Process("gateway", RUN, [BUILD / "lienthong", "run", "--roles", "ingest", "--config", config])
     rows = {f"{server}_{name}": [] for name in DIALECTS for server in ("echo", "gateway")}

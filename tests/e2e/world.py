@@ -1,0 +1,187 @@
+"""One installation for a test: derived configuration, mocks, gateway, and the questions a test asks of them."""
+
+import json
+import subprocess
+import time
+
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from tools.lt.derive import derive_config
+from tools.lt.stack import ROOT, Failure, Https, Process, free_ports, get, wait_for
+
+BUILD = ROOT / "build/release"
+LIENTHONG = BUILD / "lienthong"
+MOCK = BUILD / "lienthong-mock"
+
+
+def run(*argv, check=None, **kw):
+    """A command to its end; check: the exit code it must have."""
+    r = subprocess.run([str(a) for a in argv], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, **kw)
+    if check is not None and r.returncode != check:
+        raise AssertionError(f"{' '.join(str(a) for a in argv)}: exit code {r.returncode}, expected {check}\n{r.stdout}\n{r.stderr}")
+    return r
+
+
+def empty_kafka(bootstrap):
+    """No topics and no groups of the gateway any more."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+
+    def names():
+        return [t for t in admin.list_topics(timeout=10).topics if not t.startswith("__")]
+
+    def groups():
+        return [g.group_id for g in admin.list_consumer_groups().result().valid if g.group_id.startswith("lt.")]
+
+    def gone():
+        for future in admin.delete_consumer_groups(groups()).values() if groups() else []:
+            try:
+                future.result()
+            except Exception:  # members are still known: asked again
+                pass
+        if names():
+            for future in admin.delete_topics(names()).values():
+                try:
+                    future.result()
+                except Exception:
+                    pass
+        return not names() and not groups()
+
+    wait_for("Kafka to be empty", gone, 60, every=0.2)
+
+
+class World:
+    def __init__(self, folder, pki, bootstrap, citizens=None):
+        self.folder, self.pki, self.bootstrap = folder, pki, bootstrap
+        self.ingest_port, self.admin_port, self.portal_port, self.population_port = free_ports(4)
+        self.config = derive_config(folder / "config", pki, folder / "state", bootstrap, self.ingest_port, self.admin_port, self.portal_port,
+                                    self.population_port)
+        self.url = f"https://127.0.0.1:{self.ingest_port}"
+        self.admin = f"http://127.0.0.1:{self.admin_port}"
+        self.portal_url = f"https://127.0.0.1:{self.portal_port}"
+        self.population_url = f"https://127.0.0.1:{self.population_port}"
+        self.citizens = citizens or folder / "citizens.json"
+        if not citizens:
+            self.citizens.write_text("[]")
+        self.gateway = Process("gateway", folder, [LIENTHONG, "run", "--config", self.config])
+        self.portal = Process("portal", folder, self.mock("portal", self.portal_port) + ["--password-file", pki / "portal.password"])
+        self.population = Process("population", folder, self.mock("population", self.population_port) + ["--citizens", self.citizens])
+        self.operator = Https(pki, "operator")
+
+    def mock(self, name, port):
+        return [MOCK, name, "--listen", f"127.0.0.1:{port}", "--cert", self.pki / f"{name}.crt", "--key", self.pki / f"{name}.key", "--ca", self.pki / "ca.crt"]
+
+    # -- starting and stopping
+
+    def edit(self, file, old, new):
+        """Change a file of the configuration; the text must be there."""
+        path = self.config.parent / file
+        text = path.read_text()
+        assert old in text, f"{file} does not hold {old!r}"
+        path.write_text(text.replace(old, new))
+
+    def topics(self):
+        run(LIENTHONG, "topics", "create", "--config", self.config, check=0)
+
+    def start_mocks(self):
+        self.portal.start()
+        self.population.start()
+        for url in (self.portal_url, self.population_url):
+            wait_for(f"the mock at {url}", lambda u=url: self.operator.request(f"{u}/oracle/counters")[0] == 200)
+
+    def start_gateway(self, ready=True):
+        self.gateway.start()
+        if ready:
+            self.wait_ready()
+
+    def wait_ready(self, seconds=60):
+        wait_for("the gateway to be ready", lambda: self.gateway.must_live() and get(f"{self.admin}/ready")[0] == 200, seconds)
+
+    def start(self):
+        self.topics()
+        self.start_mocks()
+        self.start_gateway()
+
+    def stop(self):
+        for p in (self.gateway, self.portal, self.population):
+            p.stop()
+
+    # -- talking to it
+
+    def client(self, name):
+        return Https(self.pki, name)
+
+    def post(self, name, body, media="application/json", path="/v1/events", **kw):
+        """(status, answer as JSON or text)"""
+        data = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode() if not isinstance(body, str) else body.encode()
+        status, headers, answer = self.client(name).request(self.url + path, body=data, media=media, method="POST", **kw)
+        try:
+            return status, json.loads(answer)
+        except ValueError:
+            return status, answer.decode(errors="replace")
+
+    def receipt(self, name, receipt):
+        status, _, answer = self.client(name).request(f"{self.url}/v1/receipts/{receipt}")
+        return status, json.loads(answer) if answer else None
+
+    def verdict(self, name, receipt, seconds=30):
+        """Wait until the receipt tells a verdict."""
+        def decided():
+            status, answer = self.receipt(name, receipt)
+            return answer["verdict"] if status == 200 and answer.get("verdict") else None
+        return wait_for("the verdict", decided, seconds)
+
+    def status(self):
+        return json.loads(get(f"{self.admin}/status")[1])
+
+    def verdicts(self):
+        return self.status()["core"]["verdicts"]
+
+    def target(self, name):
+        return next(t for t in self.status()["targets"] if t["target"] == name)
+
+    def stops(self, target):
+        return [p["stop"] for p in self.target(target)["partitions"] if p.get("stop")]
+
+    def counters(self, mock="portal"):
+        return self.operator.json(f"{self.portal_url if mock == 'portal' else self.population_url}/oracle/counters")
+
+    def dossier(self, code):
+        return self.operator.json(f"{self.portal_url}/oracle/dossiers/{code}")
+
+    def fault(self, mock, **fault):
+        url = self.portal_url if mock == "portal" else self.population_url
+        status, _, body = self.operator.request(f"{url}/control/faults", body=json.dumps(fault).encode(), media="application/json", method="POST")
+        assert status == 200, body
+
+    def wait_judged(self, n, seconds=60):
+        wait_for(f"{n} verdicts", lambda: sum(self.verdicts().values()) >= n, seconds)
+
+    # -- looking into Kafka, independently of the gateway
+
+    def read(self, topic):
+        """Every committed record of a topic: (partition, offset, key, headers, value)."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": f"oracle-{time.time_ns()}", "isolation.level": "read_committed",
+                             "enable.auto.commit": False, "enable.partition.eof": True, "auto.offset.reset": "earliest"})
+        try:
+            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
+            left, records = set(partitions), []
+            deadline = time.monotonic() + 30
+            while left and time.monotonic() < deadline:
+                m = consumer.poll(1.0)
+                if m is None:
+                    continue
+                if m.error():
+                    left.discard(m.partition())
+                    continue
+                headers = {k: v.decode() if v else "" for k, v in m.headers() or []}
+                records.append((m.partition(), m.offset(), (m.key() or b"").decode(), headers, m.value()))
+            if left:
+                raise Failure(f"{topic}: partitions {left} were not read to the end")
+            return records
+        finally:
+            consumer.close()
+
+    def count(self, topic):
+        return len(self.read(topic))

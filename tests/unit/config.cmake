@@ -1,0 +1,3 @@
+foreach(part yaml opt)
+  lt_test(config_${part} DEPS config test_harness)
+endforeach()

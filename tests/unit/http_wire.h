@@ -1,0 +1,31 @@
+/*
+ * A blocking client for tests that says exactly the bytes it is told, plain or TLS. Each wait ends after 10 s with a
+ * failed test.
+ */
+#ifndef LT_TESTS_UNIT_HTTP_WIRE_H
+#define LT_TESTS_UNIT_HTTP_WIRE_H
+
+#include "gateway/base/base.h"
+
+struct wire {
+    int fd;
+    void *ctx, *ssl; /* OpenSSL's, NULL when plain */
+    char in[65536];
+    size_t in_len;
+};
+
+/* pki NULL: plain. certificate NULL: none presented. False: TLS handshake failed (client side). */
+bool wire_open(struct wire *w, unsigned port, const char *pki, const char *certificate);
+void wire_send(struct wire *w, const char *text);
+/* As wire_send for any bytes; false when the other side has closed. */
+bool wire_try_send(struct wire *w, const void *p, size_t len);
+/* The next whole answer (by Content-Length; 1xx alone) with head, NUL-terminated; NULL at the end of the connection.
+ * Caller frees. */
+char *wire_answer(struct wire *w);
+/* True when the other side has closed, without further bytes. */
+bool wire_ended(struct wire *w);
+void wire_close(struct wire *w);
+int wire_status(const char *answer);
+/* A listening socket on a free port of loopback. */
+int wire_listen(unsigned *ret_port);
+#endif
