@@ -137,6 +137,8 @@ static void what_is_written_is_read(void **state)
     assert_string_equal(f->got.address, "[::1]:8443");
     assert_string_equal(f->got.url, "https://h.example:1/x?y=1");
     assert_span_is(lt_yaml_text(lt_yaml_get(f->got.node, "k")), "v");
+    assert_int_equal(decode(f, "conf/f.yaml", "{text: \"\"}"), 0);
+    assert_string_equal(f->got.text, "");
     assert_int_equal(decode(f, "/etc/f.yaml", "{list: one, path: /abs, size: 1024}"), 0);
     assert_int_equal(f->got.list.len, 1);
     assert_string_equal(f->got.path, "/abs");
@@ -147,7 +149,6 @@ static void each_wrong_value_is_told_with_its_place_and_what_was_expected(void *
 {
     struct fixture *f = *state;
     says(f, "{text: }", "8: part.text: expected a text, got nothing");
-    says(f, "{text: \"\"}", "8: part.text: expected a text, got ''");
     says(f, "{text: [a]}", "8: part.text: expected a text, got a list");
     says(f, "{path: {a: b}}", "8: part.path: expected a path, got a mapping");
     says(f, "{number: 10}", "10: part.number: expected a whole number from 1 to 9, got '10'");
@@ -301,6 +302,10 @@ static void required_options_and_wrong_sections_are_told(void **state)
                                     &f->arena, &f->diags),
                      1);
     assert_string_equal(f->diags.items.v[2].text, "s: expected a mapping, got '1'");
+    lt_yaml_free(f->y);
+    assert_int_equal(lt_yaml_parse("f.yaml", LT_SPAN_LIT("{name: \"\", size: 1}"), &f->y, NULL), LT_OK);
+    assert_int_equal(lt_opts_decode(lt_yaml_root(f->y), "", needed, 3, &f->got, &f->arena, &f->diags), 1);
+    assert_string_equal(f->diags.items.v[3].text, "name: expected a text, got ''");
 }
 
 static void the_table_prints_one_line_an_option(void **state)

@@ -172,7 +172,7 @@ static void what_was_got_is_shown_short_and_whole_in_characters(void **state)
     lt_yaml_expected(&d, NULL, "f", "a number");
     LT_AUTOFREE char *said = findings(&d);
     assert_string_equal(said, "f: expected a number, got nothing\n"
-                              "f.yaml:1:4: a: expected a number, got 'đđđđđđđđđđđđđđđđđđđđđđđđđđđđđđ'…\n"
+                              "f.yaml:1:4: a: expected a number, got 'đđđđđđđđđđđđđđđđđđđđđđđđđđđđđđ…'\n"
                               "f.yaml:2:4: b: expected a number, got a list\n"
                               "f.yaml:3:4: c: expected a number, got a mapping\n"
                               "f.yaml:4:3: d: expected a number, got nothing\n"

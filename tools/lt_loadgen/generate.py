@@ -16,6 +16,8 @@ HOME = {"h22": "onegate-xml", "h40": "opencps-json", "h29": "igate-json"}
 REFUSED = ["unknown-procedure", "unknown-unit", "abolished-unit", "missing-field", "unknown-field", "wrong-type", "bad-date", "syntax",
            "other-province"]
 ALONE = {"syntax", "other-province"}    # not one item's fault among others
+# What config/routes/main.yaml makes of accepted events; --route for other configurations.
+ROUTES = [("lt.population", "all"), ("lt.events.land", "sector:dat-dai")]
 # Event types whose step is a check (schemas/canonical/steps.yaml): all but a bare step.
 CHECKED = set(dialects.WORDS) - {"progressed"}
 
@@ -183,7 +185,7 @@ def generate(o):
     tables = Tables(o.tables)
     tables.ended = {p.upper(): sorted(u["code"] for u in tables.units if u.get("successor") and p.upper() in u["code"])[0] for p in names}
     rng = random.Random(o.seed)
-    plan = Plan(rng, tables, o.out, o.route or [("lt.population", "all")])
+    plan = Plan(rng, tables, o.out, o.route or ROUTES)
     seen, citizens, lives = set(), [], []
     for n in range(o.dossiers):
         client = names[n % len(names)]

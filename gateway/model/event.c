@@ -1,0 +1,113 @@
+#include "gateway/model/event.h"
+
+static const struct attribute {
+    const char *header;
+    size_t offset;
+    bool required;
+} attributes[] = {
+    {"ce_id", offsetof(struct lt_event, id), true},
+    {"ce_source", offsetof(struct lt_event, source), true},
+    {"ce_type", offsetof(struct lt_event, type), true},
+    {"ce_subject", offsetof(struct lt_event, subject), true},
+    {"ce_time", offsetof(struct lt_event, time), true},
+    {"ce_province", offsetof(struct lt_event, province), true},
+    {"ce_unit", offsetof(struct lt_event, unit), false},
+    {"ce_procedure", offsetof(struct lt_event, procedure), false},
+    {"ce_channel", offsetof(struct lt_event, channel), false},
+    {"lt_digest", offsetof(struct lt_event, digest), true},
+};
+
+static struct lt_span *field_of(struct lt_event *e, const struct attribute *a)
+{
+    return (struct lt_span *)((char *)e + a->offset);
+}
+
+void lt_event_headers(const struct lt_event *e, struct lt_arena *a, struct lt_headers *h)
+{
+    lt_headers_reset(h);
+    lt_headers_add(h, LT_SPAN_LIT("content-type"), LT_SPAN_LIT("application/json"));
+    lt_headers_add(h, LT_SPAN_LIT("ce_specversion"), LT_SPAN_LIT("1.0"));
+    for (size_t i = 0; i < LT_ARRAY_LEN(attributes); i++) {
+        struct lt_span value = *(const struct lt_span *)((const char *)e + attributes[i].offset);
+        if (value.len || attributes[i].required)
+            lt_headers_add(h, lt_span_str(attributes[i].header), value);
+    }
+    lt_headers_add(h, LT_SPAN_LIT("lt_digest_v"), lt_span_str(lt_arena_printf(a, "%u", e->digest_v)));
+}
+
+/* The header's one value. LT_OK with an empty span when it is absent and may be. */
+static int take(const struct lt_headers *h, const char *name, bool required, struct lt_span *ret, struct lt_err *err)
+{
+    size_t found = 0;
+    struct lt_span value = LT_SPAN_NULL;
+    for (size_t i = 0; i < h->len; i++) {
+        if (lt_span_is(h->v[i].name, name)) {
+            value = h->v[i].value;
+            found++;
+        }
+    }
+    if (found > 1)
+        return lt_err_set(err, LT_E_INVALID, "bad-header", "%s: expected once, found %zu times", name, found);
+    if (required && !found)
+        return lt_err_set(err, LT_E_INVALID, "missing-header", "%s: expected as a header, found none", name);
+    if (required && !value.len)
+        return lt_err_set(err, LT_E_INVALID, "missing-header", "%s: expected a value, found it empty", name);
+    *ret = value;
+    return LT_OK;
+}
+
+static bool is_hex(struct lt_span s, size_t len)
+{
+    if (s.len != len)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (!((s.ptr[i] >= '0' && s.ptr[i] <= '9') || (s.ptr[i] >= 'a' && s.ptr[i] <= 'f')))
+            return false;
+    }
+    return true;
+}
+
+static int digest_version(struct lt_span s, unsigned *ret, struct lt_err *err)
+{
+    uint64_t v;
+    if (!lt_span_u64(s, &v) || v > 15 || s.len != (v > 9 ? 2 : 1))
+        return lt_err_set(err, LT_E_INVALID, "bad-header", "lt_digest_v: expected 0 to 15, found something else");
+    *ret = (unsigned)v;
+    return LT_OK;
+}
+
+static bool key_is(struct lt_span key, const struct lt_event *e)
+{
+    return key.len == e->province.len + 1 + e->subject.len &&
+           lt_span_eq(lt_span(key.ptr, e->province.len), e->province) && key.ptr[e->province.len] == '/' &&
+           lt_span_eq(lt_span(key.ptr + e->province.len + 1, e->subject.len), e->subject);
+}
+
+int lt_event_read(struct lt_span key, const struct lt_headers *h, struct lt_span value, struct lt_event *ret,
+                  struct lt_err *err)
+{
+    struct lt_event e = {.key = key, .data = value};
+    struct lt_span version, digest_v;
+    int r;
+    if (h->over)
+        return lt_err_set(err, LT_E_INVALID, "bad-header", "headers: expected at most %d, found more", LT_HEADERS_MAX);
+    if ((r = take(h, "ce_specversion", true, &version, err)) < 0)
+        return r;
+    if (!lt_span_is(version, "1.0"))
+        return lt_err_set(err, LT_E_INVALID, "bad-header", "ce_specversion: expected 1.0, found another");
+    for (size_t i = 0; i < LT_ARRAY_LEN(attributes); i++) {
+        if ((r = take(h, attributes[i].header, attributes[i].required, field_of(&e, &attributes[i]), err)) < 0)
+            return r;
+    }
+    if (!is_hex(e.id, LT_EVENT_ID_LEN))
+        return lt_err_set(err, LT_E_INVALID, "bad-header", "ce_id: expected %d lower-case hex digits", LT_EVENT_ID_LEN);
+    if (!is_hex(e.digest, LT_EVENT_DIGEST_LEN))
+        return lt_err_set(err, LT_E_INVALID, "bad-header", "lt_digest: expected %d lower-case hex digits",
+                          LT_EVENT_DIGEST_LEN);
+    if ((r = take(h, "lt_digest_v", true, &digest_v, err)) < 0 || (r = digest_version(digest_v, &e.digest_v, err)) < 0)
+        return r;
+    if (!key_is(key, &e))
+        return lt_err_set(err, LT_E_INVALID, "bad-header", "key: expected <ce_province>/<ce_subject>, found another");
+    *ret = e;
+    return LT_OK;
+}

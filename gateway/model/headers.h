@@ -1,0 +1,29 @@
+/* Record headers: an ordered list of name/value spans, lent. Kafka allows repeated names; ours are unique. */
+#ifndef LT_MODEL_HEADERS_H
+#define LT_MODEL_HEADERS_H
+
+#include "gateway/base/base.h"
+
+#define LT_HEADERS_MAX 48
+
+struct lt_header {
+    struct lt_span name, value;
+};
+
+struct lt_headers {
+    struct lt_header v[LT_HEADERS_MAX];
+    size_t len;
+    bool over; /* more headers came than fit: the record is not one of ours */
+};
+
+static inline void lt_headers_reset(struct lt_headers *h)
+{
+    h->len = 0;
+    h->over = false;
+}
+void lt_headers_add(struct lt_headers *h, struct lt_span name, struct lt_span value); /* sets over when full */
+void lt_headers_put(struct lt_headers *h, const char *name, struct lt_span value);    /* replace or add */
+void lt_headers_drop_prefix(struct lt_headers *h, const char *prefix); /* incoming lt_* are stripped (protocol 4) */
+bool lt_headers_get(const struct lt_headers *h, const char *name, struct lt_span *ret);
+struct lt_span lt_headers_value(const struct lt_headers *h, const char *name); /* empty when absent */
+#endif
