@@ -22,6 +22,8 @@ struct loading {
     struct lt_position position; /* as committed */
     int64_t committed, low, high;
     bool fresh_window; /* another window is configured: no comparison this once (rule 8) */
+    bool outlived;     /* only the clock of the next record shows that what is missing has expired: its sum cannot be
+                          compared */
     int64_t from;      /* where the read starts */
     bool head_proved;
     /* the scan */
@@ -285,7 +287,8 @@ static bool is_expired(struct loading *l, uint64_t g, bool *ret_undecided)
         *ret_undecided = true;
         return false;
     }
-    return next.generation > g + keep;
+    l->outlived = next.generation > g + keep;
+    return l->outlived;
 }
 
 static void wait_for_record(struct loading *l)
@@ -388,11 +391,15 @@ static bool read_routed(struct loading *l)
     return true;
 }
 
-/* Rule 8. */
+/*
+ * Rule 8. The committed sum counts what was live at the committed clock. Where retention has deleted some of that, and
+ * the next record's clock shows that it has expired since, no sum can be rebuilt; the head's proof stands alone
+ * (docs/decisions/0001-sum-after-expiry.md).
+ */
 static bool prove_sum(struct loading *l)
 {
     lt_index_advance(l->index, lt_generation_of(&l->window, l->position.clock_ms));
-    if (l->fresh_window || lt_index_sum(l->index) == l->position.sum)
+    if (l->fresh_window || l->outlived || lt_index_sum(l->index) == l->position.sum)
         return true;
     lt_partition_stop(l->p, LT_STOP_INDEX_DIFFERS, NULL,
                       "the index built from the log has sum %016" PRIx64 ", the position says %016" PRIx64

@@ -40,6 +40,12 @@ static int64_t backoff_min(const struct lt_worker *w)
     return w->settings->backoff_ms_min ? w->settings->backoff_ms_min : BACKOFF_MS_MIN;
 }
 
+/* Nothing more can be done with this log now: the process stops, or the log is beyond use. */
+static bool ended(const struct lt_worker *w)
+{
+    return w->broken || atomic_load(&w->stopping);
+}
+
 /* Interruptible by lt_worker_stop. */
 static void pause_ms(struct lt_worker *w, int64_t ms)
 {
@@ -240,7 +246,7 @@ static void serve_partitions(struct lt_worker *w)
         .outputs = w->outputs,
         .outputs_len = lt_routes_outputs(w->settings->routes),
     };
-    for (int32_t i = 0; i < w->partitions_len && !atomic_load(&w->stopping); i++) {
+    for (int32_t i = 0; i < w->partitions_len && !ended(w); i++) {
         struct lt_partition *p = &w->partitions[i];
         if (p->state == LT_PARTITION_RUNNING)
             lt_partition_verify(p, &load);
@@ -303,6 +309,7 @@ static bool poll_once(struct lt_worker *w, int timeout_ms, struct lt_log_record 
         twin(w);
         return false;
     default:
+        w->broken = r < 0;
         trouble_set(w, "polling", &err);
         return false;
     }
@@ -316,7 +323,7 @@ static void collect(struct lt_worker *w)
         take_record(w, w->carry.v[i]);
     w->carry.len = 0;
     int64_t until_ms = w->batch.items.len ? lt_mono_ms() + c->core.commit_linger_ms : 0;
-    while (!atomic_load(&w->stopping) && w->batch.items.len < (size_t)c->core.commit_records &&
+    while (!ended(w) && w->batch.items.len < (size_t)c->core.commit_records &&
            w->batch.bytes < (size_t)c->core.commit_bytes) {
         int64_t wait_ms = w->batch.items.len ? LT_MAX(until_ms - lt_mono_ms(), 0) : POLL_IDLE_MS;
         struct lt_log_record *r;
@@ -346,7 +353,7 @@ static void serve_polls(struct lt_worker *w)
 /* Rule 16: a new producer with the same id. false: the worker must end. */
 static bool renew(struct lt_worker *w)
 {
-    for (int64_t backoff = backoff_min(w); !atomic_load(&w->stopping); backoff = LT_MIN(backoff * 2, BACKOFF_MS_MAX)) {
+    for (int64_t backoff = backoff_min(w); !ended(w); backoff = LT_MIN(backoff * 2, BACKOFF_MS_MAX)) {
         struct lt_err err = LT_ERR_INIT;
         int r = w->log->ops->renew(w->log, &err);
         if (r == LT_LOG_OK)
@@ -356,6 +363,10 @@ static bool renew(struct lt_worker *w)
             return false;
         }
         trouble_set(w, "making a new producer", &err);
+        if (r < 0) {
+            w->broken = true;
+            return false;
+        }
         pause_ms(w, backoff);
         serve_polls(w);
     }
@@ -376,9 +387,10 @@ static void resolve(struct lt_worker *w, const struct lt_log_membership *m, stru
         struct lt_err err = LT_ERR_INIT;
         int r = LT_LOG_RETRY;
         int64_t backoff = backoff_min(w);
-        while (same_member && !atomic_load(&w->stopping) && p->epoch == ranges[i].epoch &&
+        while (same_member && !ended(w) && p->epoch == ranges[i].epoch &&
                (r = w->log->ops->committed(w->log, p->number, TRANSACTION_TIMEOUT_MS, &at, &err)) != LT_LOG_OK) {
             trouble_set(w, "looking whether the transaction was committed", &err);
+            w->broken = r < 0;
             pause_ms(w, backoff);
             backoff = LT_MIN(backoff * 2, BACKOFF_MS_MAX);
             serve_polls(w);
@@ -427,6 +439,7 @@ static void back_off(struct lt_worker *w, struct commit_attempt *a, const struct
         lt_error("core", "retrying", "worker %d has not been able to commit for a minute: %s", w->number, err->text);
     }
     int r = w->log->ops->abort(w->log, &abort_err);
+    w->broken = r < 0;
     if (r == LT_LOG_FENCED || r == LT_LOG_UNKNOWN)
         renew(w);
     pause_ms(w, a->backoff_ms);
@@ -460,7 +473,9 @@ static void attempt(struct lt_worker *w, struct commit_attempt *a)
 {
     struct lt_err err = LT_ERR_INIT;
     struct lt_log_membership *m = NULL;
-    if (w->log->ops->capture(w->log, &m, &err) != LT_LOG_OK) { /* rule 11 */
+    int r = w->log->ops->capture(w->log, &m, &err); /* rule 11 */
+    if (r != LT_LOG_OK) {
+        w->broken = r < 0;
         pause_ms(w, backoff_min(w));
         serve_polls(w);
         return;
@@ -468,7 +483,7 @@ static void attempt(struct lt_worker *w, struct commit_attempt *a)
     size_t n = LT_MIN(a->n, w->batch.items.len), n_ranges;
     struct lt_batch_range *ranges = lt_batch_ranges(&w->batch, n, &n_ranges);
     int copy;
-    int r = lt_batch_write(&w->batch, &w->env, m, n, &copy, &err);
+    r = lt_batch_write(&w->batch, &w->env, m, n, &copy, &err);
     switch (r) {
     case LT_LOG_OK:
         lt_batch_apply(&w->batch, w->log, n, NULL);
@@ -510,7 +525,7 @@ static void commit_batch(struct lt_worker *w)
     lt_batch_prune(&w->batch, w->log);
     lt_batch_judge(&w->batch, &w->env);
     struct commit_attempt a = {.n = w->batch.items.len, .backoff_ms = backoff_min(w), .since_ms = lt_mono_ms()};
-    while (w->batch.items.len > 0 && !atomic_load(&w->stopping)) {
+    while (w->batch.items.len > 0 && !ended(w)) {
         a.n = LT_MAX(LT_MIN(a.n, w->batch.items.len), 1);
         attempt(w, &a);
     }
@@ -522,6 +537,8 @@ static void commit_batch(struct lt_worker *w)
 
 void lt_worker_turn(struct lt_worker *w)
 {
+    if (w->broken)
+        lt_worker_close(w);
     if (!w->log && !open_log(w)) {
         pause_ms(w, 10 * backoff_min(w));
         return;
@@ -536,6 +553,7 @@ void lt_worker_turn(struct lt_worker *w)
 
 void lt_worker_close(struct lt_worker *w)
 {
+    w->broken = false;
     if (!w->log)
         return;
     lt_batch_reset(&w->batch, w->log);

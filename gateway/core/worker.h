@@ -14,6 +14,7 @@ struct lt_worker {
     const struct lt_core_settings *settings;
     int number;
     struct lt_log *log;
+    bool broken; /* the log failed in a way its port does not name: close it and open a new one */
     char instance_id[96];
     struct lt_partition *partitions; /* all of intake, by number; ABSENT when another owns it */
     int32_t partitions_len;
