@@ -1,0 +1,162 @@
+#include "adapters/mock/serve.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/http/server.h"
+
+#define HELD_MAX 10000
+#define DRAIN_MS 3000
+#define WAIT_MS 50 /* how late a held connection may be cut */
+#define BODY_MAX ((size_t)64 << 20)
+
+/* Requests that get silence: applied, never answered. */
+struct held {
+    struct lt_http_request *req;
+    int64_t until_ms;
+};
+
+struct lt_mock_server {
+    const struct lt_mock *mock;
+    struct lt_http_server *http;
+    pthread_mutex_t lock;
+    LT_VEC(struct held) held;
+    bool ending;
+};
+
+static void set_of_end_signals(sigset_t *ret)
+{
+    sigemptyset(ret);
+    sigaddset(ret, SIGTERM);
+    sigaddset(ret, SIGINT);
+}
+
+void lt_mock_block_signals(void)
+{
+    sigset_t set;
+    set_of_end_signals(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void serve_hold(struct lt_mock_server *s, struct lt_http_request *req, int64_t hold_ms)
+{
+    pthread_mutex_lock(&s->lock);
+    bool room = !s->ending && s->held.len < HELD_MAX;
+    if (room)
+        *lt_vec_push(&s->held) = (struct held){req, lt_mono_ms() + hold_ms};
+    pthread_mutex_unlock(&s->lock);
+    if (!room)
+        lt_http_drop(req);
+}
+
+/* Cut those whose time is over, or all of them. */
+static void serve_cut(struct lt_mock_server *s, bool all)
+{
+    int64_t now = lt_mono_ms();
+    pthread_mutex_lock(&s->lock);
+    size_t kept = 0;
+    s->ending = s->ending || all;
+    for (size_t i = 0; i < s->held.len; i++) {
+        if (all || s->held.v[i].until_ms <= now)
+            lt_http_drop(s->held.v[i].req);
+        else
+            s->held.v[kept++] = s->held.v[i];
+    }
+    s->held.len = kept;
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void serve_handle(void *ctx, struct lt_http_request *req)
+{
+    struct lt_mock_server *s = ctx;
+    struct lt_mock_reply reply = LT_MOCK_REPLY_INIT;
+    const char *query = lt_http_query(req);
+    struct lt_mock_call call = {
+        .method = lt_http_method(req),
+        .path = lt_http_path(req),
+        .query = query ? query : "",
+        .content_type = lt_http_header(req, "Content-Type"),
+        .dstcode = lt_http_header(req, "dstcode"),
+        .body = lt_http_body(req),
+        .now_ms = lt_now_ms(),
+    };
+    s->mock->handle(s->mock->self, &call, &reply);
+    if (!lt_buf_ok(&reply.body))
+        lt_mock_refuse(&reply, 500, "the answer is longer than %zu bytes: ask for fewer", (size_t)LT_MOCK_ANSWER_MAX);
+
+    if (reply.action == LT_MOCK_DROP) {
+        lt_http_drop(req);
+    } else if (reply.action == LT_MOCK_HOLD) {
+        serve_hold(s, req, reply.hold_ms);
+    } else {
+        char seconds[16];
+        struct lt_http_header_out retry = {"Retry-After", seconds};
+        snprintf(seconds, sizeof seconds, "%d", reply.retry_after_s);
+        lt_http_reply(req, reply.status, &retry, reply.retry_after_s ? 1 : 0, reply.content_type,
+                      lt_buf_view(&reply.body));
+    }
+    lt_mock_reply_deinit(&reply);
+}
+
+int lt_mock_server_start(const struct lt_mock_serve_settings *settings, const struct lt_mock *mock,
+                         struct lt_mock_server **ret, struct lt_err *err)
+{
+    struct lt_mock_server *s = lt_alloc(sizeof *s);
+    s->mock = mock;
+    pthread_mutex_init(&s->lock, NULL);
+    const struct lt_http_settings http = {
+        .listen = settings->listen,
+        .threads = settings->threads,
+        .certificate = settings->certificate,
+        .key = settings->key,
+        .client_ca = settings->ca,
+        .body_max = BODY_MAX,
+        .header_max = 32768,
+        .connections_max = 4096,
+        .memory = (size_t)512 << 20,
+        .idle_timeout_s = 120,
+        .request_timeout_s = 700, /* longer than any hold */
+        .name = mock->name,
+        .ctx = s,
+        .handle = serve_handle,
+    };
+    int r = lt_http_server_start(&http, &s->http, err);
+    if (r < 0) {
+        lt_mock_server_free(s);
+        return r;
+    }
+    *ret = s;
+    return LT_OK;
+}
+
+unsigned lt_mock_server_port(const struct lt_mock_server *s)
+{
+    return lt_http_server_port(s->http);
+}
+
+void lt_mock_server_run(struct lt_mock_server *s)
+{
+    sigset_t set;
+    set_of_end_signals(&set);
+    const struct timespec wait = {.tv_nsec = WAIT_MS * 1000000L};
+    while (sigtimedwait(&set, NULL, &wait) < 0)
+        serve_cut(s, false);
+}
+
+void lt_mock_server_free(struct lt_mock_server *s)
+{
+    if (!s)
+        return;
+    serve_cut(s, true); /* from here on a hold is a drop */
+    if (s->http) {
+        lt_http_server_drain(s->http, DRAIN_MS);
+        lt_http_server_free(s->http);
+    }
+    lt_vec_deinit(&s->held);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}

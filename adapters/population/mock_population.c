@@ -1,0 +1,300 @@
+#include "adapters/population/mock_population.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <uthash.h>
+
+#include "adapters/mock/faults.h"
+#include "adapters/population/mock_soap.h"
+#include "gateway/codec/json.h"
+
+#define BODY_DEPTH 32
+#define TALLIES_MAX 1000000 /* ids and officers that are counted; later ones are answered but not listed */
+
+static const char *const accent_words[] = {"either", "strip", "keep", NULL};
+
+#define AT(member) offsetof(struct lt_mock_population_settings, member)
+const struct lt_opt lt_mock_population_opts[] = {
+    {"path", LT_OPT_STRING, AT(path), false, NULL, 0, 0, NULL, "path of the endpoint; none: any"},
+    {"citizens", LT_OPT_PATH, AT(citizens), false, NULL, 0, 0, NULL, "JSON file with the citizens; none: nobody"},
+    {"accents", LT_OPT_ENUM, AT(accents), false, "either", 0, 0, accent_words, "how names must be written"},
+    {"services", LT_OPT_STRINGS, AT(services), false, "VPCP", 0, 0, NULL, "registered MaDVC, * stands for any run"},
+    {"officers", LT_OPT_STRINGS, AT(officers), false, NULL, 0, 0, NULL,
+     "permitted MaCanBo, * stands for any run; none: any"},
+    {"birth-optional", LT_OPT_BOOL, AT(birth_optional), false, "false", 0, 0, NULL,
+     "answer TraCuuThongTinCongDan without a birth date too"},
+    {"request-max", LT_OPT_SIZE, AT(body_max), false, "1MiB", 1024, 67108864, NULL, "longest request"},
+    {"hold", LT_OPT_DURATION, AT(hold_ms), false, "60s", 1, 600000, NULL, "silence of the fault timeout-after-apply"},
+    {"fault-every", LT_OPT_STRINGS, AT(fault_every), false, NULL, 0, 0, NULL,
+     "\"N KIND[:OPERATION]\": a fault at every N-th call"},
+};
+const size_t lt_mock_population_opts_len = LT_ARRAY_LEN(lt_mock_population_opts);
+
+#define FAULTS                                                                                                         \
+    (1u << LT_FAULT_TIMEOUT_AFTER_APPLY | 1u << LT_FAULT_DROP_AFTER_APPLY | 1u << LT_FAULT_DROP_BEFORE |               \
+     1u << LT_FAULT_HTTP401 | 1u << LT_FAULT_HTTP500 | 1u << LT_FAULT_HTTP503 | 1u << LT_FAULT_HTML200 |               \
+     1u << LT_FAULT_SOAP_FAULT)
+
+/* How often somebody asked, or somebody was asked about. */
+struct tally {
+    char *word;
+    uint64_t calls, match, no_match;
+    UT_hash_handle hh;
+};
+
+struct lt_mock_population {
+    const struct lt_mock_population_settings *settings;
+    struct lt_mock_citizens *citizens; /* immutable: read outside the lock */
+    pthread_mutex_t lock;              /* of all below */
+    struct lt_mock_faults faults;
+    uint64_t calls, match, no_match, soap_faults, errors;
+    struct tally *officers, *ids;
+};
+
+static struct tally *tally_of(struct tally **all, struct lt_span word)
+{
+    struct tally *t;
+    HASH_FIND(hh, *all, word.ptr, word.len, t);
+    if (!t && HASH_COUNT(*all) < TALLIES_MAX) {
+        t = lt_alloc(sizeof *t);
+        t->word = lt_strndup(word.ptr, word.len);
+        HASH_ADD_KEYPTR(hh, *all, t->word, word.len, t);
+    }
+    return t;
+}
+
+static void tallies_clear(struct tally **all)
+{
+    struct tally *t, *next;
+    HASH_ITER (hh, *all, t, next) {
+        HASH_DEL(*all, t);
+        free(t->word);
+        free(t);
+    }
+}
+
+int lt_mock_population_new(const struct lt_mock_population_settings *s, struct lt_mock_population **ret,
+                           struct lt_err *err)
+{
+    struct lt_mock_population *p = lt_alloc(sizeof *p);
+    int r = LT_OK;
+    lt_xml_init();
+    p->settings = s;
+    pthread_mutex_init(&p->lock, NULL);
+    lt_mock_faults_init(&p->faults, FAULTS, s->hold_ms);
+    for (size_t i = 0; r == LT_OK && i < s->fault_every.len; i++)
+        r = lt_mock_faults_every(&p->faults, lt_span_str(s->fault_every.v[i]), err);
+    if (r == LT_OK)
+        r = lt_mock_citizens_load(s->citizens, &p->citizens, err);
+    if (r < 0) {
+        lt_mock_population_free(p);
+        return r;
+    }
+    *ret = p;
+    return LT_OK;
+}
+
+void lt_mock_population_free(struct lt_mock_population *p)
+{
+    if (!p)
+        return;
+    tallies_clear(&p->officers);
+    tallies_clear(&p->ids);
+    lt_mock_citizens_free(p->citizens);
+    lt_mock_faults_deinit(&p->faults);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+/* ---- oracle ---------------------------------------------------------------------------------------------------------
+ */
+
+static void oracle_counters(const struct lt_mock_population *p, struct lt_mock_reply *reply)
+{
+    struct lt_json_writer w;
+    lt_json_writer_init(&w, &reply->body);
+    lt_json_begin_object(&w);
+    lt_json_num(&w, "calls", (int64_t)p->calls);
+    lt_json_num(&w, "match", (int64_t)p->match);
+    lt_json_num(&w, "no_match", (int64_t)p->no_match);
+    lt_json_num(&w, "faults", (int64_t)p->soap_faults);
+    lt_json_num(&w, "errors", (int64_t)p->errors);
+    lt_json_num(&w, "injected", (int64_t)p->faults.injected);
+    lt_json_num(&w, "citizens", (int64_t)lt_mock_citizens_len(p->citizens));
+    lt_json_key(&w, LT_SPAN_LIT("by_officer"));
+    lt_json_begin_object(&w);
+    for (const struct tally *t = p->officers; t; t = t->hh.next)
+        lt_json_num(&w, t->word, (int64_t)t->calls);
+    lt_json_end_object(&w);
+    lt_json_end_object(&w);
+}
+
+static void oracle_citizen(const struct lt_mock_population *p, const char *rest, struct lt_mock_reply *reply)
+{
+    const char *end = strrchr(rest, '/');
+    struct tally *t = NULL;
+    if (!end || strcmp(end, "/calls") != 0) {
+        lt_mock_refuse(reply, 404, "expected /oracle/citizens/{SoDinhDanh}/calls");
+        return;
+    }
+    HASH_FIND(hh, p->ids, rest, (size_t)(end - rest), t);
+    struct lt_json_writer w;
+    lt_json_writer_init(&w, &reply->body);
+    lt_json_begin_object(&w);
+    lt_json_num(&w, "calls", t ? (int64_t)t->calls : 0);
+    lt_json_num(&w, "match", t ? (int64_t)t->match : 0);
+    lt_json_num(&w, "no_match", t ? (int64_t)t->no_match : 0);
+    lt_json_end_object(&w);
+}
+
+static void oracle_reset(struct lt_mock_population *p, struct lt_mock_reply *reply)
+{
+    tallies_clear(&p->officers);
+    tallies_clear(&p->ids);
+    lt_mock_faults_reset(&p->faults);
+    p->calls = p->match = p->no_match = p->soap_faults = p->errors = 0;
+    lt_buf_str(&reply->body, "{\"reset\":true}");
+}
+
+static bool population_oracle(struct lt_mock_population *p, const struct lt_mock_call *call,
+                              struct lt_mock_reply *reply)
+{
+    const char *rest, *path = call->path;
+    if (strcmp(path, "/control/faults") == 0) {
+        lt_mock_faults_control(&p->faults, call, reply);
+    } else if (strcmp(path, "/oracle/reset") == 0) {
+        if (lt_mock_method_is(call, "POST", reply))
+            oracle_reset(p, reply);
+    } else if (strcmp(path, "/oracle/counters") == 0) {
+        if (lt_mock_method_is(call, "GET", reply))
+            oracle_counters(p, reply);
+    } else if ((rest = lt_mock_after(path, "/oracle/citizens/")) != NULL) {
+        if (lt_mock_method_is(call, "GET", reply))
+            oracle_citizen(p, rest, reply);
+    } else if (lt_mock_after(path, "/oracle") || lt_mock_after(path, "/control") ||
+               (p->settings->path && strcmp(path, p->settings->path) != 0)) {
+        lt_mock_refuse(reply, 404, "nothing at %s", path);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* ---- SOAP -----------------------------------------------------------------------------------------------------------
+ */
+
+static void answer_fault(struct lt_mock_population *p, const struct lt_mock_soap_fault *fault, lt_xml_node header,
+                         struct lt_mock_reply *reply)
+{
+    p->soap_faults++;
+    reply->status = 500; /* SOAP 1.1, section 6.2 */
+    reply->content_type = LT_MOCK_XML;
+    lt_mock_soap_write_fault(fault, header, &reply->body);
+}
+
+static bool one_of(const struct lt_opt_strings *list, struct lt_span word)
+{
+    for (size_t i = 0; i < list->len; i++)
+        if (lt_glob_match(list->v[i], word))
+            return true;
+    return false;
+}
+
+static void count_question(struct lt_mock_population *p, const struct lt_mock_soap_request *req, bool found)
+{
+    struct lt_span id = req->question.id.len ? req->question.id : req->question.old_id;
+    struct tally *t[2] = {tally_of(&p->officers, req->officer), tally_of(&p->ids, id)};
+    *(found ? &p->match : &p->no_match) += 1;
+    for (size_t i = 0; i < LT_ARRAY_LEN(t); i++) {
+        if (!t[i])
+            continue;
+        t[i]->calls++;
+        *(found ? &t[i]->match : &t[i]->no_match) += 1;
+    }
+}
+
+static void population_answer(struct lt_mock_population *p, const struct lt_mock_soap_request *req,
+                              struct lt_mock_reply *reply)
+{
+    const struct lt_mock_population_settings *s = p->settings;
+    struct lt_mock_soap_fault fault = {.code = "soapenv:Client", .text = ""};
+    if (!one_of(&s->services, req->service)) {
+        snprintf(fault.text, sizeof fault.text, "MaDVC is not registered");
+        answer_fault(p, &fault, req->header, reply);
+        return;
+    }
+    if (s->officers.len && !one_of(&s->officers, req->officer)) {
+        snprintf(fault.text, sizeof fault.text, "MaCanBo is not permitted");
+        answer_fault(p, &fault, req->header, reply);
+        return;
+    }
+    const struct lt_mock_citizen *found =
+        lt_mock_citizens_match(p->citizens, &req->question, (enum lt_mock_accents)s->accents);
+    count_question(p, req, found != NULL);
+    reply->content_type = LT_MOCK_XML;
+    lt_mock_soap_write_answer(req, found, &reply->body);
+}
+
+static bool transport_ok(struct lt_mock_population *p, const struct lt_mock_call *call, struct lt_mock_reply *reply)
+{
+    const char *type = call->content_type ? call->content_type : "";
+    if (strcmp(call->method, "POST") != 0)
+        lt_mock_refuse(reply, 405, "expected POST, got %s", call->method);
+    else if (strncmp(type, "text/xml", 8) != 0 && strncmp(type, "application/xml", 15) != 0)
+        lt_mock_refuse(reply, 415, "expected Content-Type text/xml or application/xml");
+    else
+        return true;
+    p->errors++;
+    return false;
+}
+
+static void population_run(struct lt_mock_population *p, const struct lt_xml *doc, const struct lt_err *parse_err,
+                           struct lt_mock_reply *reply)
+{
+    struct lt_arena a = LT_ARENA_INIT;
+    struct lt_mock_soap_request req = {.operation = LT_MOCK_TRA_CUU};
+    struct lt_mock_soap_fault fault = {.code = "soapenv:Client", .text = ""};
+    bool ok = doc && lt_mock_soap_read(doc, p->settings->birth_optional, &a, &req, &fault);
+    if (!doc)
+        snprintf(fault.text, sizeof fault.text, "%.200s", parse_err->text);
+
+    const char *operation = req.operation == LT_MOCK_TRA_CUU ? "TraCuuThongTinCongDan" : "XacThucThongTinCongDan";
+    enum lt_mock_fault injected = lt_mock_faults_take(&p->faults, operation);
+    if (injected == LT_FAULT_SOAP_FAULT) {
+        fault.code = "soapenv:Server";
+        snprintf(fault.text, sizeof fault.text, "Hệ thống đang bận");
+        answer_fault(p, &fault, req.header, reply);
+    } else if (lt_mock_fault_before(injected, reply)) {
+        p->errors++;
+    } else {
+        if (ok)
+            population_answer(p, &req, reply);
+        else
+            answer_fault(p, &fault, req.header, reply);
+        lt_mock_fault_after(&p->faults, injected, reply);
+        if (reply->action != LT_MOCK_ANSWER)
+            p->errors++;
+    }
+    lt_arena_deinit(&a);
+}
+
+void lt_mock_population_handle(void *self, const struct lt_mock_call *call, struct lt_mock_reply *reply)
+{
+    struct lt_mock_population *p = self;
+    LT_AUTO_XML struct lt_xml *doc = NULL;
+    struct lt_err err = LT_ERR_INIT;
+    const struct lt_xml_limits limits = {.bytes_max = (size_t)p->settings->body_max, .depth_max = BODY_DEPTH};
+    if (call->body.len &&
+        lt_xml_parse(call->body, &limits, &doc, &err) < 0) /* outside the lock: the only costly part */
+        doc = NULL;
+    if (!call->body.len)
+        (void)lt_err_set(&err, LT_E_INVALID, "xml-empty", "the request has no body"); /* only its text is used */
+
+    pthread_mutex_lock(&p->lock);
+    if (!population_oracle(p, call, reply)) {
+        p->calls++;
+        if (transport_ok(p, call, reply))
+            population_run(p, doc, &err, reply);
+    }
+    pthread_mutex_unlock(&p->lock);
+}

@@ -1,0 +1,88 @@
+#include "adapters/portal/mock_portal_internal.h"
+
+#define PAGE_MAX 100000
+
+static void oracle_counters(const struct lt_mock_portal *p, struct lt_mock_reply *reply)
+{
+    const struct lt_mock_portal_counters *c = &p->counters;
+    struct lt_json_writer w;
+    lt_json_writer_init(&w, &reply->body);
+    lt_json_begin_object(&w);
+    lt_json_num(&w, "creates", (int64_t)c->creates);
+    lt_json_num(&w, "updates", (int64_t)c->updates);
+    lt_json_num(&w, "progress", (int64_t)c->progress);
+    lt_json_num(&w, "exists_refused", (int64_t)c->exists_refused);
+    lt_json_num(&w, "rejected", (int64_t)c->rejected);
+    lt_json_num(&w, "logins", (int64_t)c->logins);
+    lt_json_num(&w, "login_refused", (int64_t)c->login_refused);
+    lt_json_num(&w, "lookups", (int64_t)c->lookups);
+    lt_json_num(&w, "sessions_expired", (int64_t)c->sessions_expired);
+    lt_json_num(&w, "errors", (int64_t)c->errors);
+    lt_json_num(&w, "faults", (int64_t)p->faults.injected);
+    lt_json_num(&w, "calls", (int64_t)c->calls);
+    lt_json_num(&w, "dossiers", (int64_t)lt_mock_portal_store_len(p->store));
+    lt_json_end_object(&w);
+}
+
+static void oracle_page(const struct lt_mock_portal *p, const struct lt_mock_call *call, struct lt_mock_reply *reply)
+{
+    uint64_t offset, limit, total = lt_mock_portal_store_len(p->store);
+    if (!lt_mock_query_u64(call, "offset", 0, &offset, reply) || !lt_mock_query_u64(call, "limit", 1000, &limit, reply))
+        return;
+    limit = LT_MIN(limit, (uint64_t)PAGE_MAX);
+    struct lt_json_writer w;
+    lt_json_writer_init(&w, &reply->body);
+    lt_json_begin_object(&w);
+    lt_json_num(&w, "total", (int64_t)total);
+    lt_json_key(&w, LT_SPAN_LIT("dossiers"));
+    lt_json_begin_array(&w);
+    for (uint64_t i = offset; i < total && i - offset < limit; i++)
+        lt_mock_portal_store_write_line(p->store, (size_t)i, &w);
+    lt_json_end_array(&w);
+    lt_json_end_object(&w);
+}
+
+static void oracle_dossier(const struct lt_mock_portal *p, const char *code, struct lt_mock_reply *reply)
+{
+    const struct lt_mock_portal_dossier *d = lt_mock_portal_store_find(p->store, lt_span_str(code));
+    if (!d) {
+        lt_mock_refuse(reply, 404, "no dossier %s", code);
+        return;
+    }
+    struct lt_json_writer w;
+    lt_json_writer_init(&w, &reply->body);
+    lt_mock_portal_dossier_write(d, &w);
+}
+
+/* Sessions stay: a reset between two tests is not a restart of the portal. */
+static void oracle_reset(struct lt_mock_portal *p, struct lt_mock_reply *reply)
+{
+    lt_mock_portal_store_reset(p->store);
+    lt_mock_faults_reset(&p->faults);
+    p->counters = (struct lt_mock_portal_counters){0};
+    p->answers = p->exists_answers = 0;
+    lt_buf_str(&reply->body, "{\"reset\":true}");
+}
+
+bool lt_mock_portal_oracle(struct lt_mock_portal *p, const struct lt_mock_call *call, struct lt_mock_reply *reply)
+{
+    const char *code, *path = call->path;
+    if (strcmp(path, "/control/faults") == 0) {
+        lt_mock_faults_control(&p->faults, call, reply);
+    } else if (strcmp(path, "/oracle/reset") == 0) {
+        if (lt_mock_method_is(call, "POST", reply))
+            oracle_reset(p, reply);
+    } else if (strcmp(path, "/oracle/counters") == 0) {
+        if (lt_mock_method_is(call, "GET", reply))
+            oracle_counters(p, reply);
+    } else if (strcmp(path, "/oracle/dossiers") == 0) {
+        if (lt_mock_method_is(call, "GET", reply))
+            oracle_page(p, call, reply);
+    } else if ((code = lt_mock_after(path, "/oracle/dossiers/")) != NULL) { /* the code may hold a slash */
+        if (lt_mock_method_is(call, "GET", reply))
+            oracle_dossier(p, code, reply);
+    } else {
+        return false;
+    }
+    return true;
+}

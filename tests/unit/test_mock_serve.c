@@ -1,0 +1,226 @@
+/* The portal mock behind real mutual TLS, from the signal that ends it to the connection that a fault holds. */
+#include "tests/unit/harness.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "adapters/mock/serve.h"
+#include "adapters/portal/mock_portal.h"
+#include "gateway/base/clock.h"
+#include "gateway/http/client.h"
+#include "tests/unit/http_pki.h"
+
+struct world {
+    char *folder;
+    struct lt_mock_portal_settings settings;
+    struct lt_mock_portal *portal;
+    struct lt_mock mock;
+    struct lt_mock_server *server;
+    pthread_t thread;
+    struct lt_arena arena;
+};
+
+struct outcome {
+    unsigned calls;
+    enum lt_http_failure failure;
+    long status;
+    char body[4096];
+};
+
+static void on_done(void *ctx, const struct lt_http_answer *a)
+{
+    struct outcome *o = ctx;
+    o->calls++;
+    o->failure = a->failure;
+    o->status = a->status;
+    snprintf(o->body, sizeof o->body, LT_SPAN_FMT, LT_SPAN_ARG(a->body));
+}
+
+static void *run(void *server)
+{
+    lt_mock_server_run(server);
+    return NULL;
+}
+
+static int start(void **state, int64_t hold_ms)
+{
+    struct world *w = lt_alloc(sizeof *w);
+    struct lt_diags diags = LT_DIAGS_INIT;
+    w->folder = harness_folder();
+    pki_make(w->folder);
+    assert_int_equal(
+        lt_opts_decode(NULL, "", lt_mock_portal_opts, lt_mock_portal_opts_len, &w->settings, &w->arena, &diags), 0);
+    lt_diags_deinit(&diags);
+    w->settings.hold_ms = hold_ms;
+    assert_int_equal(lt_mock_portal_new(&w->settings, &w->portal, NULL), LT_OK);
+    w->mock = (struct lt_mock){"portal", w->portal, lt_mock_portal_handle};
+
+    LT_AUTOFREE char *certificate = pki_file(w->folder, "server.pem");
+    LT_AUTOFREE char *key = pki_file(w->folder, "server.key");
+    LT_AUTOFREE char *ca = pki_file(w->folder, "ca.pem");
+    const struct lt_mock_serve_settings s = {"127.0.0.1:0", certificate, key, ca, 2};
+    struct lt_err err = LT_ERR_INIT;
+    if (lt_mock_server_start(&s, &w->mock, &w->server, &err) != LT_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(pthread_create(&w->thread, NULL, run, w->server), 0);
+    *state = w;
+    return 0;
+}
+
+static int setup(void **state)
+{
+    return start(state, 300);
+}
+
+static int setup_long_hold(void **state)
+{
+    return start(state, 600000);
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    if (w->server) {
+        assert_int_equal(pthread_kill(w->thread, SIGTERM), 0);
+        assert_int_equal(pthread_join(w->thread, NULL), 0);
+        lt_mock_server_free(w->server);
+    }
+    lt_mock_portal_free(w->portal);
+    lt_arena_deinit(&w->arena);
+    harness_folder_remove(w->folder);
+    free(w);
+    return 0;
+}
+
+static struct lt_http_client *client(struct world *w, const char *who, long timeout_ms)
+{
+    LT_AUTOFREE char *certificate = lt_asprintf("%s/%s.pem", w->folder, who);
+    LT_AUTOFREE char *key = lt_asprintf("%s/%s.key", w->folder, who);
+    LT_AUTOFREE char *ca = pki_file(w->folder, "ca.pem");
+    const struct lt_http_client_settings s = {.certificate = certificate,
+                                              .key = key,
+                                              .ca = ca,
+                                              .timeout_ms = timeout_ms,
+                                              .connect_timeout_ms = 5000,
+                                              .answer_max = 1 << 20,
+                                              .connections_max = 8};
+    struct lt_http_client *c = NULL;
+    assert_int_equal(lt_http_client_new(&s, &c, NULL), LT_OK);
+    return c;
+}
+
+static struct outcome call(struct world *w, struct lt_http_client *c, const char *method, const char *path,
+                           const char *body)
+{
+    static const char *const headers[] = {"Content-Type: application/json", "dstcode: VN", NULL};
+    struct outcome o = {.calls = 0};
+    LT_AUTOFREE char *url = lt_asprintf("https://localhost:%u%s", lt_mock_server_port(w->server), path);
+    assert_int_equal(lt_http_client_call(c, method, url, headers, lt_span_str(body), on_done, &o, NULL), LT_OK);
+    int64_t end = lt_mono_ms() + 20000;
+    while (lt_http_client_run(c, 100) > 0)
+        assert_true(lt_mono_ms() < end);
+    assert_int_equal(o.calls, 1);
+    return o;
+}
+
+static void a_client_with_a_certificate_logs_in(void **state)
+{
+    struct world *w = *state;
+    struct lt_http_client *c = client(w, "client", 10000);
+    struct outcome o = call(w, c, "POST", "/login", "{\"username\":\"h22\",\"password\":\"mau\"}");
+    assert_int_equal(o.failure, LT_HTTP_ANSWERED);
+    assert_int_equal(o.status, 200);
+    assert_non_null(strstr(o.body, "\"session\":\""));
+    o = call(w, c, "GET", "/oracle/counters", "");
+    assert_non_null(strstr(o.body, "\"logins\":1,"));
+    o = call(w, c, "GET", "/oracle/dossiers/000.00.01.H22-240101-0001%2F2", "");
+    assert_int_equal(o.status, 404);
+    assert_non_null(strstr(o.body, "0001/2"));
+    lt_http_client_free(c);
+}
+
+static void a_certificate_of_another_authority_is_not_let_in(void **state)
+{
+    struct world *w = *state;
+    struct lt_http_client *c = client(w, "stranger", 10000);
+    struct outcome o = call(w, c, "GET", "/oracle/counters", "");
+    assert_int_equal(o.failure, LT_HTTP_CREDENTIAL);
+    lt_http_client_free(c);
+}
+
+static void a_held_answer_never_comes_though_the_call_was_applied(void **state)
+{
+    struct world *w = *state;
+    struct lt_http_client *c = client(w, "client", 10000);
+    struct outcome o =
+        call(w, c, "POST", "/control/faults", "{\"kind\":\"timeout-after-apply\",\"service\":\"login\"}");
+    assert_int_equal(o.status, 200);
+    int64_t began = lt_mono_ms();
+    o = call(w, c, "POST", "/login", "{\"username\":\"h22\",\"password\":\"mau\"}");
+    assert_int_equal(o.failure, LT_HTTP_UNKNOWN);
+    assert_true(lt_mono_ms() - began >= 250);
+    o = call(w, c, "GET", "/oracle/counters", "");
+    assert_non_null(strstr(o.body, "\"logins\":1,"));
+    lt_http_client_free(c);
+}
+
+static void a_dropped_call_is_unknown_to_the_client(void **state)
+{
+    struct world *w = *state;
+    struct lt_http_client *c = client(w, "client", 10000);
+    struct outcome o =
+        call(w, c, "POST", "/control/faults", "{\"kind\":\"drop-before\",\"count\":1,\"service\":\"login\"}");
+    assert_int_equal(o.status, 200);
+    o = call(w, c, "POST", "/login", "{\"username\":\"h22\",\"password\":\"mau\"}");
+    assert_int_equal(o.failure, LT_HTTP_UNKNOWN);
+    o = call(w, c, "GET", "/oracle/counters", "");
+    assert_non_null(strstr(o.body, "\"logins\":0,"));
+    lt_http_client_free(c);
+}
+
+static void a_server_that_ends_does_not_wait_for_what_it_holds(void **state)
+{
+    struct world *w = *state;
+    struct lt_http_client *c = client(w, "client", 60000);
+    (void)call(w, c, "POST", "/control/faults", "{\"kind\":\"timeout-after-apply\",\"service\":\"login\"}");
+    static const char *const headers[] = {"Content-Type: application/json", "dstcode: VN", NULL};
+    struct outcome o = {.calls = 0}, seen;
+    LT_AUTOFREE char *url = lt_asprintf("https://localhost:%u/login", lt_mock_server_port(w->server));
+    assert_int_equal(lt_http_client_call(c, "POST", url, headers,
+                                         LT_SPAN_LIT("{\"username\":\"a\",\"password\":\"b\"}"), on_done, &o, NULL),
+                     LT_OK);
+    struct lt_http_client *other = client(w, "client", 10000);
+    int64_t end = lt_mono_ms() + 10000;
+    do { /* until it is applied, and so held */
+        (void)lt_http_client_run(c, 10);
+        seen = call(w, other, "GET", "/oracle/counters", "");
+        assert_true(lt_mono_ms() < end);
+    } while (!strstr(seen.body, "\"logins\":1,"));
+    lt_http_client_free(other);
+    assert_int_equal(o.calls, 0);
+
+    int64_t began = lt_mono_ms();
+    assert_int_equal(pthread_kill(w->thread, SIGTERM), 0);
+    assert_int_equal(pthread_join(w->thread, NULL), 0);
+    lt_mock_server_free(lt_steal(&w->server));
+    assert_true(lt_mono_ms() - began < 60000); /* the hold is ten minutes */
+    while (o.calls == 0 && lt_mono_ms() < end + 10000)
+        (void)lt_http_client_run(c, 10);
+    assert_int_equal(o.failure, LT_HTTP_UNKNOWN);
+    lt_http_client_free(c);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(a_client_with_a_certificate_logs_in),
+        CASE(a_certificate_of_another_authority_is_not_let_in),
+        CASE(a_held_answer_never_comes_though_the_call_was_applied),
+        CASE(a_dropped_call_is_unknown_to_the_client),
+        cmocka_unit_test_setup_teardown(a_server_that_ends_does_not_wait_for_what_it_holds, setup_long_hold, teardown),
+    };
+    lt_mock_block_signals();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
