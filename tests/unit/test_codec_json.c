@@ -39,7 +39,8 @@ static void says(const struct lt_err *err, const char *part)
 static void a_document_is_read_as_it_was_written(void **state)
 {
     (void)state;
-    struct lt_json *j = good("{\"MaHoSo\":\"H22.01\",\"n\":-7,\"t\":true,\"z\":null,\"list\":[1,\"hai\",{\"ba\":3}],\"\":\"empty name\"}");
+    struct lt_json *j = good(
+        "{\"MaHoSo\":\"H22.01\",\"n\":-7,\"t\":true,\"z\":null,\"list\":[1,\"hai\",{\"ba\":3}],\"\":\"empty name\"}");
     lt_json_value root = lt_json_root(j);
     struct lt_span s;
     int64_t n;
@@ -118,6 +119,9 @@ static void scalars_have_one_text_each(void **state)
         {"18446744073709551615", "18446744073709551615"},
         {"0.1", "0.1"},
         {"1.0", "1"},
+        {"-0.0", "0"},
+        {"1e15", "1000000000000000"},
+        {"1e16", "1e+16"},
         {"1704067200000", "1704067200000"},
         {"1.7040672e12", "1704067200000"},
         {"5e-324", "5e-324"},
@@ -213,7 +217,8 @@ static void a_truncated_document_is_refused_wherever_it_ends(void **state)
 static void numbers_out_of_range_are_refused_not_rounded_to_infinity(void **state)
 {
     (void)state;
-    static const char *const rows[] = {"1e400", "-1e400", "[1e309]", "99e308", "1e2147483648", "1e99999999999999999999"};
+    static const char *const rows[] = {"1e400",  "-1e400",       "[1e309]",
+                                       "99e308", "1e2147483648", "1e99999999999999999999"};
     for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
         struct lt_err err = bad(rows[i], "json-syntax");
         says(&err, "too large");
@@ -229,8 +234,9 @@ static void numbers_out_of_range_are_refused_not_rounded_to_infinity(void **stat
 static void half_a_surrogate_pair_is_refused(void **state)
 {
     (void)state;
-    static const char *const rows[] = {"\"\\ud800\"",      "\"\\udc00\"",       "\"\\uDFFF x\"", "\"\\ud800\\ud800\"",
-                                       "\"\\ud800\\u0041\"", "{\"\\udc00\": 1}", "\"\\ude00\\ud83d\""};
+    static const char *const rows[] = {"\"\\ud800\"",        "\"\\udc00\"",        "\"\\uDFFF x\"",
+                                       "\"\\ud800\\ud800\"", "\"\\ud800\\u0041\"", "{\"\\udc00\": 1}",
+                                       "\"\\ude00\\ud83d\""};
     for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
         struct lt_err err = bad(rows[i], "json-syntax");
         says(&err, "surrogate");
@@ -274,7 +280,8 @@ static void other_encodings_are_named(void **state)
 static void a_duplicate_member_is_named_with_its_place(void **state)
 {
     (void)state;
-    struct lt_err err = bad("{\"x\": {\"a/b\": [0, {\"Mã\": 1,\n  \"n\": {}, \"M\\u00e3\": 2}]}}", "json-duplicate-member");
+    struct lt_err err =
+        bad("{\"x\": {\"a/b\": [0, {\"Mã\": 1,\n  \"n\": {}, \"M\\u00e3\": 2}]}}", "json-duplicate-member");
     assert_string_equal(err.pointer, "/x/a~1b/1/Mã");
     assert_int_equal(err.line, 2);
     assert_int_equal(err.column, 12);
@@ -361,7 +368,8 @@ static void a_large_document_needs_more_than_the_first_block(void **state)
 static void a_value_written_reads_back_the_same(void **state)
 {
     (void)state;
-    static const char text[] = "{\"a\":[1,-2,0.5,1e+300,true,false,null,\"x\\n\\\"Đ\",[],{}],\"\":{\"b\":18446744073709551615}}";
+    static const char text[] =
+        "{\"a\":[1,-2,0.5,1e+300,true,false,null,\"x\\n\\\"Đ\",[],{}],\"\":{\"b\":18446744073709551615}}";
     struct lt_json *j = good(text);
     LT_AUTOBUF struct lt_buf b = LT_BUF_INIT(4096);
     lt_json_write(lt_json_root(j), &b);

@@ -1,5 +1,5 @@
-#include "gateway/codec/json.h"
 #include "gateway/base/file.h"
+#include "gateway/codec/json.h"
 #include "tests/unit/harness.h"
 
 #include <stdio.h>
@@ -86,7 +86,8 @@ static void a_missing_member_is_pointed_at_itself(void **state)
     refused_text("{\"MaTTHC\":\"1\"}", "/MaHoSo", "missing member MaHoSo");
     refused_text("{}", "/MaHoSo", "missing member MaHoSo");
     refused("\"ChuHoSo\":{\"Ma/So\":\"002224000001\"}", "/ChuHoSo/Ten", "missing member Ten");
-    refused("\"TaiLieuNop\":[{\"Ten\":\"x\"},{\"ten\":\"y\"}]", "/TaiLieuNop/1/Ten", "missing member Ten (is ten meant to be it?)");
+    refused("\"TaiLieuNop\":[{\"Ten\":\"x\"},{\"ten\":\"y\"}]", "/TaiLieuNop/1/Ten",
+            "missing member Ten (is ten meant to be it?)");
     refused("\"ThuTin\":{\"DiaChi\":1}", "/ThuTin/NguoiNhan", "missing member NguoiNhan, which DiaChi asks for");
 }
 
@@ -117,7 +118,8 @@ static void each_keyword_says_what_it_demands(void **state)
     refused("\"TaiLieuNop\":[{\"Ten\":\"x\"},{\"Ten\":7}]", "/TaiLieuNop/1/Ten", "expected string, got number");
     refused("\"ToaDo\":[1,2,3]", "/ToaDo/2", "expected at most 2 elements, got more");
     refused("\"ToaDo\":[1,\"2\"]", "/ToaDo/1", "expected number, got string");
-    refused("\"KhongPhai\":\"x\"", "/KhongPhai", "expected a value that does not fit the form excluded here, got \"x\"");
+    refused("\"KhongPhai\":\"x\"", "/KhongPhai",
+            "expected a value that does not fit the form excluded here, got \"x\"");
     refused("\"ThuTin\":{}", "/ThuTin", "expected at least 1 member, got 0");
     refused("\"ThuTin\":{\"a\":1,\"b\":2,\"c\":3}", "/ThuTin", "expected at most 2 members, got 3");
     refused("\"Cay\":{\"Con\":[{\"Con\":[{\"Ten\":1}]}]}", "/Cay/Con/0/Con/0/Ten", "expected string, got number");
@@ -128,8 +130,9 @@ static void lengths_are_counted_in_characters(void **state)
 {
     (void)state;
     refused_text("{\"MaHoSo\":\"Đức\",\"MaTTHC\":\"1\"}", "/MaHoSo", "expected a text of at least 5 characters, got 3");
-    refused_text("{\"MaHoSo\":\"H22.01\",\"MaTTHC\":\"123456789 123456789 123456789 123456789 123456789 123456789 123\"}",
-                 "/MaTTHC", "expected a text of at most 50 characters, got 63");
+    refused_text(
+        "{\"MaHoSo\":\"H22.01\",\"MaTTHC\":\"123456789 123456789 123456789 123456789 123456789 123456789 123\"}",
+        "/MaTTHC", "expected a text of at most 50 characters, got 63");
     accepted("\"TaiLieuNop\":[{\"Ten\":\"ễễễễễễễễễễ\"}]");
     refused("\"TaiLieuNop\":[{\"Ten\":\"ễễễễễễễễễễễ\"}]", "/TaiLieuNop/0/Ten",
             "expected a text of at most 10 characters, got 11");
@@ -149,7 +152,8 @@ static void of_several_forms_the_nearest_is_explained(void **state)
 static void a_nul_character_cannot_hide_what_follows_it(void **state)
 {
     (void)state;
-    refused("\"NgayTiepNhan\":\"20240101083000\\u0000<script>\"", "/NgayTiepNhan", "expected texts and names without U+0000");
+    refused("\"NgayTiepNhan\":\"20240101083000\\u0000<script>\"", "/NgayTiepNhan",
+            "expected texts and names without U+0000");
     refused("\"ChuHoSo\":{\"Te\\u0000n\":1}", "/ChuHoSo", "expected texts and names without U+0000");
 }
 
@@ -158,7 +162,8 @@ static void part_of_a_document_can_be_checked_alone(void **state)
     (void)state;
     struct lt_json *j = NULL;
     struct lt_err err = LT_ERR_INIT;
-    assert_int_equal(lt_json_parse(LT_SPAN_LIT("[{\"MaHoSo\":\"H22.01\",\"MaTTHC\":\"1\"},{\"MaHoSo\":5}]"), &limits, &j, &err), 0);
+    assert_int_equal(
+        lt_json_parse(LT_SPAN_LIT("[{\"MaHoSo\":\"H22.01\",\"MaTTHC\":\"1\"},{\"MaHoSo\":5}]"), &limits, &j, &err), 0);
     assert_int_equal(lt_json_schema_check(dossier, lt_json_at(lt_json_root(j), 0), &err), LT_OK);
     assert_int_equal(lt_json_schema_check(dossier, lt_json_at(lt_json_root(j), 1), &err), LT_E_INVALID);
     assert_string_equal(err.pointer, "/MaHoSo");
@@ -166,7 +171,8 @@ static void part_of_a_document_can_be_checked_alone(void **state)
     lt_json_free(j);
 }
 
-/* ---- loading --------------------------------------------------------------------------------------------------------- */
+/* ---- loading
+ * --------------------------------------------------------------------------------------------------------- */
 
 static void load_fails(const char *schema, const char *pointer, const char *says)
 {
@@ -213,7 +219,8 @@ static void a_schema_that_could_not_be_kept_is_refused(void **state)
     load_fails("{\"properties\":{\"a\":{\"$ref\":\"http://x/y\"}}}", "/properties/a", "beside this one");
     load_fails("{\"properties\":{\"a\":{\"$ref\":\"#/a%2\"}}}", "/properties/a", "expected #/path");
     load_fails("{\"properties\":{\"a\":{\"$ref\":\"#\",\"type\":\"string\"}}}", "/properties/a", "no effect");
-    load_fails("{\"definitions\":{\"1\":{}},\"properties\":{\"a\":{\"$ref\":\"#/definitions/1\"}}}", "/properties/a", "digits");
+    load_fails("{\"definitions\":{\"1\":{}},\"properties\":{\"a\":{\"$ref\":\"#/definitions/1\"}}}", "/properties/a",
+               "digits");
     load_fails("{\"type\":\"object\",", "", "ends too early");
     load_fails("{\"type\":\"object\",\"type\":\"array\"}", "/type", "stands twice");
 }
@@ -222,10 +229,11 @@ static void schemas_without_end_are_refused(void **state)
 {
     (void)state;
     load_fails("{\"$ref\":\"#\"}", "", "without end");
-    load_fails("{\"definitions\":{\"a\":{\"$ref\":\"#/definitions/b\"},\"b\":{\"$ref\":\"#/definitions/a\"}}}", "/definitions/a",
-               "without end");
+    load_fails("{\"definitions\":{\"a\":{\"$ref\":\"#/definitions/b\"},\"b\":{\"$ref\":\"#/definitions/a\"}}}",
+               "/definitions/a", "without end");
     load_fails("{\"allOf\":[{\"$ref\":\"#\"}]}", "", "without end");
-    load_fails("{\"definitions\":{\"a\":{\"not\":{\"anyOf\":[{\"$ref\":\"#/definitions/a\"}]}}}}", "/definitions/a", "without end");
+    load_fails("{\"definitions\":{\"a\":{\"not\":{\"anyOf\":[{\"$ref\":\"#/definitions/a\"}]}}}}", "/definitions/a",
+               "without end");
 }
 
 /* RapidJSON looks for schemas in all objects, also where there are none. */
@@ -237,15 +245,22 @@ static void members_named_like_keywords_and_defaults_like_schemas_do_no_harm(voi
     struct lt_json_schema *s = NULL;
     struct lt_err err = LT_ERR_INIT;
     static const char text[] =
-        "{\"properties\":{\"type\":{\"type\":\"string\"},\"items\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"}},"
-        "\"patternProperties\":{\"type\":\"boolean\"},\"properties\":{\"type\":\"null\"},\"$ref\":{\"type\":\"string\"},"
+        "{\"properties\":{\"type\":{\"type\":\"string\"},\"items\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"}"
+        "},"
+        "\"patternProperties\":{\"type\":\"boolean\"},\"properties\":{\"type\":\"null\"},\"$ref\":{\"type\":\"string\"}"
+        ","
         "\"required\":{\"type\":\"integer\"},\"enum\":{\"type\":\"integer\"},\"not\":{\"type\":\"integer\"}},"
-        "\"default\":{\"patternProperties\":5,\"$ref\":\"#/nowhere\",\"not\":{\"$ref\":\"http://x\"}},\"additionalProperties\":false}";
+        "\"default\":{\"patternProperties\":5,\"$ref\":\"#/nowhere\",\"not\":{\"$ref\":\"http://"
+        "x\"}},\"additionalProperties\":false}";
     assert_int_equal(lt_file_write(path, lt_span_str(text), 0600, &err), 0);
     if (lt_json_schema_load(path, &s, &err))
         fail_msg("%s", err.text);
-    assert_int_equal(check(s, "{\"type\":\"x\",\"items\":[1],\"patternProperties\":true,\"properties\":null,\"$ref\":\"y\","
-                              "\"required\":1,\"enum\":2,\"not\":3}", &err), 0);
+    assert_int_equal(
+        check(s,
+              "{\"type\":\"x\",\"items\":[1],\"patternProperties\":true,\"properties\":null,\"$ref\":\"y\","
+              "\"required\":1,\"enum\":2,\"not\":3}",
+              &err),
+        0);
     assert_int_equal(check(s, "{\"items\":[\"1\"]}", &err), LT_E_INVALID);
     assert_string_equal(err.pointer, "/items/0");
     assert_int_equal(check(s, "{\"patternProperties\":1}", &err), LT_E_INVALID);

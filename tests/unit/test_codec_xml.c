@@ -1,5 +1,5 @@
-#include "gateway/codec/xml.h"
 #include "gateway/base/file.h"
+#include "gateway/codec/xml.h"
 #include "tests/unit/harness.h"
 
 #include <stdio.h>
@@ -54,8 +54,9 @@ static void text_is(lt_xml_node n, const char *want)
 static void a_document_is_walked_by_its_elements(void **state)
 {
     (void)state;
-    struct lt_xml *x = good("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- c --><s:A xmlns:s=\"urn:s\" xmlns=\"urn:d\">\n"
-                            "  <B>một</B> text <?pi?>\n  <s:B>hai</s:B><C xmlns=\"\"/>\n</s:A>");
+    struct lt_xml *x =
+        good("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- c --><s:A xmlns:s=\"urn:s\" xmlns=\"urn:d\">\n"
+             "  <B>một</B> text <?pi?>\n  <s:B>hai</s:B><C xmlns=\"\"/>\n</s:A>");
     lt_xml_node root = lt_xml_root(x), b = lt_xml_first_child(root), sb = lt_xml_next(b), c = lt_xml_next(sb);
     assert_span_is(lt_xml_name(root), "A");
     assert_span_is(lt_xml_namespace(root), "urn:s");
@@ -112,12 +113,14 @@ static void a_path_names_prefixes_and_places(void **state)
 static void an_element_is_written_with_the_namespaces_it_needs(void **state)
 {
     (void)state;
-    struct lt_xml *x = good("<s:A xmlns:s=\"urn:s\" xmlns=\"urn:d\" xmlns:x=\"urn:x\"><B a=\"1&quot;&#10;\" x:b='&lt;'><s:C>&lt;&amp;Đ&#13;</s:C>"
+    struct lt_xml *x = good("<s:A xmlns:s=\"urn:s\" xmlns=\"urn:d\" xmlns:x=\"urn:x\"><B a=\"1&quot;&#10;\" "
+                            "x:b='&lt;'><s:C>&lt;&amp;Đ&#13;</s:C>"
                             "<!-- no --><D xmlns=\"\"/><E>t</E>u</B></s:A>");
     LT_AUTOBUF struct lt_buf b = LT_BUF_INIT(4096);
     lt_xml_write(lt_xml_first_child(lt_xml_root(x)), &b);
-    assert_span_is(lt_buf_view(&b), "<B xmlns:s=\"urn:s\" xmlns=\"urn:d\" xmlns:x=\"urn:x\" a=\"1&quot;&#10;\" x:b=\"&lt;\">"
-                                    "<s:C>&lt;&amp;Đ&#13;</s:C><D xmlns=\"\"/><E>t</E>u</B>");
+    assert_span_is(lt_buf_view(&b),
+                   "<B xmlns:s=\"urn:s\" xmlns=\"urn:d\" xmlns:x=\"urn:x\" a=\"1&quot;&#10;\" x:b=\"&lt;\">"
+                   "<s:C>&lt;&amp;Đ&#13;</s:C><D xmlns=\"\"/><E>t</E>u</B>");
     struct lt_xml *again = good_bytes(b.ptr, b.len);
     LT_AUTOBUF struct lt_buf b2 = LT_BUF_INIT(4096);
     lt_xml_write(lt_xml_root(again), &b2);
@@ -129,14 +132,17 @@ static void an_element_is_written_with_the_namespaces_it_needs(void **state)
     lt_xml_free(x);
 }
 
-/* ---- hostile input ------------------------------------------------------------------------------------------------------ */
+/* ---- hostile input
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void billion_laughs_are_refused_before_anything_expands(void **state)
 {
     (void)state;
-    struct lt_err err = bad("<?xml version=\"1.0\"?>\n<!DOCTYPE lolz [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\">"
-                            "<!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;\"><!ENTITY d \"&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;\">]>\n<lolz>&d;</lolz>",
-                            "xml-doctype");
+    struct lt_err err =
+        bad("<?xml version=\"1.0\"?>\n<!DOCTYPE lolz [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\">"
+            "<!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;\"><!ENTITY d "
+            "\"&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;\">]>\n<lolz>&d;</lolz>",
+            "xml-doctype");
     assert_int_equal(err.line, 2);
     says(&err, "DOCTYPE");
 }
@@ -223,7 +229,8 @@ static void thousands_of_attributes_or_namespaces_are_refused(void **state)
 static void a_truncated_document_is_refused_wherever_it_ends(void **state)
 {
     (void)state;
-    static const char text[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><a xmlns=\"urn:x\" b=\"Đ\"><!-- c --><c><![CDATA[x]]></c>&amp;</a>";
+    static const char text[] =
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><a xmlns=\"urn:x\" b=\"Đ\"><!-- c --><c><![CDATA[x]]></c>&amp;</a>";
     for (size_t len = 0; len + 1 < sizeof(text); len++) {
         struct lt_xml *x = NULL;
         struct lt_err err = LT_ERR_INIT;
@@ -240,8 +247,9 @@ static void syntax_errors_name_line_and_column(void **state)
     assert_int_equal(err.line, 3);
     assert_true(err.column > 0);
     says(&err, "b");
-    static const char *const rows[] = {"",        "   ",       "x",           "<a/><b/>",    "<a/>x",         "<a b=1/>", "<a b=\"1\" b=\"2\"/>",
-                                       "<p:a/>",  "<a>&#0;</a>", "<a>\x01</a>", "<a>]]></a>", "<a b=\"<\"/>", "<a><a>"};
+    static const char *const rows[] = {
+        "",       "   ",         "x",           "<a/><b/>",   "<a/>x",        "<a b=1/>", "<a b=\"1\" b=\"2\"/>",
+        "<p:a/>", "<a>&#0;</a>", "<a>\x01</a>", "<a>]]></a>", "<a b=\"<\"/>", "<a><a>"};
     for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++)
         bad(rows[i], "xml-syntax");
     bad_bytes("<a>\0</a>", 8, LT_E_INVALID, "xml-syntax");
@@ -250,7 +258,8 @@ static void syntax_errors_name_line_and_column(void **state)
 static void bytes_that_are_not_utf8_are_named_with_their_line(void **state)
 {
     (void)state;
-    static const char *const rows[] = {"<a>\n\xC0\x80</a>", "<a>\n\xED\xA0\x80</a>", "<a>\nNguy\xEA\xBB</a>", "<a>\n\xFF</a>"};
+    static const char *const rows[] = {"<a>\n\xC0\x80</a>", "<a>\n\xED\xA0\x80</a>", "<a>\nNguy\xEA\xBB</a>",
+                                       "<a>\n\xFF</a>"};
     for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
         struct lt_err err = bad(rows[i], "xml-encoding");
         assert_int_equal(err.line, 2);
@@ -276,7 +285,8 @@ static void utf8_and_utf16_are_accepted_with_and_without_mark(void **state)
 {
     (void)state;
     char text[512];
-    static const char *const docs[] = {"<?xml version=\"1.0\" encoding=\"UTF-16\"?><a>x</a>", "<a>x</a>", "<?xml version='1.0'?><a>x</a>"};
+    static const char *const docs[] = {"<?xml version=\"1.0\" encoding=\"UTF-16\"?><a>x</a>", "<a>x</a>",
+                                       "<?xml version='1.0'?><a>x</a>"};
     for (size_t i = 0; i < LT_ARRAY_LEN(docs); i++) {
         for (int big = 0; big < 2; big++) {
             for (int mark = 0; mark < 2; mark++) {
@@ -287,11 +297,13 @@ static void utf8_and_utf16_are_accepted_with_and_without_mark(void **state)
         }
     }
     /* beyond Latin, and a surrogate pair: <a>Đ😀</a> */
-    static const unsigned char le[] = {0xFF, 0xFE, '<', 0, 'a', 0, '>', 0, 0x10, 0x01, 0x3D, 0xD8, 0x00, 0xDE, '<', 0, '/', 0, 'a', 0, '>', 0};
+    static const unsigned char le[] = {0xFF, 0xFE, '<',  0,   'a', 0,   '>', 0,   0x10, 0x01, 0x3D,
+                                       0xD8, 0x00, 0xDE, '<', 0,   '/', 0,   'a', 0,    '>',  0};
     struct lt_xml *x = good_bytes(le, sizeof(le));
     text_is(lt_xml_root(x), "Đ\U0001F600");
     lt_xml_free(x);
-    static const char *const utf8[] = {"\xEF\xBB\xBF<a>Đ</a>", "\xEF\xBB\xBF<?xml version=\"1.0\" encoding='utf-8'?><a>Đ</a>",
+    static const char *const utf8[] = {"\xEF\xBB\xBF<a>Đ</a>",
+                                       "\xEF\xBB\xBF<?xml version=\"1.0\" encoding='utf-8'?><a>Đ</a>",
                                        "<?xml version=\"1.0\" encoding = \"UTF-8\" standalone='yes'?><a>Đ</a>"};
     for (size_t i = 0; i < LT_ARRAY_LEN(utf8); i++) {
         x = good(utf8[i]);
@@ -303,7 +315,8 @@ static void utf8_and_utf16_are_accepted_with_and_without_mark(void **state)
 static void broken_utf16_is_refused(void **state)
 {
     (void)state;
-    static const unsigned char odd[] = {0xFF, 0xFE, '<', 0, 'a', 0, '/', 0, '>'}, high[] = {0xFF, 0xFE, '<', 0, 0x3D, 0xD8, 'a', 0},
+    static const unsigned char odd[] = {0xFF, 0xFE, '<', 0, 'a', 0, '/', 0, '>'},
+                               high[] = {0xFF, 0xFE, '<', 0, 0x3D, 0xD8, 'a', 0},
                                low[] = {0xFE, 0xFF, 0, '<', 0xDE, 0x00}, last[] = {0xFE, 0xFF, 0, '<', 0xD8, 0x3D};
     bad_bytes(odd, sizeof(odd), LT_E_INVALID, "xml-encoding");
     bad_bytes(high, sizeof(high), LT_E_INVALID, "xml-encoding");
@@ -329,7 +342,8 @@ static void other_encodings_are_refused_by_name(void **state)
         says(&err, rows[i].says);
     }
     char text[256];
-    struct lt_err err = bad_bytes(text, utf16("<?xml version=\"1.0\" encoding=\"UTF-8\"?><a/>", false, true, text), LT_E_INVALID, "xml-encoding");
+    struct lt_err err = bad_bytes(text, utf16("<?xml version=\"1.0\" encoding=\"UTF-8\"?><a/>", false, true, text),
+                                  LT_E_INVALID, "xml-encoding");
     says(&err, "the text is UTF-16");
     err = bad_bytes("\0\0\xFE\xFF\0\0\0<", 8, LT_E_INVALID, "xml-encoding");
     says(&err, "UTF-32");

@@ -4,15 +4,16 @@
 
 #include "gateway/codec/xml.h"
 
-const char kit_units[] = "table: units\n"
-                         "kind: units\n"
-                         "entries:\n"
-                         "  - {code: H22.01, name: \"Sở Tư pháp\"}\n"
-                         "  - {code: 000.00.02.H22, name: \"Sở Nội vụ\", from: 2010-01-01}\n"
-                         "  - {code: H22.Q1, name: \"Quận Một\", from: 2010-01-01, to: 2025-07-01, successor: H22.P1}\n"
-                         "  - {code: H22.P1, name: \"Phường Một\", from: 2025-07-01, to: 2026-01-01, successor: H22.P2}\n"
-                         "  - {code: H22.P2, name: \"Phường Hai\", from: 2026-01-01}\n"
-                         "  - {code: H22.X, name: \"Xã Cũ\", to: 2025-07-01}\n";
+const char kit_units[] =
+    "table: units\n"
+    "kind: units\n"
+    "entries:\n"
+    "  - {code: H22.01, name: \"Sở Tư pháp\"}\n"
+    "  - {code: 000.00.02.H22, name: \"Sở Nội vụ\", from: 2010-01-01}\n"
+    "  - {code: H22.Q1, name: \"Quận Một\", from: 2010-01-01, to: 2025-07-01, successor: H22.P1}\n"
+    "  - {code: H22.P1, name: \"Phường Một\", from: 2025-07-01, to: 2026-01-01, successor: H22.P2}\n"
+    "  - {code: H22.P2, name: \"Phường Hai\", from: 2026-01-01}\n"
+    "  - {code: H22.X, name: \"Xã Cũ\", to: 2025-07-01}\n";
 
 const char kit_procedures[] = "table: procedures\n"
                               "kind: codes\n"
@@ -29,8 +30,7 @@ const char kit_digest[] = "digest: small\n"
                           "  received: [/HoSo/MaHoSo, /HoSo/ChuHoSo, /HoSo/NgayTiepNhan, /HoSo/Giay/*/Ten]\n"
                           "  \"*\": [/HoSo/MaTTHC, /HoSo/Kenh, /HoSo/GhiChu, /TienDo/ThoiDiem]\n";
 
-#define KIT_SMALL_REST                                                                                                 \
-    "identity: [type, time, /TienDo/PhongBan]\n"
+#define KIT_SMALL_REST "identity: [type, time, /TienDo/PhongBan]\n"
 
 const char kit_small_xml[] =
     "mapping: small-xml\n"
@@ -133,7 +133,9 @@ void kit_deinit(struct kit *k)
 
 static void kit_add(struct kit *k, enum kit_part part, struct lt_yaml *y)
 {
-    size_t *len = part == KIT_MAPPING ? &k->config.mappings_len : part == KIT_TABLE ? &k->config.tables_len : &k->config.digests_len;
+    size_t *len = part == KIT_MAPPING ? &k->config.mappings_len
+                  : part == KIT_TABLE ? &k->config.tables_len
+                                      : &k->config.digests_len;
 
     assert_true(*len < KIT_MAX);
     k->files[k->files_len++] = y;
@@ -162,7 +164,8 @@ void kit_text(struct kit *k, enum kit_part part, const char *name, const char *t
     kit_add(k, part, y);
 }
 
-void kit_text_with(struct kit *k, enum kit_part part, const char *name, const char *text, const char *from, const char *to)
+void kit_text_with(struct kit *k, enum kit_part part, const char *name, const char *text, const char *from,
+                   const char *to)
 {
     LT_AUTOBUF struct lt_buf b = LT_BUF_INIT(1u << 20);
     const char *at = strstr(text, from);
@@ -228,7 +231,9 @@ const struct lt_event *kit_event(struct kit *k, const char *media, const char *b
     const struct lt_refusal *r;
 
     kit_translate(k, media, body);
-    r = k->out.refused ? &k->out.refusal : k->out.items.len == 1 && !k->out.items.v[0].accepted ? &k->out.items.v[0].refusal : NULL;
+    r = k->out.refused                                         ? &k->out.refusal
+        : k->out.items.len == 1 && !k->out.items.v[0].accepted ? &k->out.items.v[0].refusal
+                                                               : NULL;
     if (r)
         fail_msg("refused %d %s at %s line %d: %s", r->status, r->code, r->pointer, r->line, r->detail);
     assert_int_equal(k->out.items.len, 1);

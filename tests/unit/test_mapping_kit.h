@@ -1,4 +1,5 @@
-/* A configuration put together in a test: mappings, tables and digest profiles from texts or files, without gateway.yaml. */
+/* A configuration put together in a test: mappings, tables and digest profiles from texts or files, without
+ * gateway.yaml. */
 #ifndef LT_TESTS_UNIT_MAPPING_KIT_H
 #define LT_TESTS_UNIT_MAPPING_KIT_H
 
@@ -28,7 +29,8 @@ void kit_file(struct kit *k, enum kit_part part, const char *path);
 /* name: the file that messages name, and that examples are beside. */
 void kit_text(struct kit *k, enum kit_part part, const char *name, const char *text);
 /* The same with every `from` replaced by `to`; `from` must be there. */
-void kit_text_with(struct kit *k, enum kit_part part, const char *name, const char *text, const char *from, const char *to);
+void kit_text_with(struct kit *k, enum kit_part part, const char *name, const char *text, const char *from,
+                   const char *to);
 /* The small dialects of the tests: XML and JSON forms of one system, with their tables and digest profile. */
 void kit_small(struct kit *k);
 extern const char kit_small_xml[], kit_small_json[], kit_units[], kit_procedures[], kit_digest[];

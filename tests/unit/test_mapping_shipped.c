@@ -1,4 +1,5 @@
-/* The configuration that ships: mappings, tables and digest profiles compile without a finding, and every example holds. */
+/* The configuration that ships: mappings, tables and digest profiles compile without a finding, and every example
+ * holds. */
 #include <glob.h>
 #include <stdio.h>
 

@@ -30,7 +30,7 @@ def ho_so(f, tables):
            "DanhSachGiayToKetQua": [], **h}
     for field, limit in LIMITS.items():
         if field in out:
-            out[field] = out[field][:limit]
+            out[field] = out[field][:limit].strip()
     out["TaiLieuNop"] = [{"IsDeleted": "False", **x} for x in out["TaiLieuNop"]]
     out["DanhSachHoSoBoSung"] = [{"DanhSachGiayToBoSung": [], **x} for x in out["DanhSachHoSoBoSung"]]
     c = f.get("CongDan")

@@ -1,0 +1,29 @@
+/*
+ * What the population database's answer means. No match, error and unavailable are three different things (domain 2.1).
+ * Pure.
+ */
+#ifndef LT_POPULATION_ANSWER_H
+#define LT_POPULATION_ANSWER_H
+
+#include "adapters/population/options.h"
+#include "gateway/http/client.h"
+
+enum lt_population_meaning {
+    LT_POPULATION_MATCH,
+    LT_POPULATION_NO_MATCH,
+    LT_POPULATION_ERROR,       /* it answered, but no answer to the question: fault, 5xx, not SOAP */
+    LT_POPULATION_UNAVAILABLE, /* it did not answer */
+};
+
+struct lt_population_answer {
+    enum lt_population_meaning meaning;
+    enum lt_outcome outcome;   /* OK for match and no match */
+    const char *code, *reason; /* free of citizen data; in the arena or static */
+    int64_t wait_ms;
+};
+
+/* id: the number that was asked about, to notice an answer about somebody else. */
+void lt_population_answer_read(const struct lt_population_options *o, struct lt_span id,
+                               const struct lt_http_answer *http, struct lt_arena *a, struct lt_population_answer *ret);
+
+#endif

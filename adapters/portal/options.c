@@ -1,0 +1,193 @@
+#include "adapters/portal/options.h"
+
+#include <stddef.h>
+
+#define FIELD(name) offsetof(struct lt_portal_options, name)
+
+static const char *const unknown_words[] = {"hold", "resend", NULL};
+
+const struct lt_opt lt_portal_opts[LT_PORTAL_OPTS] = {
+    {.key = "auth_endpoint",
+     .type = LT_OPT_STRING,
+     .offset = FIELD(auth_endpoint),
+     .fallback = "/auth",
+     .help = "path of the login, appended to url"},
+    {.key = "integration_endpoint",
+     .type = LT_OPT_STRING,
+     .offset = FIELD(integration_endpoint),
+     .fallback = "/integration",
+     .help = "path of dossiers, progress and look-up, appended to url"},
+    {.key = "username", .type = LT_OPT_STRING, .offset = FIELD(username), .required = true, .help = "login"},
+    {.key = "password", .type = LT_OPT_SECRET, .offset = FIELD(password), .required = true, .help = "login"},
+    {.key = "dstcode",
+     .type = LT_OPT_STRING,
+     .offset = FIELD(dstcode),
+     .required = true,
+     .help = "destination code, a header of every call"},
+    {.key = "madonvi",
+     .type = LT_OPT_STRING,
+     .offset = FIELD(madonvi),
+     .required = true,
+     .help = "code of the sending agency, in every body"},
+    {.key = "session",
+     .type = LT_OPT_DURATION,
+     .offset = FIELD(session_ms),
+     .fallback = "10m",
+     .min = 1000,
+     .max = 86400000,
+     .help = "how long a session is used before a new login; the portal does not say"},
+    {.key = "batch",
+     .type = LT_OPT_INT,
+     .offset = FIELD(batch),
+     .fallback = "1",
+     .min = 1,
+     .max = LT_PORTAL_BATCH_MAX,
+     .help = "dossiers in one DongBoHoSoMC call; only dossiers of the same isUpdating share a call"},
+    {.key = "progress_batch",
+     .type = LT_OPT_INT,
+     .offset = FIELD(progress_batch),
+     .fallback = "1",
+     .min = 1,
+     .max = LT_PORTAL_PROGRESS_BATCH_MAX,
+     .help = "rows in one CapNhatTienDoHoSoMC call; with more than 1 a refusal leaves all its rows unknown"},
+    {.key = "gather",
+     .type = LT_OPT_DURATION,
+     .offset = FIELD(gather_ms),
+     .fallback = "10ms",
+     .min = 1,
+     .max = 1000,
+     .help = "how long a batch waits to fill"},
+    {.key = "known",
+     .type = LT_OPT_INT,
+     .offset = FIELD(known),
+     .fallback = "200000",
+     .min = 0,
+     .max = 10000000,
+     .help = "dossiers remembered to be at the portal, which spares their look-up; 0: ask every time"},
+    {.key = "success_codes",
+     .type = LT_OPT_STRINGS,
+     .offset = FIELD(success_codes),
+     .help = "error_code of success; default 0, 00"},
+    {.key = "success_messages",
+     .type = LT_OPT_STRINGS,
+     .offset = FIELD(success_messages),
+     .help = "with a success code, a message must be empty or contain one of these; default thành công, success"},
+    {.key = "failure_messages",
+     .type = LT_OPT_STRINGS,
+     .offset = FIELD(failure_messages),
+     .help = "a message that contains one of these is a refusal, whatever the code; default không thành công, chưa "
+             "thành công, "
+             "thất bại, lỗi, unsuccess"},
+    {.key = "exists_messages",
+     .type = LT_OPT_STRINGS,
+     .offset = FIELD(exists_messages),
+     .help = "a create whose message contains one of these met a known dossier, whatever the code; default đã tồn tại"},
+    {.key = "absent_messages",
+     .type = LT_OPT_STRINGS,
+     .offset = FIELD(absent_messages),
+     .help = "a refused update or row whose message contains one of these met no such dossier; default không tồn tại, "
+             "không tìm thấy hồ sơ"},
+    {.key = "lookup_absent_messages",
+     .type = LT_OPT_STRINGS,
+     .offset = FIELD(lookup_absent_messages),
+     .help = "a refused look-up whose message contains one of these counts as definitely absent, like an empty result; "
+             "none by default"},
+    {.key = "session_codes",
+     .type = LT_OPT_STRINGS,
+     .offset = FIELD(session_codes),
+     .help = "error_code of an ended session; none by default"},
+    {.key = "session_messages",
+     .type = LT_OPT_STRINGS,
+     .offset = FIELD(session_messages),
+     .help = "message of an ended session; default session, phiên làm việc, phiên đăng nhập, hết phiên"},
+    {.key = "busy_codes",
+     .type = LT_OPT_STRINGS,
+     .offset = FIELD(busy_codes),
+     .help = "error_code of a busy portal; none by default"},
+    {.key = "busy_messages",
+     .type = LT_OPT_STRINGS,
+     .offset = FIELD(busy_messages),
+     .help = "message of a busy portal that did not apply the call; default quá tải, đang bận"},
+    {.key = "status_map",
+     .type = LT_OPT_NODE,
+     .offset = FIELD(status_map),
+     .help = "TrangThaiHoSo sent instead of the dossier's own, e.g. {\"5\": \"9\"}; what was sent stands in the answer "
+             "event"},
+    {.key = "on_unknown_progress",
+     .type = LT_OPT_ENUM,
+     .offset = FIELD(on_unknown_progress),
+     .fallback = "hold",
+     .words = unknown_words,
+     .help = "a progress row that may or may not be at the portal: hold stops its partition, resend sends it again and "
+             "counts it"},
+};
+
+static void default_list(struct lt_opt_strings *s, const char *const *v, size_t n)
+{
+    if (s->v)
+        return;
+    s->v = (const char **)v;
+    s->len = n;
+}
+#define DEFAULT_LIST(field, ...)                                                                                       \
+    do {                                                                                                               \
+        static const char *const words[] = {__VA_ARGS__};                                                              \
+        default_list(&(field), words, LT_ARRAY_LEN(words));                                                            \
+    } while (0)
+
+static bool is_status(struct lt_span s)
+{
+    uint64_t n;
+    return lt_span_u64(s, &n) && n >= 1 && n <= 10;
+}
+
+static void check_status_map(const struct lt_yaml_node *n, struct lt_diags *diags)
+{
+    if (!n)
+        return;
+    if (n->kind != LT_YAML_MAP) {
+        lt_yaml_expected(diags, n, "options.status_map", "a mapping of statuses 1 to 10");
+        return;
+    }
+    for (size_t i = 0; i < n->len; i++) {
+        if (!is_status(lt_yaml_text(n->keys[i])))
+            lt_yaml_expected(diags, n->keys[i], "options.status_map", "a status 1 to 10");
+        if (!is_status(lt_yaml_text(n->items[i])))
+            lt_yaml_expected(diags, n->items[i], "options.status_map", "a status 1 to 10");
+    }
+}
+
+size_t lt_portal_options_read(const struct lt_config_target *t, struct lt_portal_options *ret, struct lt_arena *a,
+                              struct lt_diags *diags)
+{
+    size_t errors = diags->errors;
+    *ret = (struct lt_portal_options){0};
+    if (!t->options) {
+        lt_yaml_error(diags, t->node,
+                      "options: expected a mapping with username, password, dstcode and madonvi, got nothing");
+        return diags->errors - errors;
+    }
+    (void)lt_opts_decode(t->options, "options", lt_portal_opts, LT_PORTAL_OPTS, ret, a, diags);
+    check_status_map(ret->status_map, diags);
+    DEFAULT_LIST(ret->success_codes, "0", "00");
+    DEFAULT_LIST(ret->success_messages, "thành công", "success");
+    DEFAULT_LIST(ret->failure_messages, "không thành công", "chưa thành công", "thất bại", "lỗi", "unsuccess");
+    DEFAULT_LIST(ret->exists_messages, "đã tồn tại");
+    DEFAULT_LIST(ret->absent_messages, "không tồn tại", "không tìm thấy hồ sơ");
+    DEFAULT_LIST(ret->session_messages, "session", "phiên làm việc", "phiên đăng nhập", "hết phiên");
+    DEFAULT_LIST(ret->busy_messages, "quá tải", "đang bận");
+    if (diags->errors == errors) {
+        ret->auth_url = lt_arena_printf(a, "%s%s", t->url, ret->auth_endpoint);
+        ret->integration_url = lt_arena_printf(a, "%s%s", t->url, ret->integration_endpoint);
+    }
+    return diags->errors - errors;
+}
+
+struct lt_span lt_portal_status(const struct lt_portal_options *o, struct lt_span status)
+{
+    if (o->status_map)
+        for (size_t i = 0; i < o->status_map->len; i++)
+            if (lt_span_eq(lt_yaml_text(o->status_map->keys[i]), status))
+                return lt_yaml_text(o->status_map->items[i]);
+    return status;
+}

@@ -1,0 +1,59 @@
+/*
+ * The delivery engine of one target (protocol 3): consumes its queue, keeps one lane for each dossier, runs the
+ * adapter's steps, and commits outcomes, forwards, answers and consumed offsets in one transaction.
+ *
+ * Invariants
+ *   - one event of a dossier is out at a time; the next starts only after the outcome of the one before it is committed
+ *   - inside the log each finished record is forwarded and answered exactly once: the done set stands in the committed
+ * offset's metadata
+ *   - a step that cannot be repeated is sent only after its intent is committed
+ *   - nothing is skipped: what can be neither delivered nor asked stops its partition with reason and command; other
+ * partitions go on
+ *   - no poll between begin and end of a transaction, so no rebalance callback runs inside one (rule 11)
+ *
+ * One thread does everything with an engine. Time comes from the settings, so that tests turn the clock.
+ * Parking, ledger topics and redrive are not its business: a stopped partition waits for the operator.
+ */
+#ifndef LT_DELIVERY_ENGINE_H
+#define LT_DELIVERY_ENGINE_H
+
+#include "gateway/codec/json.h"
+#include "gateway/delivery/adapter.h"
+#include "gateway/delivery/caller.h"
+#include "gateway/kafka/log.h"
+
+struct lt_engine;
+
+struct lt_engine_settings {
+    const struct lt_config_target *target; /* lent until free */
+    const struct lt_adapter_type *adapter;
+    const struct lt_config_prop *kafka_props; /* lent */
+    size_t kafka_props_len;
+    const char *instance; /* name of this gateway instance */
+    void *ctx;
+    int (*open_log)(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err);
+    struct lt_caller caller;      /* closed by the engine */
+    int64_t (*now_ms)(void *ctx); /* monotonic; NULL: lt_mono_ms */
+    size_t memory;                /* bytes of records held; 0: 64 MiB */
+    uint64_t seed;                /* of the jitter; 0: random */
+};
+
+enum lt_engine_result {
+    LT_ENGINE_FATAL = 1, /* another process runs under this instance name: end with exit code 78 (rule 16) */
+};
+
+/* LT_OK or LT_E_INVALID (options of the target, in diags). The log is opened by the first step that can. Takes the
+ * caller in any case. */
+int lt_engine_new(const struct lt_engine_settings *s, struct lt_engine **ret, struct lt_diags *diags) LT_MUST_CHECK;
+/* One turn: poll, start, move bytes, commit. Waits at most about timeout_ms when there is nothing to do. */
+int lt_engine_step(struct lt_engine *e, int timeout_ms);
+/* Rule 10, shutdown: start nothing, wait for calls in flight up to the call's time limit, commit outcomes, leave. */
+void lt_engine_close(struct lt_engine *e);
+void lt_engine_free(struct lt_engine *e); /* closes when that has not been done */
+
+void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w);
+void lt_engine_metrics(const struct lt_engine *e, struct lt_buf *out);
+/* At least one partition assigned, all of them running, and the target's gate not paused. */
+bool lt_engine_ready(const struct lt_engine *e);
+
+#endif

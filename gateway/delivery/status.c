@@ -1,0 +1,114 @@
+#include "gateway/delivery/internal.h"
+
+#include <inttypes.h>
+
+static const char *state_name(const struct lt_part *p)
+{
+    return p->state == LT_PART_RUNNING ? "running" : p->state == LT_PART_STOPPED ? "stopped" : "loading";
+}
+
+static void part_status(const struct lt_part *p, struct lt_json_writer *w)
+{
+    lt_json_begin_object(w);
+    lt_json_num(w, "partition", p->number);
+    lt_json_str(w, "state", lt_span_str(state_name(p)));
+    lt_json_num(w, "offset", p->position.base);
+    lt_json_num(w, "next", p->next);
+    lt_json_num(w, "held", (int64_t)p->items_len);
+    lt_json_num(w, "dossiers", (int64_t)HASH_COUNT(p->lanes));
+    lt_json_num(w, "calls", (int64_t)p->running);
+    lt_json_flag(w, "paused", p->paused);
+    if (p->state == LT_PART_STOPPED) {
+        lt_json_key(w, LT_SPAN_LIT("stop"));
+        lt_json_begin_object(w);
+        lt_json_str(w, "reason", lt_span_str(p->reason));
+        lt_json_str(w, "text", lt_span_str(p->text));
+        lt_json_str(w, "command", lt_span_str(p->command));
+        lt_json_num(w, "since_ms", p->since_ms);
+        lt_json_flag(w, "retried", p->retry_at_ms > 0);
+        lt_json_end_object(w);
+    } else if (p->text[0]) {
+        lt_json_str(w, "waiting_for", lt_span_str(p->text));
+    }
+    lt_json_end_object(w);
+}
+
+void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w)
+{
+    lt_json_begin_object(w);
+    lt_json_str(w, "target", lt_span_str(e->name));
+    lt_json_str(w, "adapter", lt_span_str(e->set.adapter->name));
+    lt_json_str(w, "state", lt_span_str(e->fatal ? "fenced" : lt_gate_state_name(&e->gate)));
+    if (e->gate.state != LT_GATE_FLOWING) {
+        lt_json_str(w, "reason", lt_span_str(lt_gate_reason(&e->gate)));
+        lt_json_num(w, "resumes_in_ms", lt_gate_wait_ms(&e->gate, lt_engine_now(e)));
+    }
+    if (e->log_error[0])
+        lt_json_str(w, "log", lt_span_str(e->log_error));
+    if (e->txn_error[0])
+        lt_json_str(w, "transaction", lt_span_str(e->txn_error));
+    lt_json_num(w, "in_flight", (int64_t)e->counts[LT_ITEM_RUNNING]);
+    lt_json_num(w, "calls_in_flight", (int64_t)e->flying);
+    lt_json_num(w, "bytes", (int64_t)e->bytes);
+    lt_json_key(w, LT_SPAN_LIT("counters"));
+    lt_json_begin_object(w);
+    for (int o = 0; o < LT_OUTCOMES; o++)
+        lt_json_num(w, lt_outcome_name(o), (int64_t)e->outcomes[o]);
+    lt_json_num(w, "records", (int64_t)e->records);
+    lt_json_num(w, "skipped_done", (int64_t)e->skipped);
+    lt_json_num(w, "forwarded", (int64_t)e->forwarded);
+    lt_json_num(w, "calls", (int64_t)e->calls);
+    lt_json_num(w, "repeats", (int64_t)e->repeats);
+    lt_json_num(w, "transactions", (int64_t)e->transactions);
+    lt_json_end_object(w);
+    lt_json_key(w, LT_SPAN_LIT("partitions"));
+    lt_json_begin_array(w);
+    const struct lt_part *p;
+    DL_FOREACH2(e->parts, p, next_part)
+    part_status(p, w);
+    lt_json_end_array(w);
+    lt_json_end_object(w);
+}
+
+static void metric(const struct lt_engine *e, struct lt_buf *out, const char *name, uint64_t v)
+{
+    lt_buf_printf(out, "lienthong_delivery_%s{target=\"%s\"} %" PRIu64 "\n", name, e->name, v);
+}
+
+void lt_engine_metrics(const struct lt_engine *e, struct lt_buf *out)
+{
+    for (int o = 0; o < LT_OUTCOMES; o++)
+        lt_buf_printf(out, "lienthong_delivery_outcomes_total{target=\"%s\",outcome=\"%s\"} %" PRIu64 "\n", e->name,
+                      lt_outcome_name(o), e->outcomes[o]);
+    size_t states[3] = {0};
+    const struct lt_part *p;
+    DL_FOREACH2(e->parts, p, next_part)
+    states[p->state]++;
+    lt_buf_printf(out, "lienthong_delivery_partitions{target=\"%s\",state=\"loading\"} %zu\n", e->name,
+                  states[LT_PART_LOADING]);
+    lt_buf_printf(out, "lienthong_delivery_partitions{target=\"%s\",state=\"running\"} %zu\n", e->name,
+                  states[LT_PART_RUNNING]);
+    lt_buf_printf(out, "lienthong_delivery_partitions{target=\"%s\",state=\"stopped\"} %zu\n", e->name,
+                  states[LT_PART_STOPPED]);
+    metric(e, out, "paused", e->gate.state != LT_GATE_FLOWING);
+    metric(e, out, "in_flight", e->counts[LT_ITEM_RUNNING]);
+    metric(e, out, "queued", e->counts[LT_ITEM_QUEUED] + e->counts[LT_ITEM_READY] + e->counts[LT_ITEM_DELAYED]);
+    metric(e, out, "memory_bytes", e->bytes);
+    metric(e, out, "calls_total", e->calls);
+    metric(e, out, "forwarded_total", e->forwarded);
+    metric(e, out, "answers_total", e->notes);
+    metric(e, out, "repeats_total", e->repeats);
+    metric(e, out, "transactions_total", e->transactions);
+    metric(e, out, "latency_ms_total", e->latency_ms_sum);
+}
+
+bool lt_engine_ready(const struct lt_engine *e)
+{
+    const struct lt_part *p;
+    if (e->fatal || !e->log || !e->parts || e->gate.state == LT_GATE_PAUSED)
+        return false;
+    DL_FOREACH2(e->parts, p, next_part)
+    if (p->state != LT_PART_RUNNING)
+        return false;
+    return true;
+}

@@ -1,0 +1,49 @@
+/*
+ * HTTP client over libcurl's multi interface: keep-alive, client certificate, TLS 1.2+, one thread owns it. A call is
+ * given bytes and ends in exactly one callback with the facts an outcome needs: whether the first byte could have left
+ * (rule 7). Redirects are never followed, answers are bounded, content encodings are not asked for.
+ */
+#ifndef LT_HTTP_CLIENT_H
+#define LT_HTTP_CLIENT_H
+
+#include "gateway/base/err.h"
+
+struct lt_http_client;
+struct lt_http_client_settings {
+    const char *certificate, *key, *ca; /* NULL certificate: plain or server-auth only */
+    long timeout_ms, connect_timeout_ms;
+    size_t answer_max;
+    size_t connections_max;
+};
+
+enum lt_http_failure {
+    LT_HTTP_ANSWERED,   /* a whole answer came: status, body */
+    LT_HTTP_NOT_SENT,   /* refused, DNS, handshake: the first byte cannot have left: retry */
+    LT_HTTP_CREDENTIAL, /* TLS alert about our certificate, theirs does not verify: pause the target */
+    LT_HTTP_UNKNOWN,    /* cut or timed out after the first byte could have left */
+    LT_HTTP_TOO_LARGE,  /* answer above answer_max: the call was made, what came is no answer */
+};
+struct lt_http_answer {
+    enum lt_http_failure failure;
+    long status;
+    struct lt_span body;      /* lent during the callback */
+    const char *content_type; /* "" */
+    long retry_after_s;       /* -1 none; dates are turned into seconds, clamped to 0..86400 */
+    char text[256];           /* why, for messages */
+};
+typedef void (*lt_http_done_fn)(void *ctx, const struct lt_http_answer *a);
+
+int lt_http_client_new(const struct lt_http_client_settings *s, struct lt_http_client **ret,
+                       struct lt_err *err) LT_MUST_CHECK;
+/* Cancels what is in flight: each callback comes with LT_HTTP_UNKNOWN or NOT_SENT before this returns. */
+void lt_http_client_free(struct lt_http_client *c);
+/* Start a call; everything is copied. headers: NULL-terminated list of "Name: value". fn comes from a later
+ * lt_http_client_run. */
+int lt_http_client_call(struct lt_http_client *c, const char *method, const char *url, const char *const *headers,
+                        struct lt_span body, lt_http_done_fn fn, void *ctx, struct lt_err *err) LT_MUST_CHECK;
+/* Move bytes for up to timeout_ms or until something finished. Returns the number of calls in flight. fn may start
+ * further calls. */
+size_t lt_http_client_run(struct lt_http_client *c, int timeout_ms);
+/* From any thread: end the wait of a lt_http_client_run that is under way, or of the next one. */
+void lt_http_client_wake(struct lt_http_client *c);
+#endif

@@ -1,0 +1,228 @@
+#include "gateway/kafka/client.h"
+
+#include "gateway/base/log.h"
+#include "gateway/config/config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* librdkafka's own log. It names brokers, topics and partitions, never keys or values of records. */
+static void on_log(const rd_kafka_t *rk, int level, const char *fac, const char *text)
+{
+    enum lt_log_level l = level <= 2   ? LT_LOG_ERROR
+                          : level <= 4 ? LT_LOG_WARN
+                          : level <= 5 ? LT_LOG_INFO
+                                       : LT_LOG_DEBUG;
+    lt_log(l, rk ? rd_kafka_name(rk) : "kafka", "kafka-client", "%s: %s", fac, text);
+}
+
+static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struct lt_err *err)
+{
+    char text[256];
+    if (rd_kafka_conf_set(conf, name, value, text, sizeof(text)) == RD_KAFKA_CONF_OK)
+        return LT_OK;
+    /* librdkafka's text repeats the value; it is left out where it could be a secret. */
+    bool secret = strstr(name, "password") || strstr(name, "key.pem") || strstr(name, "secret") ||
+                  strstr(name, "jaas") || strstr(name, "oauthbearer");
+    return lt_err_set(err, LT_E_INVALID, "kafka-property", "kafka.%s: %s", name,
+                      secret ? "librdkafka refuses this name or value" : text);
+}
+
+int lt_kafka_conf(const struct lt_kafka_spec *spec, rd_kafka_conf_t **ret, struct lt_err *err)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    int r = LT_OK;
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    for (size_t i = 0; i < spec->defaults_len && r == LT_OK; i++)
+        r = set(conf, spec->defaults[i].name, spec->defaults[i].value, err);
+    for (size_t i = 0; i < spec->props_len && r == LT_OK; i++)
+        r = set(conf, spec->props[i].name, spec->props[i].value, err);
+    for (size_t i = 0; i < spec->forced_len && r == LT_OK; i++)
+        r = set(conf, spec->forced[i].name, spec->forced[i].value, err);
+    if (r != LT_OK) {
+        rd_kafka_conf_destroy(conf);
+        return r;
+    }
+    *ret = conf;
+    return LT_OK;
+}
+
+int lt_kafka_handle(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret, struct lt_err *err)
+{
+    char text[256];
+    rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof(text));
+    if (!rk) {
+        rd_kafka_conf_destroy(conf);
+        return lt_err_set(err, LT_E_INVALID, "kafka-client", "kafka: %s", text);
+    }
+    *ret = rk;
+    return LT_OK;
+}
+
+enum lt_log_result lt_kafka_result(rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+        return LT_LOG_OK;
+
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+        return LT_LOG_TWIN;
+
+    case RD_KAFKA_RESP_ERR__FENCED:
+    case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
+    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
+        return LT_LOG_FENCED;
+
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE: /* rule 14: these three and no others are a record's own fault */
+    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+        return LT_LOG_TOO_LARGE;
+
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR__NO_OFFSET:
+        return LT_LOG_ABSENT;
+
+    case RD_KAFKA_RESP_ERR__INCONSISTENT: /* some record of the transaction failed; its own report says why */
+    case RD_KAFKA_RESP_ERR__PURGE_QUEUE:
+    case RD_KAFKA_RESP_ERR__PURGE_INFLIGHT:
+    case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION: /* membership moved on: a new batch under new membership */
+    case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID:
+    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING:
+    case RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER: /* follows a record that was refused: the epoch is raised, then
+                                                            it goes on */
+    case RD_KAFKA_RESP_ERR_DUPLICATE_SEQUENCE_NUMBER:
+    case RD_KAFKA_RESP_ERR_INVALID_TXN_STATE:
+    case RD_KAFKA_RESP_ERR_OPERATION_NOT_ATTEMPTED:
+    case RD_KAFKA_RESP_ERR_TRANSACTION_COORDINATOR_FENCED:
+        return LT_LOG_ABORTABLE;
+
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
+    case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR__NODE_UPDATE:
+    case RD_KAFKA_RESP_ERR__SSL: /* a certificate may be renewed */
+    case RD_KAFKA_RESP_ERR__WAIT_COORD:
+    case RD_KAFKA_RESP_ERR__WAIT_CACHE:
+    case RD_KAFKA_RESP_ERR__IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR__CONFLICT:
+    case RD_KAFKA_RESP_ERR__RETRY:
+    case RD_KAFKA_RESP_ERR__OUTDATED:
+    case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_BROKER:
+    case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
+    case RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST:
+    case RD_KAFKA_RESP_ERR__BAD_MSG: /* check.crcs: damaged on the way; the fetch is repeated */
+    case RD_KAFKA_RESP_ERR_UNKNOWN:
+    case RD_KAFKA_RESP_ERR_INVALID_MSG:
+    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+    case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+    case RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION:
+    case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
+    case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS:
+    case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND:
+    case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR_NOT_CONTROLLER:
+    case RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS:
+    case RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR:
+    case RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH:
+    case RD_KAFKA_RESP_ERR_LISTENER_NOT_FOUND:
+    case RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_PREFERRED_LEADER_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT:
+    case RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED:
+        return LT_LOG_RETRY;
+
+    default: /* authorisation, missing topic, unsupported …: somebody must put it right */
+        return LT_LOG_PERMANENT;
+    }
+}
+
+int lt_kafka_error(rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+        return LT_OK;
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+        return LT_E_TIMEOUT;
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+        return LT_E_NOT_FOUND;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+        return LT_E_AUTH;
+    default:
+        break;
+    }
+    switch (lt_kafka_result(code)) {
+    case LT_LOG_RETRY:
+    case LT_LOG_FENCED:
+    case LT_LOG_ABORTABLE:
+        return LT_E_UNAVAILABLE;
+    case LT_LOG_ABSENT:
+        return LT_E_NOT_FOUND;
+    case LT_LOG_TOO_LARGE:
+        return LT_E_LIMIT;
+    default:
+        return LT_E_INVALID;
+    }
+}
+
+int lt_kafka_fail(struct lt_err *err, rd_kafka_resp_err_t code, const char *fmt, ...)
+{
+    char what[320];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof(what), fmt, ap);
+    va_end(ap);
+    lt_err_set(err, lt_kafka_error(code), rd_kafka_err2name(code), "%s: %s", what, rd_kafka_err2str(code));
+    return lt_kafka_result(code);
+}
+
+int lt_kafka_partitions(rd_kafka_t *rk, const char *topic, int timeout_ms, int32_t *ret, struct lt_err *err)
+{
+    rd_kafka_topic_t *rkt = rd_kafka_topic_new(rk, topic, NULL);
+    if (!rkt)
+        return lt_kafka_fail(err, rd_kafka_last_error(), "topic %s", topic);
+    const struct rd_kafka_metadata *m = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(rk, 0, rkt, &m, timeout_ms);
+    rd_kafka_topic_destroy(rkt);
+    if (code)
+        return lt_kafka_fail(err, code, "asking for the partitions of topic %s", topic);
+    int r = LT_LOG_OK;
+    if (m->topic_cnt != 1)
+        r = lt_kafka_fail(err, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "topic %s", topic);
+    else if (m->topics[0].err)
+        r = lt_kafka_fail(err, m->topics[0].err, "topic %s", topic);
+    else
+        *ret = m->topics[0].partition_cnt;
+    rd_kafka_metadata_destroy(m);
+    return r;
+}
+
+rd_kafka_headers_t *lt_kafka_headers(const struct lt_headers *h)
+{
+    if (!h || h->len == 0)
+        return NULL;
+    rd_kafka_headers_t *to = rd_kafka_headers_new(h->len);
+    for (size_t i = 0; i < h->len; i++)
+        (void)rd_kafka_header_add(to, h->v[i].name.ptr, (ssize_t)h->v[i].name.len, h->v[i].value.ptr,
+                                  (ssize_t)h->v[i].value.len); /* fails on read-only lists only */
+    return to;
+}

@@ -1,0 +1,48 @@
+/*
+ * What every librdkafka handle of the gateway has in common: how it is configured, where its messages go, and what an
+ * error code means to the log port (the one table from library code to outcome). Private to gateway/kafka.
+ *
+ * Property order: defaults first, then the configuration's own (SASL, TLS, tuning), then what the protocol demands and
+ * nobody may change. Names that librdkafka does not know are errors; values are never logged, they may be secrets.
+ */
+#ifndef LT_KAFKA_CLIENT_H
+#define LT_KAFKA_CLIENT_H
+
+#include "gateway/base/err.h"
+#include "gateway/kafka/log.h"
+
+#include <librdkafka/rdkafka.h>
+
+struct lt_config_prop;
+
+struct lt_kafka_setting {
+    const char *name, *value;
+};
+
+struct lt_kafka_spec {
+    const struct lt_config_prop *props; /* of the configuration; lent */
+    size_t props_len;
+    const struct lt_kafka_setting *defaults, *forced;
+    size_t defaults_len, forced_len;
+};
+
+/* Caller hands *ret to rd_kafka_new or destroys it. 0, LT_E_INVALID. */
+int lt_kafka_conf(const struct lt_kafka_spec *spec, rd_kafka_conf_t **ret, struct lt_err *err) LT_MUST_CHECK;
+/* Takes conf in success and failure. 0, LT_E_INVALID. */
+int lt_kafka_handle(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret, struct lt_err *err) LT_MUST_CHECK;
+
+/* What a code means outside of transactions. RETRY also for everything that passes by itself. */
+enum lt_log_result lt_kafka_result(rd_kafka_resp_err_t code);
+/* The same as one of enum lt_error, for the parts that are not a log. */
+int lt_kafka_error(rd_kafka_resp_err_t code);
+/* Fill err with "what: text of the code" (code LT_E_… by lt_kafka_error, kind = librdkafka's name) and return the
+ * result. */
+int lt_kafka_fail(struct lt_err *err, rd_kafka_resp_err_t code, const char *fmt, ...) LT_PRINTF(3, 4);
+/* Partition count of a topic, asked of a broker. LT_LOG_OK, LT_LOG_RETRY, LT_LOG_PERMANENT (no such topic, not
+ * allowed). */
+int lt_kafka_partitions(rd_kafka_t *rk, const char *topic, int timeout_ms, int32_t *ret,
+                        struct lt_err *err) LT_MUST_CHECK;
+
+/* Headers for a record to be produced; the caller destroys them unless produce took them. NULL when there are none. */
+rd_kafka_headers_t *lt_kafka_headers(const struct lt_headers *h);
+#endif

@@ -1,0 +1,141 @@
+/*
+ * The inside of the Kafka log, shared by its parts: log_group.c (membership, polling), log_position.c (what is asked of
+ * the log), log_scan.c (reading aside), log_transaction.c (the producer), log_close.c. Private to gateway/kafka; one
+ * thread.
+ *
+ * Four handles of librdkafka:
+ *   consumer  member of the group, read_committed; committed() and stable_end() go through it
+ *   producer  transactional; replaced by renew()
+ *   peek      read_uncommitted, no group: high watermarks (a read_committed handle would tell the last stable offset),
+ *             metadata of topics
+ *   scanner   read_committed, no group: scans; made when first needed
+ */
+#ifndef LT_KAFKA_LOG_KAFKA_H
+#define LT_KAFKA_LOG_KAFKA_H
+
+#include "gateway/kafka/client.h"
+#include "gateway/kafka/log.h"
+
+#include <uthash.h>
+
+/* A topic that is produced to; known to exist with this many partitions when it was asked. */
+struct lt_kafka_topic {
+    char *name;
+    int32_t partitions;
+    rd_kafka_topic_t *handle; /* of the present producer; NULL after renew */
+    UT_hash_handle hh;
+};
+
+enum lt_kafka_transaction {
+    LT_TXN_NONE, /* may begin */
+    LT_TXN_OPEN,
+    LT_TXN_ABORTING, /* abort() timed out: must be repeated before anything else */
+    LT_TXN_UNKNOWN,  /* a commit was sent and not answered, or the producer is fatal: only renew() helps */
+    LT_TXN_RENEWING, /* a new producer whose init_transactions has not succeeded yet */
+};
+
+struct lt_kafka_partition {
+    bool assigned; /* by the group */
+    bool started;  /* incremental_assign was called */
+    bool paused;   /* by the owner */
+    bool revoking; /* on_revoke runs: the unassign follows by itself */
+};
+
+struct lt_kafka_kept { /* a record that came while polls were served aside (rule 14) */
+    struct lt_log_record *record;
+    int result; /* LT_LOG_OK, or LT_LOG_PARTITION */
+    struct lt_err err;
+};
+
+struct lt_log_kafka {
+    struct lt_log base;
+    struct lt_log_callbacks callbacks;
+    char *group, *topic, *instance_id;
+    int transaction_timeout_ms;
+    size_t queue_bytes;
+    struct lt_kafka_setting *props; /* copies, both strings owned */
+    size_t props_len;
+
+    rd_kafka_t *consumer, *producer, *peek, *scanner;
+
+    LT_VEC(struct lt_kafka_partition) partitions;
+    LT_VEC(struct lt_kafka_kept) kept;
+    size_t kept_first, kept_bytes;
+    /*
+     * The generation as it was when the last rebalance callback began. Every generation brings at least one callback,
+     * so a generation that differs means that one waits unserved: such a membership is not captured (rule 11), or
+     * offsets of a partition that is already somebody else's could be committed under it.
+     */
+    int32_t served_generation;
+    bool closing, twin;
+    uint64_t disturbances;
+
+    enum lt_kafka_transaction transaction;
+    int64_t begun_ms; /* CLOCK_BOOTTIME */
+    struct lt_kafka_topic *topics;
+    struct {
+        rd_kafka_resp_err_t code; /* worst failure of a single record in this transaction */
+        char topic[250];
+    } delivery;
+};
+
+static inline struct lt_log_kafka *lt_log_kafka_of(struct lt_log *l)
+{
+    return (struct lt_log_kafka *)l;
+}
+
+/* log_kafka.c: handles */
+int lt_log_kafka_consumer(struct lt_log_kafka *k, struct lt_err *err);
+int lt_log_kafka_reader(struct lt_log_kafka *k, const char *isolation, rd_kafka_t **ret, struct lt_err *err);
+struct lt_kafka_spec lt_log_kafka_spec(const struct lt_log_kafka *k);
+/* the partition's row, made when first seen */
+struct lt_kafka_partition *lt_log_kafka_partition(struct lt_log_kafka *k, int32_t partition);
+
+/* log_group.c */
+void lt_log_kafka_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list,
+                            void *opaque);
+void lt_log_kafka_client_error(rd_kafka_t *rk, int code, const char *reason, void *opaque);
+int lt_log_kafka_poll(struct lt_log *l, int timeout_ms, struct lt_log_record **ret, struct lt_err *err);
+void lt_log_kafka_record_free(struct lt_log *l, struct lt_log_record *r);
+int lt_log_kafka_start(struct lt_log *l, int32_t partition, int64_t offset, struct lt_err *err);
+int lt_log_kafka_stop(struct lt_log *l, int32_t partition, struct lt_err *err);
+int lt_log_kafka_pause(struct lt_log *l, int32_t partition, bool paused, struct lt_err *err);
+int lt_log_kafka_capture(struct lt_log *l, struct lt_log_membership **ret, struct lt_err *err);
+void lt_log_kafka_membership_free(struct lt_log *l, struct lt_log_membership *m);
+bool lt_log_kafka_membership_same(struct lt_log *l, const struct lt_log_membership *m);
+uint64_t lt_log_kafka_disturbances(struct lt_log *l);
+const rd_kafka_consumer_group_metadata_t *lt_log_kafka_metadata(const struct lt_log_membership *m);
+/* Serve what waits in the consumer's queue: callbacks run, records are kept for the next polls. */
+void lt_log_kafka_serve(struct lt_log_kafka *k);
+void lt_log_kafka_kept_drop(struct lt_log_kafka *k, int32_t partition); /* < 0: all */
+/* LT_LOG_TWIN when the consumer is fatal because of it, a negative error when fatal otherwise, LT_LOG_OK. */
+int lt_log_kafka_alive(struct lt_log_kafka *k, struct lt_err *err);
+
+/* log_position.c */
+int lt_log_kafka_committed(struct lt_log *l, int32_t partition, int timeout_ms, struct lt_log_offset *ret,
+                           struct lt_err *err);
+int lt_log_kafka_watermarks(struct lt_log *l, const char *topic, int32_t partition, int64_t *ret_low, int64_t *ret_high,
+                            struct lt_err *err);
+int lt_log_kafka_partitions(struct lt_log *l, const char *topic, int32_t *ret, struct lt_err *err);
+int lt_log_kafka_offset_at(struct lt_log *l, int32_t partition, int64_t ms, int64_t *ret, struct lt_err *err);
+int lt_log_kafka_stable_end(struct lt_log *l, int32_t partition, int64_t *ret, struct lt_err *err);
+
+/* log_scan.c */
+int lt_log_kafka_scan(struct lt_log *l, const char *topic, int32_t partition, int64_t from, int64_t to,
+                      int (*fn)(void *ctx, const struct lt_log_record *r), void *ctx, struct lt_err *err);
+
+/* log_transaction.c */
+int lt_log_kafka_begin(struct lt_log *l, struct lt_err *err);
+int lt_log_kafka_produce(struct lt_log *l, const char *topic, int32_t partition, struct lt_span key,
+                         const struct lt_headers *headers, struct lt_span value, struct lt_err *err);
+int lt_log_kafka_send_offsets(struct lt_log *l, const struct lt_log_membership *m, const struct lt_log_offset *offsets,
+                              size_t n, struct lt_err *err);
+int lt_log_kafka_commit(struct lt_log *l, struct lt_err *err);
+int lt_log_kafka_abort(struct lt_log *l, struct lt_err *err);
+int lt_log_kafka_renew(struct lt_log *l, struct lt_err *err);
+int64_t lt_log_kafka_age(struct lt_log *l);
+void lt_log_kafka_producer_free(struct lt_log_kafka *k);
+
+/* log_close.c */
+void lt_log_kafka_close(struct lt_log *l);
+#endif

@@ -1,0 +1,395 @@
+#include "gateway/kafka/log_kafka.h"
+
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+
+#include <stdio.h>
+
+#define INIT_MS 10000
+#define CALL_MS 5000 /* one call of librdkafka; callers repeat */
+#define ABORT_MS 10000
+#define FULL_MS 1000 /* how long produce waits for room in the queue */
+#define METADATA_MS 5000
+
+/* ---- deliveries ---- */
+
+/* A record's own fault says more than a missing topic, and that more than a time-out. */
+static int severity(rd_kafka_resp_err_t code)
+{
+    switch (lt_kafka_result(code)) {
+    case LT_LOG_TOO_LARGE:
+        return 3;
+    case LT_LOG_PERMANENT:
+        return 2;
+    default:
+        return 1;
+    }
+}
+
+/* Called for failures only (delivery.report.only.error), inside poll, flush, commit and abort, on the owner's thread.
+ */
+static void on_delivery(rd_kafka_t *rk LT_UNUSED, const rd_kafka_message_t *m, void *opaque)
+{
+    struct lt_log_kafka *k = opaque;
+    if (!m->err || m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || m->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+        return; /* purged because another record failed or the transaction is being aborted */
+    if (k->delivery.code && severity(k->delivery.code) >= severity(m->err))
+        return;
+    k->delivery.code = m->err;
+    snprintf(k->delivery.topic, sizeof(k->delivery.topic), "%s", m->rkt ? rd_kafka_topic_name(m->rkt) : "");
+}
+
+static int delivery_result(struct lt_log_kafka *k, struct lt_err *err)
+{
+    int r = lt_kafka_fail(err, k->delivery.code, "a record for topic %s was not accepted", k->delivery.topic);
+    if (err)
+        snprintf(err->source, sizeof(err->source), "%s", k->delivery.topic); /* which output: the owner looks here */
+    return r == LT_LOG_TOO_LARGE || r == LT_LOG_PERMANENT ? r : LT_LOG_ABORTABLE;
+}
+
+/* ---- results ---- */
+
+/* What a transactional call's error means. Takes error. */
+static int result(struct lt_log_kafka *k, rd_kafka_error_t *error, const char *what, struct lt_err *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    int r = lt_kafka_result(code);
+    lt_err_set(err, lt_kafka_error(code), rd_kafka_err2name(code), "%s: %s", what, rd_kafka_error_string(error));
+    if (rd_kafka_error_is_fatal(error)) {
+        k->transaction = LT_TXN_UNKNOWN;
+        r = r == LT_LOG_FENCED ? LT_LOG_FENCED : LT_LOG_UNKNOWN;
+    } else if (r == LT_LOG_TWIN) {
+        /* rule 16; nothing to add */
+    } else if (rd_kafka_error_txn_requires_abort(error)) {
+        if (k->delivery.code)
+            r = delivery_result(k, err);
+        else if ((r != LT_LOG_TOO_LARGE && r != LT_LOG_PERMANENT) || code == RD_KAFKA_RESP_ERR__STATE)
+            r = LT_LOG_ABORTABLE; /* _STATE: the transaction failed while this call was under way */
+    } else if (rd_kafka_error_is_retriable(error)) {
+        r = LT_LOG_RETRY;
+    } else if (r == LT_LOG_RETRY || code == RD_KAFKA_RESP_ERR__STATE) {
+        r = LT_LOG_ABORTABLE;
+    }
+    rd_kafka_error_destroy(error);
+    return r;
+}
+
+/* What stands in the way of going on with the open transaction; LT_LOG_OK when nothing does. */
+static int obstacle(struct lt_log_kafka *k, const char *what, struct lt_err *err)
+{
+    switch (k->transaction) {
+    case LT_TXN_OPEN:
+        return LT_LOG_OK;
+    case LT_TXN_UNKNOWN:
+    case LT_TXN_RENEWING:
+        lt_err_set(err, LT_E_UNAVAILABLE, "transaction-unknown",
+                   "%s: the outcome of the last transaction is unknown, renew first", what);
+        return LT_LOG_UNKNOWN;
+    default:
+        return lt_err_set(err, LT_E_BUG, "no-transaction", "%s: no transaction is open", what);
+    }
+}
+
+/* ---- the producer ---- */
+
+void lt_log_kafka_producer_free(struct lt_log_kafka *k)
+{
+    for (struct lt_kafka_topic *t = k->topics; t; t = t->hh.next) {
+        if (t->handle)
+            rd_kafka_topic_destroy(t->handle);
+        t->handle = NULL;
+    }
+    if (!k->producer)
+        return;
+    /* What it still holds belongs to a transaction that a new init_transactions ends. */
+    (void)rd_kafka_purge(k->producer,
+                         RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+    rd_kafka_destroy(k->producer);
+    k->producer = NULL;
+}
+
+static int producer_new(struct lt_log_kafka *k, struct lt_err *err)
+{
+    char timeout[16], queue_kib[24];
+    snprintf(timeout, sizeof(timeout), "%d", k->transaction_timeout_ms);
+    snprintf(queue_kib, sizeof(queue_kib), "%zu", LT_MAX(k->queue_bytes / 1024, (size_t)4096));
+    const struct lt_kafka_setting defaults[] = {{"linger.ms", "2"}};
+    const struct lt_kafka_setting forced[] = {
+        {"transactional.id", k->instance_id},
+        {"client.id", k->instance_id},
+        {"transaction.timeout.ms", timeout},
+        {"message.timeout.ms", timeout},
+        {"enable.idempotence", "true"},
+        {"acks", "all"},
+        {"delivery.report.only.error", "true"},
+        {"queue.buffering.max.kbytes", queue_kib},
+        {"queue.buffering.max.messages", "10000000"},  /* bytes bound it */
+        {"topic.metadata.propagation.max.ms", "5000"}, /* a topic that was deleted fails soon, not after 30 s */
+    };
+    struct lt_kafka_spec spec = lt_log_kafka_spec(k);
+    spec.defaults = defaults;
+    spec.defaults_len = LT_ARRAY_LEN(defaults);
+    spec.forced = forced;
+    spec.forced_len = LT_ARRAY_LEN(forced);
+    rd_kafka_conf_t *conf;
+    int r = lt_kafka_conf(&spec, &conf, err);
+    if (r != LT_OK)
+        return r;
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    rd_kafka_conf_set_opaque(conf, k);
+    return lt_kafka_handle(RD_KAFKA_PRODUCER, conf, &k->producer, err);
+}
+
+int lt_log_kafka_renew(struct lt_log *l, struct lt_err *err)
+{
+    struct lt_log_kafka *k = lt_log_kafka_of(l);
+    /* After a time-out of init_transactions the same producer resumes it; a fatal one is replaced. */
+    if (k->transaction != LT_TXN_RENEWING || !k->producer || rd_kafka_fatal_error(k->producer, NULL, 0)) {
+        k->transaction = LT_TXN_RENEWING;
+        lt_log_kafka_producer_free(k);
+        int r = producer_new(k, err);
+        if (r != LT_OK)
+            return r;
+    }
+    rd_kafka_error_t *error = rd_kafka_init_transactions(k->producer, INIT_MS);
+    rd_kafka_poll(k->producer, 0);
+    if (!error) {
+        k->transaction = LT_TXN_NONE;
+        k->delivery.code = RD_KAFKA_RESP_ERR_NO_ERROR;
+        return LT_LOG_OK;
+    }
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    bool again = rd_kafka_error_is_retriable(error) || lt_kafka_result(code) == LT_LOG_RETRY ||
+                 lt_kafka_result(code) == LT_LOG_FENCED; /* somebody else initialised in between: once more */
+    lt_err_set(err, again ? LT_E_UNAVAILABLE : lt_kafka_error(code), rd_kafka_err2name(code), "transactional id %s: %s",
+               k->instance_id, rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+    return again ? LT_LOG_RETRY : LT_LOG_PERMANENT;
+}
+
+/* ---- the transaction ---- */
+
+int64_t lt_log_kafka_age(struct lt_log *l)
+{
+    struct lt_log_kafka *k = lt_log_kafka_of(l);
+    return k->begun_ms ? lt_boottime_ms() - k->begun_ms : 0;
+}
+
+static int64_t left_ms(struct lt_log_kafka *k)
+{
+    return k->transaction_timeout_ms - lt_log_kafka_age(&k->base);
+}
+
+int lt_log_kafka_begin(struct lt_log *l, struct lt_err *err)
+{
+    struct lt_log_kafka *k = lt_log_kafka_of(l);
+    if (k->transaction == LT_TXN_ABORTING || k->transaction == LT_TXN_OPEN) {
+        int r = lt_log_kafka_abort(l, err); /* of the one before, which timed out or was left open */
+        if (r != LT_LOG_OK)
+            return r;
+    }
+    if (k->transaction != LT_TXN_NONE)
+        return obstacle(k, "beginning a transaction", err);
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(k->producer);
+    if (error) {
+        k->transaction = LT_TXN_UNKNOWN; /* the producer is not what we think it is */
+        int r = result(k, error, "beginning a transaction", err);
+        return r == LT_LOG_FENCED || r == LT_LOG_RETRY ? r : LT_LOG_UNKNOWN;
+    }
+    k->transaction = LT_TXN_OPEN;
+    k->begun_ms = lt_boottime_ms();
+    k->delivery.code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    return LT_LOG_OK;
+}
+
+/*
+ * The topic must exist before anything is produced to it: a broker with auto-create would make the misspelt one and
+ * commit (protocol 4), and without it librdkafka would hold the record back until it times out. Asked once, through the
+ * handle that never creates.
+ */
+static int topic_for(struct lt_log_kafka *k, const char *name, int32_t partition, struct lt_kafka_topic **ret,
+                     struct lt_err *err)
+{
+    struct lt_kafka_topic *t = NULL;
+    HASH_FIND_STR(k->topics, name, t);
+    if (!t || partition >= t->partitions) {
+        int32_t partitions;
+        int r = lt_kafka_partitions(k->peek, name, METADATA_MS, &partitions, err);
+        if (r != LT_LOG_OK)
+            return r;
+        if (!t) {
+            t = lt_alloc(sizeof(*t));
+            t->name = lt_strdup(name);
+            HASH_ADD_KEYPTR(hh, k->topics, t->name, strlen(t->name), t);
+        }
+        t->partitions = partitions;
+    }
+    if (partition < 0 || partition >= t->partitions) {
+        lt_err_set(err, LT_E_NOT_FOUND, "partition", "topic %s has %d partitions, there is no partition %d", name,
+                   (int)t->partitions, (int)partition);
+        return LT_LOG_PERMANENT;
+    }
+    if (!t->handle && !(t->handle = rd_kafka_topic_new(k->producer, name, NULL)))
+        return lt_kafka_fail(err, rd_kafka_last_error(), "topic %s", name);
+    *ret = t;
+    return LT_LOG_OK;
+}
+
+static rd_kafka_error_t *produce(struct lt_log_kafka *k, const struct lt_kafka_topic *t, int32_t partition,
+                                 struct lt_span key, const struct lt_headers *headers, struct lt_span value)
+{
+    rd_kafka_headers_t *h = lt_kafka_headers(headers);
+    rd_kafka_vu_t v[6] = {
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = t->handle},
+        {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = partition},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)(uintptr_t)key.ptr, key.len}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *)(uintptr_t)value.ptr, value.len}},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = h},
+    };
+    rd_kafka_error_t *error = rd_kafka_produceva(k->producer, v, h ? 6 : 5);
+    if (error && h)
+        rd_kafka_headers_destroy(h);
+    return error;
+}
+
+int lt_log_kafka_produce(struct lt_log *l, const char *topic, int32_t partition, struct lt_span key,
+                         const struct lt_headers *headers, struct lt_span value, struct lt_err *err)
+{
+    struct lt_log_kafka *k = lt_log_kafka_of(l);
+    struct lt_kafka_topic *t = NULL;
+    int r = obstacle(k, "producing", err);
+    if (r == LT_LOG_OK)
+        r = topic_for(k, topic, partition, &t, err);
+    if (r != LT_LOG_OK)
+        return r;
+    int64_t until = lt_mono_ms() + FULL_MS;
+    for (;;) {
+        rd_kafka_error_t *error = produce(k, t, partition, key, headers, value);
+        if (!error)
+            return LT_LOG_OK;
+        rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+        char text[256];
+        rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(k->producer, text, sizeof(text));
+        if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && lt_mono_ms() < until) {
+            rd_kafka_error_destroy(error);
+            rd_kafka_poll(k->producer, 50);
+            continue;
+        }
+        rd_kafka_poll(k->producer, 0); /* reports of earlier records say why the transaction no longer takes any */
+        lt_err_set(err, lt_kafka_error(code), rd_kafka_err2name(code), "producing to %s: %s", topic,
+                   rd_kafka_error_string(error));
+        if (err)
+            snprintf(err->source, sizeof(err->source), "%s", topic);
+        rd_kafka_error_destroy(error);
+        if (fatal) {
+            k->transaction = LT_TXN_UNKNOWN;
+            lt_err_set(err, LT_E_UNAVAILABLE, rd_kafka_err2name(fatal), "producing to %s: %s", topic, text);
+            return lt_kafka_result(fatal) == LT_LOG_FENCED ? LT_LOG_FENCED : LT_LOG_UNKNOWN;
+        }
+        if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+            return LT_LOG_RETRY;
+        if (code == RD_KAFKA_RESP_ERR__STATE)
+            return k->delivery.code ? delivery_result(k, err) : LT_LOG_ABORTABLE;
+        r = lt_kafka_result(code);
+        return r == LT_LOG_TOO_LARGE || r == LT_LOG_PERMANENT ? r : LT_LOG_ABORTABLE;
+    }
+}
+
+int lt_log_kafka_send_offsets(struct lt_log *l, const struct lt_log_membership *m, const struct lt_log_offset *offsets,
+                              size_t n, struct lt_err *err)
+{
+    struct lt_log_kafka *k = lt_log_kafka_of(l);
+    int r = obstacle(k, "sending offsets", err);
+    if (r != LT_LOG_OK || n == 0)
+        return r;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)n);
+    for (size_t i = 0; i < n; i++) {
+        rd_kafka_topic_partition_t *e = rd_kafka_topic_partition_list_add(list, k->topic, offsets[i].partition);
+        size_t len = strnlen(offsets[i].metadata, sizeof(offsets[i].metadata));
+        e->offset = offsets[i].offset;
+        if (len) {
+            e->metadata = rd_kafka_mem_malloc(NULL, len); /* freed with the list */
+            memcpy(e->metadata, offsets[i].metadata, len);
+            e->metadata_size = len;
+        }
+    }
+    rd_kafka_error_t *error = rd_kafka_send_offsets_to_transaction(k->producer, list, lt_log_kafka_metadata(m),
+                                                                   (int)LT_MAX(LT_MIN(left_ms(k), CALL_MS), 100));
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_poll(k->producer, 0);
+    if (!error)
+        return LT_LOG_OK;
+    r = result(k, error, "sending offsets", err);
+    return r == LT_LOG_RETRY && left_ms(k) <= 0 ? LT_LOG_ABORTABLE : r;
+}
+
+int lt_log_kafka_commit(struct lt_log *l, struct lt_err *err)
+{
+    struct lt_log_kafka *k = lt_log_kafka_of(l);
+    int r = obstacle(k, "committing", err);
+    if (r != LT_LOG_OK)
+        return r;
+    /*
+     * The records first, by themselves: as long as no commit was asked for, every failure is one of this transaction
+     * and not an unknown outcome.
+     */
+    rd_kafka_resp_err_t code = rd_kafka_flush(k->producer, (int)LT_MAX(left_ms(k), 0));
+    char text[256];
+    rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(k->producer, text, sizeof(text));
+    if (fatal) {
+        k->transaction = LT_TXN_UNKNOWN;
+        lt_err_set(err, LT_E_UNAVAILABLE, rd_kafka_err2name(fatal), "committing: %s", text);
+        return lt_kafka_result(fatal) == LT_LOG_FENCED ? LT_LOG_FENCED : LT_LOG_UNKNOWN;
+    }
+    if (k->delivery.code)
+        return delivery_result(k, err);
+    if (code) {
+        lt_kafka_fail(err, code, "committing: waiting for the records of the transaction");
+        return LT_LOG_ABORTABLE;
+    }
+    do {
+        rd_kafka_error_t *error =
+            rd_kafka_commit_transaction(k->producer, (int)LT_MAX(LT_MIN(left_ms(k), CALL_MS), 100));
+        if (!error) {
+            k->transaction = LT_TXN_NONE;
+            return LT_LOG_OK;
+        }
+        code = rd_kafka_error_code(error);
+        r = result(k, error, "committing", err);
+    } while (r == LT_LOG_RETRY && left_ms(k) > 0);
+    /*
+     * Rule 15. Out of time with a commit on its way; or the producer's identity was lost, where librdkafka's abort
+     * would succeed by taking a new one, whatever became of the commit.
+     */
+    if (r == LT_LOG_RETRY || code == RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID ||
+        code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING) {
+        k->transaction = LT_TXN_UNKNOWN;
+        return LT_LOG_UNKNOWN;
+    }
+    return r;
+}
+
+int lt_log_kafka_abort(struct lt_log *l, struct lt_err *err)
+{
+    struct lt_log_kafka *k = lt_log_kafka_of(l);
+    if (k->transaction == LT_TXN_NONE)
+        return LT_LOG_OK;
+    if (k->transaction != LT_TXN_OPEN && k->transaction != LT_TXN_ABORTING)
+        return obstacle(k, "aborting", err);
+    rd_kafka_error_t *error = rd_kafka_abort_transaction(k->producer, ABORT_MS);
+    rd_kafka_poll(k->producer, 0);
+    if (!error) {
+        k->transaction = LT_TXN_NONE;
+        k->delivery.code = RD_KAFKA_RESP_ERR_NO_ERROR;
+        return LT_LOG_OK;
+    }
+    k->transaction = LT_TXN_ABORTING;
+    k->delivery.code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    int r = result(k, error, "aborting",
+                   err); /* fatal: unknown or fenced, also when a commit turns out to have succeeded */
+    if (r == LT_LOG_FENCED || r == LT_LOG_TWIN || r == LT_LOG_RETRY)
+        return r;
+    k->transaction = LT_TXN_UNKNOWN; /* it cannot be aborted: a new producer ends it */
+    return LT_LOG_UNKNOWN;
+}

@@ -1,0 +1,7 @@
+lt_module(test_adapter_host SOURCES adapter_host.c DEPS delivery test_harness)
+foreach(part answer request known flow)
+  lt_test(portal_${part} DEPS lt_test_adapter_host portal test_harness)
+endforeach()
+foreach(part answer request flow)
+  lt_test(population_${part} DEPS lt_test_adapter_host population test_harness)
+endforeach()

@@ -1,0 +1,7 @@
+lt_module(test_delivery_world SOURCES delivery_world.c DEPS delivery test_harness)
+foreach(part position gate effects)
+  lt_test(delivery_${part} DEPS delivery test_harness)
+endforeach()
+foreach(part lanes restart faults)
+  lt_test(delivery_${part} DEPS delivery test_harness lt_test_delivery_world)
+endforeach()

@@ -1,0 +1,91 @@
+/*
+ * A delivery engine in a world of its own: the log in memory, an adapter that makes one call a step, and a target that
+ * answers as the test's script says and remembers what it applied.
+ *
+ * The queue is lt.sim with PARTITIONS partitions; events carry the path "sim,next". The steps of an event are those of
+ * the portal, so "received" is upsert (may be repeated) and progress (may not).
+ */
+#ifndef LT_TESTS_UNIT_DELIVERY_WORLD_H
+#define LT_TESTS_UNIT_DELIVERY_WORLD_H
+
+#include "gateway/delivery/engine.h"
+#include "gateway/kafka/log_memory.h"
+#include "tests/unit/harness.h"
+
+#define WORLD_PARTITIONS 2
+#define WORLD_APPLIED_MAX 4096
+
+enum reply {
+    REPLY_OK,
+    REPLY_RETRY,
+    REPLY_THROTTLE,
+    REPLY_CREDENTIAL,
+    REPLY_REJECT,
+    REPLY_LOST /* applied, answer lost */,
+    REPLY_VANISHED
+    /* not applied, and nobody knows */,
+    REPLY_HOLD /* stays in flight */
+};
+
+/* One call as the target saw it: dossier, number of the event within it, step. */
+struct seen {
+    char dossier[24];
+    int number;
+    enum lt_step step;
+};
+
+struct world;
+typedef enum reply (*script_fn)(struct world *w, const struct seen *call);
+
+struct world_call {
+    struct seen what;
+    lt_http_done_fn fn;
+    void *ctx;
+};
+
+struct world {
+    struct lt_memory *memory;
+    struct lt_config_target target;
+    struct lt_adapter_type adapter; /* a copy, so that a test can change it */
+    struct lt_engine *engine;
+    struct lt_log *log; /* of the engine, NULL when closed */
+    script_fn script;   /* NULL: always OK */
+    void *ctx;          /* the test's own */
+    struct world_call flying[256];
+    size_t flying_len, flying_most;
+    struct seen applied[WORLD_APPLIED_MAX];
+    size_t applied_len;
+    size_t calls, asked; /* asked: for scripts that count */
+    int64_t now_ms;
+    size_t memory_bytes;
+    bool repeat_unknown;
+    bool fatal;
+};
+
+struct world *world_new(void); /* topics made, genesis written */
+void world_free(struct world *w);
+void world_genesis(struct world *w);
+/* Event `number` of a dossier into the queue; returns its offset. */
+int64_t world_event(struct world *w, int32_t partition, const char *dossier, int number, const char *type);
+int64_t world_received(struct world *w, int32_t partition, const char *dossier, int number);
+
+void world_open(struct world *w);  /* a new process */
+void world_close(struct world *w); /* ends in order */
+void world_crash(struct world *w); /* kill -9 */
+void world_turn(struct world *w);  /* one step of the engine, one millisecond later */
+void world_turns(struct world *w, int n);
+/* Turns until nothing is left that could happen by itself, or the target of the wait is met; fails after many. */
+void world_run_until_forwarded(struct world *w, size_t n);
+void world_advance(struct world *w, int64_t ms); /* time only */
+
+size_t world_forwarded(struct world *w);
+size_t world_answers(struct world *w);
+size_t world_applied_count(const struct world *w, const char *dossier, int number, enum lt_step step);
+char *world_status(struct world *w); /* JSON, caller frees */
+void world_expect_status(struct world *w, const char *part);
+void world_committed(struct world *w, int32_t partition, struct lt_log_offset *ret);
+
+/* Every event 0 .. n-1 of the dossier was forwarded exactly once and in order. */
+void world_check_forwarded_in_order(struct world *w, const char *dossier, int n);
+
+#endif

@@ -1,0 +1,111 @@
+/* The records of an outcome transaction. */
+#include "gateway/delivery/effects.h"
+#include "tests/unit/harness.h"
+
+static struct lt_log_record record(const char *path, const char *hop)
+{
+    struct lt_log_record r = {.key = LT_SPAN_LIT("H22/A-1"), .value = LT_SPAN_LIT("{\"HoSo\":{}}")};
+    lt_headers_put(&r.headers, "ce_id", LT_SPAN_LIT("0123456789abcdef0123456789abcdef"));
+    lt_headers_put(&r.headers, "lt_origin", LT_SPAN_LIT("feed/0/7"));
+    if (path)
+        lt_headers_put(&r.headers, "lt_path", lt_span_str(path));
+    if (hop)
+        lt_headers_put(&r.headers, "lt_hop", lt_span_str(hop));
+    return r;
+}
+
+static const struct lt_event event = {.id = {"0123456789abcdef0123456789abcdef", 32},
+                                      .subject = {"A-1", 3},
+                                      .province = {"H22", 3},
+                                      .unit = {"H22.01", 6},
+                                      .key = {"H22/A-1", 7}};
+
+static void the_next_hop_gets_the_same_event_with_its_hop_counted(void **state)
+{
+    (void)state;
+    struct lt_arena a = LT_ARENA_INIT;
+    struct lt_log_record r = record("population,portal", "0");
+    struct lt_effect f;
+    assert_int_equal(lt_effect_forward(&r, "population", LT_SPAN_NULL, &a, &f, NULL), LT_OK);
+    assert_string_equal(f.topic, "lt.portal");
+    assert_span_is(lt_headers_value(&f.headers, "lt_hop"), "1");
+    assert_span_is(lt_headers_value(&f.headers, "lt_path"), "population,portal");
+    assert_span_is(lt_headers_value(&f.headers, "ce_id"), "0123456789abcdef0123456789abcdef");
+    assert_span_is(lt_headers_value(&f.headers, "lt_origin"), "feed/0/7");
+    assert_span_is(f.value, "{\"HoSo\":{}}");
+    assert_int_equal(lt_effect_forward(&r, "population", LT_SPAN_LIT("{}"), &a, &f, NULL), LT_OK);
+    assert_span_is(f.value, "{}");
+    lt_arena_deinit(&a);
+}
+
+static void the_last_target_and_an_event_without_a_path_forward_nothing(void **state)
+{
+    (void)state;
+    struct lt_arena a = LT_ARENA_INIT;
+    struct lt_effect f;
+    struct lt_log_record last = record("population,portal", "1"), none = record(NULL, NULL);
+    assert_int_equal(lt_effect_forward(&last, "portal", LT_SPAN_NULL, &a, &f, NULL), LT_EFFECTS_LAST);
+    assert_int_equal(lt_effect_forward(&none, "portal", LT_SPAN_NULL, &a, &f, NULL), LT_EFFECTS_LAST);
+    lt_arena_deinit(&a);
+}
+
+static void a_path_about_other_targets_or_a_hop_that_is_no_number_is_an_error(void **state)
+{
+    (void)state;
+    struct lt_arena a = LT_ARENA_INIT;
+    struct lt_effect f;
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_log_record other = record("population,notify", "0"), bad = record("portal", "x"),
+                         absent = record("portal", NULL);
+    assert_int_equal(lt_effect_forward(&other, "portal", LT_SPAN_NULL, &a, &f, &err), LT_E_INVALID);
+    assert_non_null(strstr(err.text, "lt_path"));
+    assert_int_equal(lt_effect_forward(&bad, "portal", LT_SPAN_NULL, &a, &f, &err), LT_E_INVALID);
+    assert_int_equal(lt_effect_forward(&absent, "portal", LT_SPAN_NULL, &a, &f, &err), LT_E_INVALID);
+    lt_arena_deinit(&a);
+}
+
+static void a_note_is_an_event_whose_id_depends_on_target_step_and_type_only(void **state)
+{
+    (void)state;
+    struct lt_arena a = LT_ARENA_INIT;
+    struct lt_log_record r = record(NULL, NULL);
+    const struct lt_note answer = {
+        .to = LT_NOTE_ANSWER, .type = "vn.lienthong.portal.answer.v1", .data = LT_SPAN_LIT("{\"a\":1}")};
+    const struct lt_note province = {
+        .to = LT_NOTE_PROVINCE, .type = "vn.lienthong.population.mismatch.v1", .data = LT_SPAN_LIT("{}")};
+    struct lt_effect one, again, other_step, other_target, mismatch;
+    lt_effect_note(&r, &event, "portal", LT_STEP_UPSERT, &answer, 1000, &a, &one);
+    lt_effect_note(&r, &event, "portal", LT_STEP_UPSERT, &answer, 9000, &a, &again);
+    lt_effect_note(&r, &event, "portal", LT_STEP_PROGRESS, &answer, 1000, &a, &other_step);
+    lt_effect_note(&r, &event, "portal2", LT_STEP_UPSERT, &answer, 1000, &a, &other_target);
+    lt_effect_note(&r, &event, "portal", LT_STEP_UPSERT, &province, 1000, &a, &mismatch);
+    struct lt_span id = lt_headers_value(&one.headers, "ce_id");
+    assert_int_equal(id.len, 32);
+    assert_true(lt_span_eq(id, lt_headers_value(&again.headers, "ce_id")));
+    assert_false(lt_span_eq(id, lt_headers_value(&other_step.headers, "ce_id")));
+    assert_false(lt_span_eq(id, lt_headers_value(&other_target.headers, "ce_id")));
+    assert_false(lt_span_eq(id, lt_headers_value(&mismatch.headers, "ce_id")));
+    assert_string_equal(one.topic, "lt.answers");
+    assert_string_equal(mismatch.topic, "lt.province");
+    assert_span_is(one.value, "{\"a\":1}");
+    assert_span_is(lt_headers_value(&one.headers, "ce_type"), "vn.lienthong.portal.answer.v1");
+    assert_span_is(lt_headers_value(&one.headers, "ce_source"), "urn:lienthong:target:portal");
+    assert_span_is(lt_headers_value(&one.headers, "ce_subject"), "A-1");
+    assert_span_is(lt_headers_value(&one.headers, "ce_unit"), "H22.01");
+    assert_span_is(lt_headers_value(&one.headers, "lt_cause"), "0123456789abcdef0123456789abcdef");
+    assert_span_is(lt_headers_value(&one.headers, "ce_specversion"), "1.0");
+    struct lt_span absent;
+    assert_false(lt_headers_get(&one.headers, "ce_procedure", &absent));
+    lt_arena_deinit(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_next_hop_gets_the_same_event_with_its_hop_counted),
+        cmocka_unit_test(the_last_target_and_an_event_without_a_path_forward_nothing),
+        cmocka_unit_test(a_path_about_other_targets_or_a_hop_that_is_no_number_is_an_error),
+        cmocka_unit_test(a_note_is_an_event_whose_id_depends_on_target_step_and_type_only),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

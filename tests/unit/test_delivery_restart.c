@@ -1,0 +1,216 @@
+/* What a restart, a crash or a rebalance may repeat: nothing inside the log, and no row at the target. */
+#include "tests/unit/delivery_world.h"
+
+#include "gateway/delivery/position.h"
+
+#include <stdio.h>
+
+static enum reply hold_a(struct world *w, const struct seen *call)
+{
+    bool *held = w->ctx;
+    return *held && strcmp(call->dossier, "A") == 0 ? REPLY_HOLD : REPLY_OK;
+}
+
+static void what_is_finished_beyond_an_open_record_is_not_repeated_after_a_crash(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    bool held = true;
+    w->script = hold_a;
+    w->ctx = &held;
+    world_received(w, 0, "A", 0);
+    for (int n = 0; n < 20; n++)
+        world_received(w, 0, "B", n);
+    world_open(w);
+    world_run_until_forwarded(w, 20);
+    world_turns(w, 20);
+    struct lt_log_offset at;
+    world_committed(w, 0, &at);
+    assert_int_equal(at.offset, 0);
+    world_crash(w);
+    held = false;
+    size_t calls = w->calls;
+    world_open(w);
+    world_run_until_forwarded(w, 21);
+    world_turns(w, 50);
+    assert_int_equal(w->calls, calls + 2); /* upsert and progress of A */
+    assert_int_equal(world_forwarded(w), 21);
+    assert_int_equal(world_answers(w), 21);
+    world_expect_status(w, "\"skipped_done\":20");
+    world_check_forwarded_in_order(w, "A", 1);
+    world_check_forwarded_in_order(w, "B", 20);
+    world_committed(w, 0, &at);
+    assert_int_equal(at.offset, 21);
+    world_free(w);
+}
+
+static enum reply hold_progress(struct world *w, const struct seen *call)
+{
+    bool *held = w->ctx;
+    return *held && call->step == LT_STEP_PROGRESS && strcmp(call->dossier, "A") == 0 ? REPLY_HOLD : REPLY_OK;
+}
+
+static void a_row_that_was_out_at_a_crash_is_never_sent_again_by_itself(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    bool held = true;
+    w->script = hold_progress;
+    w->ctx = &held;
+    world_received(w, 0, "A", 0);
+    world_received(w, 1, "B", 0);
+    world_open(w);
+    world_run_until_forwarded(w, 1);
+    world_turns(w, 20);
+    struct lt_log_offset at;
+    struct lt_delivery_position p;
+    world_committed(w, 0, &at);
+    assert_int_equal(lt_delivery_position_parse(lt_span_str(at.metadata), &p, NULL), LT_OK);
+    assert_int_equal(lt_delivery_position_mark(&p, 0), LT_MARK_INTENT); /* committed before the call left */
+    world_crash(w);
+    held = false;
+    world_open(w);
+    world_turns(w, 100);
+    world_expect_status(w, "\"reason\":\"UNKNOWN-PROGRESS\",\"text\":\"offset 0, dossier H22/A:");
+    world_received(w, 1, "B", 1);
+    world_run_until_forwarded(w, 2);
+    assert_int_equal(world_applied_count(w, "A", 0, LT_STEP_PROGRESS), 0);
+    world_free(w);
+}
+
+static void an_upsert_that_was_out_at_a_crash_is_asked_again(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    bool held = true;
+    w->script = hold_a;
+    w->ctx = &held;
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_turns(w, 20);
+    assert_int_equal(w->calls, 1);
+    world_crash(w);
+    held = false;
+    world_open(w);
+    world_run_until_forwarded(w, 1);
+    assert_int_equal(world_applied_count(w, "A", 0, LT_STEP_PROGRESS), 1);
+    world_free(w);
+}
+
+/* Answers a call only in the second turn after it was made: there is always something in flight. */
+static enum reply slowly(struct world *w, const struct seen *call)
+{
+    int *turn = w->ctx;
+    (void)call;
+    return ++*turn % 3 == 0 ? REPLY_OK : REPLY_HOLD;
+}
+
+static void closing_waits_for_what_is_in_flight_and_commits_it(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    int turn = 0;
+    w->script = slowly;
+    w->ctx = &turn;
+    w->target.timeout_ms = 5000;
+    for (int d = 0; d < 30; d++) {
+        char code[16];
+        snprintf(code, sizeof(code), "D%d", d);
+        world_received(w, d % 2, code, 0);
+    }
+    int restarts = 0;
+    for (int i = 0; i < 500 && world_forwarded(w) < 30; i++) {
+        if (!w->engine)
+            world_open(w);
+        world_turns(w, 12);
+        world_close(w);
+        restarts++;
+    }
+    assert_true(restarts > 2);
+    assert_int_equal(world_forwarded(w), 30);
+    assert_int_equal(world_answers(w), 30);
+    for (int d = 0; d < 30; d++) { /* nothing was cut off, so nothing is unknown and nothing was sent twice */
+        char code[16];
+        snprintf(code, sizeof(code), "D%d", d);
+        assert_int_equal(world_applied_count(w, code, 0, LT_STEP_PROGRESS), 1);
+    }
+    world_free(w);
+}
+
+static void nothing_to_do(void *ctx, int32_t partition)
+{
+    (void)ctx;
+    (void)partition;
+}
+
+static void gives_back(void *ctx, int32_t partition, bool lost)
+{
+    (void)ctx;
+    (void)partition;
+    (void)lost;
+}
+
+/* A second member of the group, which does nothing with what it gets. */
+static struct lt_log *idle_member(struct world *w)
+{
+    const struct lt_log_settings s = {.group = "lt.sim",
+                                      .topic = "lt.sim",
+                                      .instance_id = "lt.sim.gw2.0",
+                                      .callbacks = {.on_assign = nothing_to_do, .on_revoke = gives_back}};
+    struct lt_log *l = NULL;
+    assert_int_equal(lt_log_memory_new(w->memory, &s, &l, NULL), LT_OK);
+    return l;
+}
+
+static void a_rebalance_takes_nothing_away_that_is_in_flight(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    int turn = 0;
+    w->script = slowly;
+    w->ctx = &turn;
+    w->target.timeout_ms = 5000;
+    for (int n = 0; n < 4; n++)
+        for (int d = 0; d < 20; d++) {
+            char code[16];
+            snprintf(code, sizeof(code), "D%d", d);
+            world_received(w, d % 2, code, n);
+        }
+    world_open(w);
+    world_turns(w, 5);
+    struct lt_log *other = idle_member(w);
+    int rebalances = 0;
+    for (int i = 0; i < 20000 && world_forwarded(w) < 80; i++) {
+        if (i % 25 == 24) {
+            lt_memory_rebalance(w->memory, "lt.sim");
+            rebalances++;
+        }
+        struct lt_log_record *r = NULL;
+        (void)other->ops->poll(other, 0, &r, NULL);
+        world_turn(w);
+    }
+    assert_int_equal(world_forwarded(w), 80);
+    assert_true(rebalances > 3);
+    assert_int_equal(world_answers(w), 80);
+    for (int d = 0; d < 20; d++) {
+        char code[16];
+        snprintf(code, sizeof(code), "D%d", d);
+        world_check_forwarded_in_order(w, code, 4);
+        for (int n = 0; n < 4; n++)
+            assert_int_equal(world_applied_count(w, code, n, LT_STEP_PROGRESS), 1);
+    }
+    other->ops->close(other);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_finished_beyond_an_open_record_is_not_repeated_after_a_crash),
+        cmocka_unit_test(a_row_that_was_out_at_a_crash_is_never_sent_again_by_itself),
+        cmocka_unit_test(an_upsert_that_was_out_at_a_crash_is_asked_again),
+        cmocka_unit_test(closing_waits_for_what_is_in_flight_and_commits_it),
+        cmocka_unit_test(a_rebalance_takes_nothing_away_that_is_in_flight),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

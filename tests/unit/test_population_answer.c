@@ -1,0 +1,152 @@
+/* The four outcomes of a question, and what is none of them. */
+#include "adapters/population/answer.h"
+#include "gateway/codec/xml.h"
+#include "tests/unit/harness.h"
+
+#define ENVELOPE(body)                                                                                                 \
+    "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body>" body "</s:Body></s:Envelope>"
+#define NS "xmlns:n=\"http://www.mic.gov.vn/dancu/1.0\""
+#define PERSON                                                                                                         \
+    "<n:CongDan><n:SoDinhDanh>002224000001</n:SoDinhDanh><n:HoVaTen><n:Ten>NGUYỄN VĂN "                             \
+    "MẪU</n:Ten></n:HoVaTen></n:CongDan>"
+#define FAULT(code) ENVELOPE("<s:Fault><faultcode>" code "</faultcode><faultstring>x</faultstring></s:Fault>")
+
+static struct lt_population_options options;
+static struct lt_arena arena = LT_ARENA_INIT;
+
+static struct lt_population_answer read_answer(long status, const char *body, long retry_after_s)
+{
+    struct lt_population_answer a;
+    struct lt_http_answer http = {.failure = LT_HTTP_ANSWERED,
+                                  .status = status,
+                                  .body = lt_span_str(body),
+                                  .content_type = "",
+                                  .retry_after_s = retry_after_s};
+    lt_population_answer_read(&options, LT_SPAN_LIT("002224000001"), &http, &arena, &a);
+    return a;
+}
+
+struct row {
+    long status;
+    const char *body;
+    enum lt_population_meaning meaning;
+    enum lt_outcome outcome;
+};
+
+static void check(const struct row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct lt_population_answer a = read_answer(rows[i].status, rows[i].body, -1);
+        if (a.meaning != rows[i].meaning || a.outcome != rows[i].outcome)
+            fail_msg("%ld %s: got %d %s (%s)", rows[i].status, rows[i].body, (int)a.meaning, lt_outcome_name(a.outcome),
+                     a.reason);
+        if (strstr(a.reason, "MẪU") || strstr(a.code, "MẪU"))
+            fail_msg("citizen data in %s", a.reason);
+    }
+}
+#define CHECK(...)                                                                                                     \
+    do {                                                                                                               \
+        static const struct row rows[] = {__VA_ARGS__};                                                                \
+        check(rows, LT_ARRAY_LEN(rows));                                                                               \
+    } while (0)
+
+static void a_person_in_the_collection_is_a_match(void **state)
+{
+    (void)state;
+    CHECK({200, ENVELOPE("<n:CongdanCollection " NS ">" PERSON "</n:CongdanCollection>"), LT_POPULATION_MATCH,
+           LT_OUTCOME_OK},
+          {200,
+           ENVELOPE("<r:TraCuuThongTinCongDanResponse xmlns:r=\"http://dancuquocgia.bca\"><n:CongdanCollection " NS
+                    ">" PERSON "</n:CongdanCollection></r:TraCuuThongTinCongDanResponse>"),
+           LT_POPULATION_MATCH, LT_OUTCOME_OK},
+          {200, "<n:CongdanCollection " NS ">" PERSON "</n:CongdanCollection>", LT_POPULATION_MATCH, LT_OUTCOME_OK});
+}
+
+static void a_collection_without_a_person_or_no_collection_is_no_match(void **state)
+{
+    (void)state;
+    CHECK({200, ENVELOPE("<n:CongdanCollection " NS "/>"), LT_POPULATION_NO_MATCH, LT_OUTCOME_OK},
+          {200, ENVELOPE("<n:CongdanCollection " NS "><n:GhiChu>x</n:GhiChu></n:CongdanCollection>"),
+           LT_POPULATION_NO_MATCH, LT_OUTCOME_OK},
+          {200, ENVELOPE(""), LT_POPULATION_NO_MATCH, LT_OUTCOME_OK},
+          {200, "<CongdanCollection/>", LT_POPULATION_NO_MATCH, LT_OUTCOME_OK});
+}
+
+static void an_error_is_never_taken_for_no_match(void **state)
+{
+    (void)state;
+    CHECK({500, FAULT("s:Server.ClientProxy.ServiceFailed"), LT_POPULATION_ERROR, LT_OUTCOME_RETRY},
+          {200, FAULT("s:Server"), LT_POPULATION_ERROR, LT_OUTCOME_RETRY},
+          {500, FAULT("s:Client.BadRequest"), LT_POPULATION_ERROR, LT_OUTCOME_REJECT},
+          {500, "oops", LT_POPULATION_ERROR, LT_OUTCOME_RETRY}, {500, "", LT_POPULATION_ERROR, LT_OUTCOME_RETRY},
+          {500, ENVELOPE(""), LT_POPULATION_ERROR, LT_OUTCOME_RETRY}, {200, "", LT_POPULATION_ERROR, LT_OUTCOME_RETRY},
+          {200, "<html><body/></html>", LT_POPULATION_ERROR, LT_OUTCOME_RETRY},
+          {200, "{}", LT_POPULATION_ERROR, LT_OUTCOME_RETRY},
+          {200, "<!DOCTYPE a [<!ENTITY b \"c\">]><CongdanCollection/>", LT_POPULATION_ERROR, LT_OUTCOME_RETRY},
+          {404, "", LT_POPULATION_ERROR, LT_OUTCOME_RETRY}, {400, "", LT_POPULATION_ERROR, LT_OUTCOME_REJECT},
+          {401, "", LT_POPULATION_ERROR, LT_OUTCOME_CREDENTIAL}, {403, "", LT_POPULATION_ERROR, LT_OUTCOME_CREDENTIAL},
+          {200,
+           ENVELOPE("<n:CongdanCollection " NS
+                    "><n:CongDan><n:SoDinhDanh>002224000009</n:SoDinhDanh></n:CongDan></n:CongdanCollection>"),
+           LT_POPULATION_ERROR, LT_OUTCOME_RETRY});
+}
+
+static void out_of_service_is_unavailable(void **state)
+{
+    (void)state;
+    CHECK({503, "", LT_POPULATION_UNAVAILABLE, LT_OUTCOME_RETRY},
+          {502, "<html/>", LT_POPULATION_UNAVAILABLE, LT_OUTCOME_RETRY},
+          {504, "", LT_POPULATION_UNAVAILABLE, LT_OUTCOME_RETRY},
+          {429, "", LT_POPULATION_UNAVAILABLE, LT_OUTCOME_THROTTLE});
+    struct lt_population_answer a = read_answer(503, "", 7);
+    assert_int_equal(a.outcome, LT_OUTCOME_THROTTLE);
+    assert_int_equal(a.wait_ms, 7000);
+    static const enum lt_http_failure failures[] = {LT_HTTP_NOT_SENT, LT_HTTP_UNKNOWN};
+    for (size_t i = 0; i < LT_ARRAY_LEN(failures); i++) {
+        struct lt_http_answer http = {.failure = failures[i], .content_type = "", .retry_after_s = -1};
+        lt_population_answer_read(&options, LT_SPAN_LIT("002224000001"), &http, &arena, &a);
+        assert_int_equal(a.meaning, LT_POPULATION_UNAVAILABLE);
+        assert_int_equal(a.outcome, LT_OUTCOME_RETRY);
+    }
+}
+
+static void the_configuration_says_what_a_fault_means(void **state)
+{
+    (void)state;
+    struct lt_yaml *yaml = NULL;
+    assert_int_equal(lt_yaml_parse("t.yaml",
+                                   LT_SPAN_LIT("{\"Client.Quota*\": throttle, \"*Auth*\": credential, \"*\": reject}"),
+                                   &yaml, NULL),
+                     LT_OK);
+    struct lt_population_options o = {.faults = lt_yaml_root(yaml)};
+    assert_int_equal(lt_population_fault(&o, LT_SPAN_LIT("s:Client.QuotaExceeded")), LT_OUTCOME_THROTTLE);
+    assert_int_equal(lt_population_fault(&o, LT_SPAN_LIT("Server.AuthFailed")), LT_OUTCOME_CREDENTIAL);
+    assert_int_equal(lt_population_fault(&o, LT_SPAN_LIT("Server")), LT_OUTCOME_REJECT);
+    lt_yaml_free(yaml);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    lt_arena_deinit(&arena);
+    return 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    lt_xml_init();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_person_in_the_collection_is_a_match),
+        cmocka_unit_test(a_collection_without_a_person_or_no_collection_is_no_match),
+        cmocka_unit_test(an_error_is_never_taken_for_no_match),
+        cmocka_unit_test(out_of_service_is_unavailable),
+        cmocka_unit_test(the_configuration_says_what_a_fault_means),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

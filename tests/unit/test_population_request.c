@@ -1,0 +1,129 @@
+/* The question to the population database, byte for byte (domain 2.1, 2.4). */
+#include "adapters/population/request.h"
+#include "tests/unit/harness.h"
+
+static struct lt_population_options options = {
+    .service_code = "VPCP", .integration_code = "037", .officer = "cb01", .accents = LT_ACCENTS_STRIP, .upper = true};
+static const struct lt_json_limits limits = {.bytes_max = 1 << 20, .depth_max = 16};
+
+static char *body(const struct lt_population_options *o, const char *data, int *ret_result)
+{
+    struct lt_arena a = LT_ARENA_INIT;
+    LT_AUTO_JSON struct lt_json *json = NULL;
+    struct lt_citizen c;
+    struct lt_buf out = LT_BUF_INIT(1 << 16);
+    assert_int_equal(lt_json_parse(lt_span_str(data), &limits, &json, NULL), LT_OK);
+    *ret_result = lt_citizen_read(o, lt_json_root(json), &a, &c);
+    if (*ret_result == LT_OK)
+        lt_population_body(o, &c, LT_SPAN_LIT("6f0c-1"), LT_SPAN_LIT("1.001193"), &out);
+    lt_arena_deinit(&a);
+    return lt_buf_take(&out);
+}
+
+#define HEAD                                                                                                           \
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"                                                                     \
+    "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" "                                   \
+    "xmlns:dan=\"http://dancuquocgia.bca\">"                                                                           \
+    "<soapenv:Header/><soapenv:Body><dan:TraCuuThongTinCongDan><dan:MaYeuCau>6f0c-1</dan:MaYeuCau>"
+#define TAIL "</dan:TraCuuThongTinCongDan></soapenv:Body></soapenv:Envelope>"
+
+static void elements_stand_in_the_order_of_the_service(void **state)
+{
+    (void)state;
+    int r;
+    LT_AUTOFREE char *b = body(&options,
+                               "{\"CongDan\":{\"SoDinhDanh\":\"002224000001\",\"HoVaTen\":\"Nguyễn Văn "
+                               "Mẫu\",\"NgayThangNamSinh\":\"20240101\"}}",
+                               &r);
+    assert_string_equal(
+        b, HEAD
+        "<dan:MaDVC>VPCP</dan:MaDVC><dan:MaTichHop>037</dan:MaTichHop><dan:MaCanBo>cb01</dan:MaCanBo>"
+        "<dan:SoDinhDanh>002224000001</dan:SoDinhDanh><dan:HoVaTen>NGUYEN VAN MAU</dan:HoVaTen><dan:NgayThangNamSinh>"
+        "<dan:NgayThangNam>20240101</dan:NgayThangNam></dan:NgayThangNamSinh>" TAIL);
+}
+
+static void accents_and_case_are_configured_and_text_is_escaped(void **state)
+{
+    (void)state;
+    int r;
+    struct lt_population_options o = options;
+    o.accents = LT_ACCENTS_KEEP;
+    LT_AUTOFREE char *keep = body(
+        &o, "{\"CongDan\":{\"SoDinhDanh\":\"002224000001\",\"HoVaTen\":\"Đỗ <Ất>\",\"NgayThangNamSinh\":\"20240101\"}}",
+        &r);
+    assert_non_null(strstr(keep, "<dan:HoVaTen>ĐỖ &lt;ẤT&gt;</dan:HoVaTen>"));
+    o.upper = false;
+    LT_AUTOFREE char *as_is = body(
+        &o, "{\"CongDan\":{\"SoDinhDanh\":\"002224000001\",\"HoVaTen\":\" Đỗ Ất \",\"NgayThangNamSinh\":\"20240101\"}}",
+        &r);
+    assert_non_null(strstr(as_is, "<dan:HoVaTen>Đỗ Ất</dan:HoVaTen>"));
+}
+
+static void a_year_alone_and_an_old_number_have_their_own_elements(void **state)
+{
+    (void)state;
+    int r;
+    LT_AUTOFREE char *b = body(
+        &options, "{\"CongDan\":{\"SoDinhDanh\":\"012345678\",\"HoVaTen\":\"MAU\",\"NgayThangNamSinh\":\"1950\"}}", &r);
+    assert_non_null(strstr(b, "<dan:SoCMND>012345678</dan:SoCMND>"));
+    assert_null(strstr(b, "SoDinhDanh"));
+    assert_non_null(strstr(b, "<dan:NgayThangNamSinh><dan:Nam>1950</dan:Nam></dan:NgayThangNamSinh>"));
+}
+
+static void the_events_officer_goes_before_the_configured_one(void **state)
+{
+    (void)state;
+    int r;
+    struct lt_population_options o = options;
+    o.unit = "H22";
+    o.account = "acc";
+    o.phone = "0900000000";
+    o.service_code = "";
+    LT_AUTOFREE char *b = body(&o,
+                               "{\"CanBo\":{\"MaCanBo\":\"cb77\",\"MaDonVi\":\"H22.01\"},\"CongDan\":{\"SoDinhDanh\":"
+                               "\"002224000001\",\"HoVaTen\":\"MAU\",\"NgayThangNamSinh\":\"20240101\"}}",
+                               &r);
+    assert_non_null(strstr(
+        b,
+        "<dan:MaDVC>1.001193</dan:MaDVC><dan:MaTichHop>037</dan:MaTichHop><dan:MaCanBo>cb77</dan:MaCanBo>"
+        "<dan:MaDonVi>H22.01</dan:MaDonVi><dan:TaiKhoan>acc</dan:TaiKhoan><dan:SoDienThoai>0900000000</dan:SoDienThoai>"
+        "<dan:SoDinhDanh>"));
+}
+
+static void nobody_or_an_incomplete_somebody_makes_no_question(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *data;
+        int result;
+    } rows[] = {
+        {"{}", LT_CITIZEN_NONE},
+        {"{\"CongDan\":null}", LT_CITIZEN_NONE},
+        {"{\"CongDan\":{}}", LT_CITIZEN_NONE},
+        {"{\"CongDan\":{\"SoDinhDanh\":\"002224000001\",\"HoVaTen\":\"MAU\"}}", LT_CITIZEN_INCOMPLETE},
+        {"{\"CongDan\":{\"SoDinhDanh\":\"00222400000\",\"HoVaTen\":\"MAU\",\"NgayThangNamSinh\":\"20240101\"}}",
+         LT_CITIZEN_INCOMPLETE},
+        {"{\"CongDan\":{\"SoDinhDanh\":\"00222400000x\",\"HoVaTen\":\"MAU\",\"NgayThangNamSinh\":\"20240101\"}}",
+         LT_CITIZEN_INCOMPLETE},
+        {"{\"CongDan\":{\"SoDinhDanh\":\"002224000001\",\"HoVaTen\":\" \",\"NgayThangNamSinh\":\"20240101\"}}",
+         LT_CITIZEN_INCOMPLETE},
+    };
+    for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
+        int r;
+        LT_AUTOFREE char *b = body(&options, rows[i].data, &r);
+        if (r != rows[i].result)
+            fail_msg("%s: got %d", rows[i].data, r);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(elements_stand_in_the_order_of_the_service),
+        cmocka_unit_test(accents_and_case_are_configured_and_text_is_escaped),
+        cmocka_unit_test(a_year_alone_and_an_old_number_have_their_own_elements),
+        cmocka_unit_test(the_events_officer_goes_before_the_configured_one),
+        cmocka_unit_test(nobody_or_an_incomplete_somebody_makes_no_question),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
