@@ -40,13 +40,13 @@ extern "C" {
 
 /* ---- allocation: never NULL ---------------------------------------------------------------------------------- */
 
-void *lt_alloc(size_t size) __attribute__((malloc, returns_nonnull, alloc_size(1)));         /* zeroed */
-void *lt_realloc(void *p, size_t size) __attribute__((returns_nonnull, alloc_size(2)));      /* new part not zeroed */
-void *lt_calloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));             /* checked n * size */
+void *lt_alloc(size_t size) __attribute__((malloc, returns_nonnull, alloc_size(1)));    /* zeroed */
+void *lt_realloc(void *p, size_t size) __attribute__((returns_nonnull, alloc_size(2))); /* new part not zeroed */
+void *lt_calloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));        /* checked n * size */
 char *lt_strdup(const char *s) __attribute__((returns_nonnull));
 char *lt_strndup(const char *s, size_t len) __attribute__((returns_nonnull));
-char *lt_asprintf(const char *fmt, ...) LT_PRINTF(1, 2);                                      /* caller frees */
-void lt_freep(void *pp);                                                                     /* for LT_CLEANUP on any pointer */
+char *lt_asprintf(const char *fmt, ...) LT_PRINTF(1, 2); /* caller frees */
+void lt_freep(void *pp);                                 /* for LT_CLEANUP on any pointer */
 #define LT_AUTOFREE LT_CLEANUP(lt_freep)
 
 /* ---- spans ----------------------------------------------------------------------------------------------------- */
@@ -88,11 +88,11 @@ static inline bool lt_span_starts(struct lt_span a, const char *prefix)
     return a.len >= n && memcmp(a.ptr, prefix, n) == 0;
 }
 
-struct lt_span lt_span_trim(struct lt_span s);                                    /* ASCII white space, both ends */
-bool lt_span_cut(struct lt_span *rest, char sep, struct lt_span *ret_part);       /* next part; false when rest is spent */
-bool lt_span_u64(struct lt_span s, uint64_t *ret);                                /* decimal digits only, whole span */
-bool lt_span_i64(struct lt_span s, int64_t *ret);                                 /* optional '-', decimal */
-bool lt_glob_match(const char *pattern, struct lt_span s);                        /* '*' matches any run, nothing else special */
+struct lt_span lt_span_trim(struct lt_span s);                              /* ASCII white space, both ends */
+bool lt_span_cut(struct lt_span *rest, char sep, struct lt_span *ret_part); /* next part; false when rest is spent */
+bool lt_span_u64(struct lt_span s, uint64_t *ret);                          /* decimal digits only, whole span */
+bool lt_span_i64(struct lt_span s, int64_t *ret);                           /* optional '-', decimal */
+bool lt_glob_match(const char *pattern, struct lt_span s); /* '*' matches any run, nothing else special */
 
 /* ---- owned bytes ------------------------------------------------------------------------------------------------ */
 
@@ -135,9 +135,9 @@ struct lt_arena {
 };
 #define LT_ARENA_INIT ((struct lt_arena){NULL, 0})
 
-void *lt_arena_alloc(struct lt_arena *a, size_t size) __attribute__((returns_nonnull)); /* zeroed, 16-aligned */
+void *lt_arena_alloc(struct lt_arena *a, size_t size) __attribute__((returns_nonnull));    /* zeroed, 16-aligned */
 char *lt_arena_str(struct lt_arena *a, struct lt_span s) __attribute__((returns_nonnull)); /* NUL-terminated copy */
-struct lt_span lt_arena_span(struct lt_arena *a, struct lt_span s);                        /* copy, NUL-terminated too */
+struct lt_span lt_arena_span(struct lt_arena *a, struct lt_span s); /* copy, NUL-terminated too */
 char *lt_arena_printf(struct lt_arena *a, const char *fmt, ...) LT_PRINTF(2, 3);
 void lt_arena_reset(struct lt_arena *a); /* keeps one block for the next user */
 void lt_arena_deinit(struct lt_arena *a);
@@ -154,7 +154,8 @@ void *lt_vec_grow_(void *v, size_t *size, size_t want, size_t elem);
     ((vec)->v = lt_vec_grow_((vec)->v, &(vec)->size, (vec)->len + 1, sizeof(*(vec)->v)), &(vec)->v[(vec)->len++])
 #define lt_vec_deinit(vec) (free((vec)->v), (vec)->v = NULL, (vec)->len = (vec)->size = 0)
 
-/* ---- checked size arithmetic -------------------------------------------------------------------------------------- */
+/* ---- checked size arithmetic --------------------------------------------------------------------------------------
+ */
 
 static inline bool lt_mul_size(size_t a, size_t b, size_t *ret)
 {

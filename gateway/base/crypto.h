@@ -1,4 +1,5 @@
-/* SHA-256, HMAC-SHA-256, random bytes and hex, over OpenSSL. Thread-safe; failure of the library is a bug and aborts. */
+/* SHA-256, HMAC-SHA-256, random bytes and hex, over OpenSSL. Thread-safe; failure of the library is a bug and aborts.
+ */
 #ifndef LT_BASE_CRYPTO_H
 #define LT_BASE_CRYPTO_H
 

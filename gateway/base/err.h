@@ -25,7 +25,7 @@ enum lt_error {
     LT_E_AUTH = -5,        /* not allowed */
     LT_E_NOT_FOUND = -6,
     LT_E_TIMEOUT = -7,
-    LT_E_BUG = -8,         /* ours */
+    LT_E_BUG = -8, /* ours */
 };
 
 struct lt_err {
@@ -60,7 +60,8 @@ struct lt_diags {
 
 void lt_diags_add(struct lt_diags *d, enum lt_severity severity, const char *file, int line, int column,
                   const char *fmt, ...) LT_PRINTF(6, 7);
-/* All findings, one a line, "file:line:col: text" ("warning: " before the text of a warning), in the order of file and line. */
+/* All findings, one a line, "file:line:col: text" ("warning: " before the text of a warning), in the order of file and
+ * line. */
 void lt_diags_print(struct lt_diags *d, struct lt_buf *out);
 void lt_diags_deinit(struct lt_diags *d);
 

@@ -20,7 +20,7 @@ void lt_adapters_check(const struct lt_config *c, struct lt_diags *diags)
         if (!a)
             lt_yaml_error(diags, c->targets[i].node, "adapter: expected portal or population, got '%s'",
                           c->targets[i].adapter);
-        else
-            (void)lt_delivery_check(&c->targets[i], a, diags); /* findings are in diags */
+        else if (lt_delivery_check(&c->targets[i], a, diags) < 0)
+            continue; /* findings are in diags */
     }
 }

@@ -67,13 +67,13 @@ int lt_compiled_load(const char *path, struct lt_compiled *ret, struct lt_diags 
 {
     *ret = (struct lt_compiled){0};
     lt_xml_init();
-    /* Each step reports what it finds; a later one runs as long as what it needs is there. */
+    /* Each step reports what it finds in diags; a later one runs as long as what it needs is there. */
     if (lt_config_load(path, &ret->config, diags) < 0 || !ret->config)
         return LT_EXIT_CONFIG;
-    if (lt_tables_new(ret->config, diags, &ret->tables) == LT_OK)
-        (void)lt_routes_new(ret->config, ret->tables, diags, &ret->routes); /* findings are in diags */
-    (void)lt_mappings_new(ret->config, diags, &ret->mappings);
-    return diags->errors ? LT_EXIT_CONFIG : LT_EXIT_OK;
+    bool whole = lt_tables_new(ret->config, diags, &ret->tables) == LT_OK &&
+                 lt_routes_new(ret->config, ret->tables, diags, &ret->routes) == LT_OK;
+    whole = lt_mappings_new(ret->config, diags, &ret->mappings) == LT_OK && whole;
+    return whole && diags->errors == 0 ? LT_EXIT_OK : LT_EXIT_CONFIG;
 }
 
 void lt_compiled_deinit(struct lt_compiled *c)

@@ -119,7 +119,7 @@ static int serve_all(struct session *s)
     free(groups);
     lt_arena_deinit(&a);
     bool auto_create = false;
-    if (lt_admin_auto_create(s->admin, &auto_create, &err) && auto_create) {
+    if (lt_admin_auto_create(s->admin, &auto_create, &err) == LT_OK && auto_create) {
         s->findings++;
         say(s, "broker", "drift",
             "auto.create.topics.enable is true: a misspelt topic would be created and its records lost to everyone; "

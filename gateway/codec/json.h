@@ -18,8 +18,10 @@ extern "C" {
 
 enum lt_json_type { LT_JSON_NULL, LT_JSON_BOOL, LT_JSON_NUMBER, LT_JSON_STRING, LT_JSON_ARRAY, LT_JSON_OBJECT };
 
-struct lt_json;                                     /* a parsed document */
-typedef struct { const void *v; } lt_json_value;    /* {NULL} = absent; lent by its document */
+struct lt_json; /* a parsed document */
+typedef struct {
+    const void *v;
+} lt_json_value; /* {NULL} = absent; lent by its document */
 
 struct lt_json_limits {
     size_t bytes_max;
@@ -43,24 +45,24 @@ static inline bool lt_json_present(lt_json_value v)
 {
     return v.v != NULL;
 }
-enum lt_json_type lt_json_type_of(lt_json_value v);          /* v present */
+enum lt_json_type lt_json_type_of(lt_json_value v); /* v present */
 const char *lt_json_type_name(enum lt_json_type t);
 /* Absent when v is absent, no object, or has no such member. */
 lt_json_value lt_json_member(lt_json_value v, struct lt_span name);
 lt_json_value lt_json_get(lt_json_value v, const char *name);
-size_t lt_json_len(lt_json_value v);                         /* elements or members; 0 for anything else */
-lt_json_value lt_json_at(lt_json_value v, size_t i);         /* element i; absent past the end */
+size_t lt_json_len(lt_json_value v);                 /* elements or members; 0 for anything else */
+lt_json_value lt_json_at(lt_json_value v, size_t i); /* element i; absent past the end */
 /* Member i in document order. */
 lt_json_value lt_json_member_at(lt_json_value v, size_t i, struct lt_span *ret_name);
-bool lt_json_string(lt_json_value v, struct lt_span *ret);   /* strings only; lent, NUL-terminated */
-bool lt_json_int(lt_json_value v, int64_t *ret);             /* integral numbers that fit */
+bool lt_json_string(lt_json_value v, struct lt_span *ret); /* strings only; lent, NUL-terminated */
+bool lt_json_int(lt_json_value v, int64_t *ret);           /* integral numbers that fit */
 bool lt_json_bool(lt_json_value v, bool *ret);
 /*
  * Strings as they are, integers in decimal (1.0 and 1e3 too, up to 2^53), other numbers shortest round-trip, true and
  * false; returns false for null, arrays, objects.
  */
 bool lt_json_scalar(lt_json_value v, struct lt_arena *a, struct lt_span *ret);
-void lt_json_write(lt_json_value v, struct lt_buf *out);     /* the value, compact */
+void lt_json_write(lt_json_value v, struct lt_buf *out); /* the value, compact */
 
 /* ---- JSON Schema -------------------------------------------------------------------------------------------------
  *

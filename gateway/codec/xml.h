@@ -16,8 +16,10 @@
 
 void lt_xml_init(void); /* once, before any thread uses XML; installs a silent error handler */
 
-struct lt_xml;                                  /* a parsed document */
-typedef struct { void *n; } lt_xml_node;        /* {NULL} = absent; lent by its document */
+struct lt_xml; /* a parsed document */
+typedef struct {
+    void *n;
+} lt_xml_node; /* {NULL} = absent; lent by its document */
 
 struct lt_xml_limits {
     size_t bytes_max;
@@ -43,7 +45,7 @@ static inline bool lt_xml_present(lt_xml_node n)
 struct lt_span lt_xml_name(lt_xml_node n);      /* local name */
 struct lt_span lt_xml_namespace(lt_xml_node n); /* URI, empty when none */
 int lt_xml_line(lt_xml_node n);
-lt_xml_node lt_xml_first_child(lt_xml_node n);  /* element children only */
+lt_xml_node lt_xml_first_child(lt_xml_node n); /* element children only */
 lt_xml_node lt_xml_next(lt_xml_node n);
 lt_xml_node lt_xml_child(lt_xml_node n, const char *ns, const char *name); /* first; ns NULL = any */
 struct lt_span lt_xml_text(lt_xml_node n, struct lt_arena *a);             /* string value, copied */

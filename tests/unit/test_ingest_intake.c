@@ -284,7 +284,7 @@ static void xml_lists_ndjson_and_bad_envelopes_have_their_outcomes(void **state)
     struct ingest_kit *k = *state;
     static const char item[] =
         "<SuKien><HeThong>motcua.h22</HeThong><Loai>TIEP_NHAN</Loai><MaHoSo>%s</MaHoSo><Luc>20240105083000</Luc>"
-        "<DonVi>H22.01</DonVi><ThuTuc>1.001193</ThuTuc><HoSo><Chu>A</Chu><NgayNhan>20240105082900</"
+        "<DonVi>H22.01</DonVi><ThuTuc>1.001193</ThuTuc><HoSo><Chu>AN BA</Chu><NgayNhan>20240105082900</"
         "NgayNhan><Giay><Tep><Ten>A</Ten></Tep></Giay></"
         "HoSo></SuKien>";
     struct sent sent;

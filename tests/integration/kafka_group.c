@@ -1,0 +1,242 @@
+/* Membership: assignment without fetching, start at an exact offset, moving partitions, twins. */
+#include "kafka_support.h"
+
+#include "gateway/base/clock.h"
+
+struct place {
+    char *group, *topic;
+};
+
+static struct place place_new(void)
+{
+    struct place p = {support_name("group"), support_topic("in", SUPPORT_PARTITIONS)};
+    support_genesis(p.group, p.topic);
+    return p;
+}
+
+static void place_free(struct place p)
+{
+    free(p.group);
+    free(p.topic);
+}
+
+static void an_assigned_partition_is_not_fetched_until_it_is_started(void **state LT_UNUSED)
+{
+    struct place at = place_new();
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(support_produce(at.topic, "k",
+                                         i == 0   ? "a"
+                                         : i == 1 ? "b"
+                                                  : "c")
+                             .outcome,
+                         LT_DELIVERY_PERSISTED);
+    int32_t p = support_produce(at.topic, "k", "d").partition;
+    struct worker *w = worker_new(at.group, at.topic, "one");
+    struct lt_err err = LT_ERR_INIT;
+    worker_join(w, SUPPORT_PARTITIONS);
+    struct lt_log_record *r = NULL;
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(w->log->ops->poll(w->log, 100, &r, &err), LT_LOG_NONE);
+    struct lt_log_offset committed;
+    assert_ok(w->log->ops->committed(w->log, p, 10000, &committed, &err), err);
+    assert_int_equal(committed.offset, 0);
+    assert_int_equal(strncmp(committed.metadata, "genesis ", 8), 0);
+    assert_ok(w->log->ops->start(w->log, p, 2, &err), err);
+    r = worker_record(w);
+    assert_int_equal(r->offset, 2);
+    assert_int_equal(r->partition, p);
+    assert_span_is(r->value, "c");
+    assert_span_is(lt_headers_value(&r->headers, "ce_id"), "0123");
+    assert_true(r->append_ms > 0);
+    w->log->ops->record_free(w->log, r);
+    /* Undone and begun again elsewhere: the partition was kept all the time. */
+    assert_ok(w->log->ops->stop(w->log, p, &err), err);
+    assert_ok(w->log->ops->start(w->log, p, 0, &err), err);
+    r = worker_record(w);
+    assert_int_equal(r->offset, 0);
+    w->log->ops->record_free(w->log, r);
+    assert_int_equal(w->revokes, 0);
+    worker_free(w);
+    place_free(at);
+}
+
+static void a_start_outside_the_log_is_an_error_of_that_partition(void **state LT_UNUSED)
+{
+    struct place at = place_new();
+    int32_t p = support_produce(at.topic, "k", "a").partition, other = (p + 1) % SUPPORT_PARTITIONS;
+    struct worker *w = worker_new(at.group, at.topic, "one");
+    struct lt_err err = LT_ERR_INIT;
+    worker_join(w, SUPPORT_PARTITIONS);
+    assert_ok(w->log->ops->start(w->log, other, 77, &err), err);
+    struct lt_log_record *r = NULL;
+    int result = LT_LOG_NONE;
+    for (int64_t until = lt_mono_ms() + SUPPORT_WAIT_MS; result == LT_LOG_NONE && lt_mono_ms() < until;)
+        result = w->log->ops->poll(w->log, 100, &r, &err);
+    assert_int_equal(result, LT_LOG_PARTITION);
+    assert_int_equal(r->partition, other);
+    w->log->ops->record_free(w->log, r);
+    assert_ok(w->log->ops->stop(w->log, other, &err), err);
+    assert_ok(w->log->ops->start(w->log, p, 0, &err), err); /* the others go on */
+    r = worker_record(w);
+    assert_int_equal(r->partition, p);
+    w->log->ops->record_free(w->log, r);
+    worker_free(w);
+    place_free(at);
+}
+
+static void a_paused_partition_is_silent_until_it_is_resumed(void **state LT_UNUSED)
+{
+    struct place at = place_new();
+    int32_t p = support_produce(at.topic, "k", "a").partition;
+    (void)support_produce(at.topic, "k", "b");
+    struct worker *w = worker_new(at.group, at.topic, "one");
+    struct lt_err err = LT_ERR_INIT;
+    worker_join(w, SUPPORT_PARTITIONS);
+    worker_start(w);
+    struct lt_log_record *r = worker_record(w);
+    assert_int_equal(r->offset, 0);
+    w->log->ops->record_free(w->log, r);
+    assert_ok(w->log->ops->pause(w->log, p, true, &err), err);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(w->log->ops->poll(w->log, 100, &r, &err), LT_LOG_NONE);
+    assert_ok(w->log->ops->pause(w->log, p, false, &err), err);
+    r = worker_record(w);
+    assert_int_equal(r->offset, 1);
+    w->log->ops->record_free(w->log, r);
+    worker_free(w);
+    place_free(at);
+}
+
+static void both_join(struct worker *a, struct worker *b)
+{
+    for (int64_t until = lt_mono_ms() + SUPPORT_WAIT_MS;;) {
+        struct lt_err err = LT_ERR_INIT;
+        struct worker *two[] = {a, b};
+        for (int i = 0; i < 2; i++) {
+            struct lt_log_record *r = NULL;
+            if (two[i]->log->ops->poll(two[i]->log, 50, &r, &err) == LT_LOG_OK)
+                two[i]->log->ops->record_free(two[i]->log, r);
+        }
+        if (worker_count(a) > 0 && worker_count(b) > 0 && worker_count(a) + worker_count(b) == SUPPORT_PARTITIONS)
+            return;
+        if (lt_mono_ms() > until)
+            fail_msg("the partitions were not shared: %d and %d", worker_count(a), worker_count(b));
+    }
+}
+
+static void a_second_worker_gets_its_share_and_the_first_gives_it_up(void **state LT_UNUSED)
+{
+    struct place at = place_new();
+    struct worker *a = worker_new(at.group, at.topic, "a");
+    worker_join(a, SUPPORT_PARTITIONS);
+    /* One is started, the others only assigned: giving up both kinds must work. */
+    struct lt_err err = LT_ERR_INIT;
+    assert_ok(a->log->ops->start(a->log, 0, 0, &err), err);
+    struct lt_log_membership *before = worker_capture(a);
+    struct worker *b = worker_new(at.group, at.topic, "b");
+    both_join(a, b);
+    assert_true(a->revokes >= 1);
+    assert_int_equal(a->lost, 0);
+    /* What was captured before the group moved is no longer good for committing. */
+    assert_ok(a->log->ops->begin(a->log, &err), err);
+    struct lt_log_offset o = {.partition = 0, .offset = 0, .metadata = "stale"};
+    int r = a->log->ops->send_offsets(a->log, before, &o, 1, &err);
+    if (r == LT_LOG_OK)
+        r = a->log->ops->commit(a->log, &err);
+    assert_int_equal(r, LT_LOG_ABORTABLE);
+    assert_ok(a->log->ops->abort(a->log, &err), err);
+    assert_true(a->log->ops->membership_same(a->log, before));
+    a->log->ops->membership_free(a->log, before);
+    struct lt_log_membership *now = worker_capture(a);
+    a->log->ops->membership_free(a->log, now);
+    worker_free(a);
+    worker_free(b);
+    place_free(at);
+}
+
+static void finish(struct worker *w, int32_t partition)
+{
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_log_membership *m = NULL;
+    struct lt_log_offset o = {.partition = partition, .offset = 0, .metadata = "finished"};
+    assert_ok(w->log->ops->capture(w->log, &m, &err), err);
+    assert_ok(w->log->ops->begin(w->log, &err), err);
+    assert_ok(w->log->ops->send_offsets(w->log, m, &o, 1, &err), err);
+    assert_ok(w->log->ops->commit(w->log, &err), err);
+    w->log->ops->membership_free(w->log, m);
+}
+
+static void an_owner_may_finish_its_work_while_it_gives_a_partition_up(void **state LT_UNUSED)
+{
+    struct place at = place_new();
+    struct lt_err err = LT_ERR_INIT;
+    struct worker *a = worker_new(at.group, at.topic, "a");
+    worker_join(a, SUPPORT_PARTITIONS);
+    worker_start(a);
+    a->revoking = finish;
+    struct worker *b = worker_new(at.group, at.topic, "b");
+    both_join(a, b);
+    assert_true(a->revokes >= 1);
+    for (int32_t p = 0; p < SUPPORT_PARTITIONS; p++) {
+        struct lt_log_offset found;
+        if (!b->assigned[p])
+            continue;
+        assert_ok(b->log->ops->committed(b->log, p, 15000, &found, &err), err);
+        assert_string_equal(found.metadata, "finished");
+    }
+    worker_free(a);
+    worker_free(b);
+    place_free(at);
+}
+
+static void a_static_member_that_comes_back_has_its_partitions_at_once(void **state LT_UNUSED)
+{
+    struct place at = place_new();
+    struct worker *w = worker_new(at.group, at.topic, "one");
+    worker_join(w, SUPPORT_PARTITIONS);
+    worker_free(w);
+    w = worker_new(at.group, at.topic, "one");
+    int64_t began = lt_mono_ms();
+    worker_join(w, SUPPORT_PARTITIONS);
+    assert_true(lt_mono_ms() - began < 8000); /* below the session time-out of 10 s */
+    worker_free(w);
+    place_free(at);
+}
+
+static void a_second_process_of_the_same_instance_is_a_twin_to_the_first(void **state LT_UNUSED)
+{
+    struct place at = place_new();
+    struct lt_err err = LT_ERR_INIT;
+    struct worker *first = worker_new(at.group, at.topic, "same");
+    worker_join(first, SUPPORT_PARTITIONS);
+    struct worker *second = worker_new(at.group, at.topic, "same");
+    /* The transactional id went first: opening the second initialised it. */
+    assert_ok(first->log->ops->begin(first->log, &err), err);
+    int r = first->log->ops->produce(first->log, at.topic, 0, LT_SPAN_LIT("k"), NULL, LT_SPAN_LIT("v"), &err);
+    if (r == LT_LOG_OK)
+        r = first->log->ops->commit(first->log, &err);
+    assert_int_equal(r, LT_LOG_FENCED);
+    worker_join(second, SUPPORT_PARTITIONS);
+    worker_until(first, LT_LOG_TWIN);
+    struct lt_log_membership *m = NULL;
+    assert_int_equal(first->log->ops->capture(first->log, &m, &err), LT_LOG_TWIN);
+    worker_free(first);
+    struct lt_log_membership *alive = worker_capture(second);
+    second->log->ops->membership_free(second->log, alive);
+    worker_free(second);
+    place_free(at);
+}
+
+int group_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_assigned_partition_is_not_fetched_until_it_is_started),
+        cmocka_unit_test(a_start_outside_the_log_is_an_error_of_that_partition),
+        cmocka_unit_test(a_paused_partition_is_silent_until_it_is_resumed),
+        cmocka_unit_test(a_second_worker_gets_its_share_and_the_first_gives_it_up),
+        cmocka_unit_test(an_owner_may_finish_its_work_while_it_gives_a_partition_up),
+        cmocka_unit_test(a_static_member_that_comes_back_has_its_partitions_at_once),
+        cmocka_unit_test(a_second_process_of_the_same_instance_is_a_twin_to_the_first),
+    };
+    return cmocka_run_group_tests_name("kafka group", tests, NULL, NULL);
+}
