@@ -30,8 +30,7 @@ struct gateway {
     struct lt_listener *listener;
 };
 
-/* ---- what the admin listener shows --------------------------------------------------------------------------------
- */
+/* ---- what the admin listener shows ---- */
 
 static bool ready(void *ctx, struct lt_buf *why)
 {
@@ -94,8 +93,7 @@ static void status(void *ctx, struct lt_json_writer *w)
     lt_json_end_object(w);
 }
 
-/* ---- starting and stopping
- * -------------------------------------------------------------------------------------------- */
+/* ---- starting and stopping ---- */
 
 static int open_kafka(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
 {

@@ -91,7 +91,7 @@ void lt_json_schema_free(struct lt_json_schema *s);
  */
 int lt_json_schema_check(const struct lt_json_schema *s, lt_json_value v, struct lt_err *err) LT_MUST_CHECK;
 
-/* ---- writer ------------------------------------------------------------------------------------------------------ */
+/* ---- writer ---- */
 
 /* Nested deeper than this, or closed more often than opened: out->over is set and the text is not whole. */
 #define LT_JSON_WRITER_DEPTH 64

@@ -235,8 +235,7 @@ bool may_have_surrogates(std::string_view s)
     return false;
 }
 
-/* ---- duplicate members
- * ------------------------------------------------------------------------------------------------ */
+/* ---- duplicate members ---- */
 
 bool name_less(const Value *a, const Value *b)
 {

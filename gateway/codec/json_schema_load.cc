@@ -137,8 +137,7 @@ struct Loader {
         return resolve();
     }
 
-    /* ---- one schema -------------------------------------------------------------------------------------------------
-     */
+    /* ---- one schema ---- */
 
     bool schema(Value &v, const std::string &at)
     {
@@ -341,8 +340,7 @@ struct Loader {
         return true;
     }
 
-    /* ---- references -------------------------------------------------------------------------------------------------
-     */
+    /* ---- references ---- */
 
     bool reference(Value &v, const std::string &at)
     {

@@ -61,8 +61,7 @@ static uint32_t decode(struct lt_span s, size_t *at)
     return (p[0] & 0x07u) << 18 | (p[1] & 0x3Fu) << 12 | (p[2] & 0x3Fu) << 6 | (p[3] & 0x3Fu);
 }
 
-/* ---- compile --------------------------------------------------------------------------------------------------------
- */
+/* ---- compile ---- */
 
 static bool fail(struct parser *ps, const char *wrong)
 {
@@ -460,8 +459,7 @@ void lt_pattern_free(struct lt_pattern *p)
     free(p);
 }
 
-/* ---- match
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- match ---- */
 
 static bool class_has(const struct class *c, uint32_t cp)
 {

@@ -53,7 +53,7 @@ void lt_xml_path_of(lt_xml_node n, char *out, size_t size);                /* /s
 /* The element, UTF-8, namespaces declared, without comments and processing instructions. */
 void lt_xml_write(lt_xml_node n, struct lt_buf *out);
 
-/* ---- XPath 1.0, compiled once ----------------------------------------------------------------------------------- */
+/* ---- XPath 1.0, compiled once ---- */
 
 struct lt_xml_ns {
     const char *prefix, *uri;
@@ -80,7 +80,7 @@ int lt_xpath_nodes(struct lt_xpath_eval *e, const struct lt_xpath *p, lt_xml_nod
 int lt_xpath_string(struct lt_xpath_eval *e, const struct lt_xpath *p, lt_xml_node at, struct lt_arena *a,
                     struct lt_span *ret, bool *ret_found, lt_xml_node *ret_node, struct lt_err *err) LT_MUST_CHECK;
 
-/* ---- XML Schema -------------------------------------------------------------------------------------------------- */
+/* ---- XML Schema ---- */
 
 struct lt_xsd;
 /*

@@ -58,8 +58,7 @@ lt_xml_node lt_xml_child(lt_xml_node n, const char *ns, const char *name)
     return c;
 }
 
-/* ---- string value
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- string value ---- */
 
 static bool is_text(const xmlNode *n)
 {
@@ -104,8 +103,7 @@ struct lt_span lt_xml_text(lt_xml_node node, struct lt_arena *a)
     return lt_span(out, len);
 }
 
-/* ---- path
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- path ---- */
 
 static bool same_name(const xmlNode *a, const xmlNode *b)
 {
@@ -155,8 +153,7 @@ void lt_xml_path_of(lt_xml_node node, char *out, size_t size)
     }
 }
 
-/* ---- write
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- write ---- */
 
 /* lt_buf_xml escapes what must not stand in a text; these would not survive reading: CR, and white space in attributes.
  */

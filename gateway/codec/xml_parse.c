@@ -17,8 +17,7 @@
 #include <libxml/parserInternals.h>
 #include <libxml/xmlschemastypes.h>
 
-/* ---- once a process -----------------------------------------------------------------------------------------------
- */
+/* ---- once a process ---- */
 
 static _Thread_local char allowed_folder[PATH_MAX];
 static _Thread_local char refused_file[256];
@@ -94,8 +93,7 @@ const char *lt_xml_message(const xmlError *e, char *out, size_t size)
     return out;
 }
 
-/* ---- encoding -------------------------------------------------------------------------------------------------------
- */
+/* ---- encoding ---- */
 
 static void locate(struct lt_span s, size_t offset, struct lt_err *err)
 {
@@ -288,8 +286,7 @@ static int to_utf8(struct lt_span s, struct lt_span *ret, char **ret_own, struct
     return LT_OK;
 }
 
-/* ---- parse
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- parse ---- */
 
 /* Lives beside the parser context as its _private. */
 struct watch {

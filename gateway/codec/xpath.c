@@ -38,8 +38,7 @@ struct lt_xpath_eval {
     char text[256];             /* of the last error */
 };
 
-/* ---- what an expression may say ------------------------------------------------------------------------------------
- */
+/* ---- what an expression may say ---- */
 
 static const char *const functions[] = {
     "last",
@@ -142,8 +141,7 @@ static int look_through(const char *expr, const struct lt_xml_ns *ns, size_t n, 
     return LT_OK;
 }
 
-/* ---- compile
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- compile ---- */
 
 static void on_error(void *user, xmlErrorPtr e)
 {
@@ -218,8 +216,7 @@ void lt_xpath_free(struct lt_xpath *p)
     free(p);
 }
 
-/* ---- evaluate
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- evaluate ---- */
 
 struct lt_xpath_eval *lt_xpath_eval_new(void)
 {

@@ -17,8 +17,7 @@ struct lt_xpath_steps {
     LT_VEC(struct one_step) steps;
 };
 
-/* ---- compile
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- compile ---- */
 
 static bool name_char(char c)
 {
@@ -145,8 +144,7 @@ void lt_xpath_steps_free(struct lt_xpath_steps *p)
     free(p);
 }
 
-/* ---- walk
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- walk ---- */
 
 struct visit {
     const struct lt_xpath_steps *path;

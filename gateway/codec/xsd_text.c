@@ -15,8 +15,7 @@
 #define VALUE_CHARS_MAX 40
 #define LIST_BYTES_MAX 200
 
-/* ---- pieces of a message
- * ----------------------------------------------------------------------------------------------- */
+/* ---- pieces of a message ---- */
 
 /* What stands in the last pair of quotes: the value comes before it and may hold quotes itself. */
 static struct lt_span last_quoted(const char *m)
@@ -106,8 +105,7 @@ static const char *characters(struct lt_span n)
     return lt_span_is(n, "1") ? "character" : "characters";
 }
 
-/* ---- sentences
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- sentences ---- */
 
 /* "Expected is ( a )." or "Expected is one of ( a, b )." */
 static void expected_names(const char *m, const char *sentence_none, const char *what, char *out, size_t size)

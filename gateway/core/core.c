@@ -213,8 +213,7 @@ bool lt_core_ready(struct lt_core *c)
            t.states[LT_PARTITION_STOPPED] == 0;
 }
 
-/* ---- receipts
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- receipts ---- */
 
 static int take_owner(void *ctx, const struct lt_log_record *r)
 {

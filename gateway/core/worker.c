@@ -87,8 +87,7 @@ static void trouble_clear(struct lt_worker *w)
         lt_info("core", "trouble-over", "worker %d goes on", w->number);
 }
 
-/* ---- assignment ---------------------------------------------------------------------------------------------------
- */
+/* ---- assignment ---- */
 
 static void on_assign(void *ctx, int32_t partition)
 {
@@ -113,8 +112,7 @@ static void on_revoke(void *ctx, int32_t partition, bool is_lost)
     lt_partition_reset(&w->partitions[partition], LT_PARTITION_ABSENT);
 }
 
-/* ---- opening
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 static bool open_log(struct lt_worker *w)
 {
@@ -201,8 +199,7 @@ static bool know_outputs(struct lt_worker *w)
     return false;
 }
 
-/* ---- partitions
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- partitions ---- */
 
 /* Rule 10: a transaction of somebody else on intake holds the read_committed reader back without a word. */
 static void look_for_foreign(struct lt_worker *w)
@@ -262,8 +259,7 @@ static void serve_partitions(struct lt_worker *w)
     look_for_foreign(w);
 }
 
-/* ---- polling
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- polling ---- */
 
 /* Rule 9: below expected is dropped, above is a hole. */
 static void take_record(struct lt_worker *w, struct lt_log_record *r)
@@ -347,8 +343,7 @@ static void serve_polls(struct lt_worker *w)
     lt_batch_prune(&w->batch, w->log);
 }
 
-/* ---- committing
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- committing ---- */
 
 /* Rule 16: a new producer with the same id. false: the worker must end. */
 static bool renew(struct lt_worker *w)
@@ -532,8 +527,7 @@ static void commit_batch(struct lt_worker *w)
     lt_batch_reset(&w->batch, w->log);
 }
 
-/* ---- the loop
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- the loop ---- */
 
 void lt_worker_turn(struct lt_worker *w)
 {

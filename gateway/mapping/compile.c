@@ -30,8 +30,7 @@ char *lt_compile_schema_path(struct lt_compile *c, const char *path)
     return lt_asprintf("%s/%s", dir, path + 8);
 }
 
-/* ---- accepts
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- accepts ---- */
 
 static void compile_root(struct lt_compile *c, const struct lt_yaml_node *accepts)
 {
@@ -127,8 +126,7 @@ static void compile_namespaces(struct lt_compile *c)
     c->scope.ns_len = c->m->ns_len;
 }
 
-/* ---- vocabularies
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- vocabularies ---- */
 
 static int compile_word_order(const void *a, const void *b)
 {
@@ -180,8 +178,7 @@ static void compile_normal(struct lt_compile *c)
             compile_vocabulary(c, n->keys[i], n->items[i]);
 }
 
-/* ---- attributes
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- attributes ---- */
 
 static void compile_attributes(struct lt_compile *c)
 {
@@ -307,9 +304,7 @@ static void compile_data(struct lt_compile *c)
     }
 }
 
-/* ---- examples
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- examples ---- */
 
 static void compile_example(struct lt_compile *c, const struct lt_yaml_node *n)
 {
@@ -357,8 +352,7 @@ static void compile_examples(struct lt_compile *c)
         compile_example(c, n->items[i]);
 }
 
-/* ---- one mapping
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- one mapping ---- */
 
 static void compile_profile(struct lt_compile *c)
 {
@@ -423,8 +417,7 @@ static void compile_mapping(struct lt_compile *c, const struct lt_yaml_node *n)
     compile_examples(c);
 }
 
-/* ---- two mappings for one input
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- two mappings for one input ---- */
 
 /* Can every document that fits `b` fit `a` too? Then nobody can tell them apart. */
 static bool compile_covers(const struct lt_mapping *a, const struct lt_mapping *b)
@@ -457,9 +450,7 @@ static void compile_check_ambiguous(struct lt_compile *c)
         }
 }
 
-/* ---- all
- * ------------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- all ---- */
 
 static bool compile_makes(const struct lt_mappings *all, size_t type)
 {

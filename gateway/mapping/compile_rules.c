@@ -24,8 +24,7 @@ static struct lt_span rule_literal(struct lt_compile *c, const struct lt_yaml_no
     return lt_arena_span(&c->all->arena, lt_text_normal(&c->all->arena, lt_yaml_text(n)));
 }
 
-/* ---- value rules
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- value rules ---- */
 
 static void rule_paths(struct lt_compile *c, const struct lt_yaml_node *n, const char *key, struct lt_rule *r)
 {
@@ -276,8 +275,7 @@ void lt_rule_deinit(struct lt_rule *r)
     r->from_len = 0;
 }
 
-/* ---- conditions
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- conditions ---- */
 
 /* The '=' of `path=value`, not one of a selector. */
 static const char *condition_equals(struct lt_span s)
@@ -314,8 +312,7 @@ bool lt_condition_compile(struct lt_compile *c, const struct lt_yaml_node *n, st
     return lt_path_compile(&c->scope, n, path, false, &ret->path, c->diags);
 }
 
-/* ---- the tree of data
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- the tree of data ---- */
 
 static uint32_t shape_types(struct lt_compile *c, const struct lt_yaml_node *n)
 {
@@ -432,8 +429,7 @@ void lt_shape_deinit(struct lt_shape *s)
         lt_shape_deinit(s->element);
 }
 
-/* ---- pointers into the tree
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- pointers into the tree ---- */
 
 bool lt_ref_compile(const struct lt_shape *root, const char *pointer, struct lt_ref *ret)
 {

@@ -36,8 +36,7 @@ void lt_place_reset(struct lt_place *p)
     p->kids_read = false;
 }
 
-/* ---- XML ----------------------------------------------------------------------------------------------------------
- */
+/* ---- XML ---- */
 
 static void doc_read_kids(struct lt_place *p)
 {
@@ -207,8 +206,7 @@ static int doc_exists_xml(struct lt_walk *w, const struct lt_path *p, struct lt_
     return found;
 }
 
-/* ---- JSON -----------------------------------------------------------------------------------------------------------
- */
+/* ---- JSON ---- */
 
 static bool doc_selects(const struct lt_seg *s, lt_json_value element, struct lt_arena *a)
 {
@@ -378,8 +376,7 @@ static int doc_text_json(struct lt_walk *w, const struct lt_path *p, struct lt_p
     return LT_PATH_NO_TEXT;
 }
 
-/* ---- both
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- both ---- */
 
 int lt_path_text(struct lt_walk *w, const struct lt_path *p, struct lt_place *from, struct lt_span *ret)
 {
@@ -430,8 +427,7 @@ int lt_path_place(struct lt_walk *w, const struct lt_path *p, struct lt_place *f
     return 0;
 }
 
-/* ---- spots
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- spots ---- */
 
 static void doc_pointer_seg(struct lt_buf *b, struct lt_span name)
 {

@@ -5,8 +5,7 @@
 #include "gateway/base/text.h"
 #include "gateway/mapping/rules.h"
 
-/* ---- refusals and traces
- * ------------------------------------------------------------------------------------------------ */
+/* ---- refusals and traces ---- */
 
 void lt_refusal_set(struct lt_refusal *r, int status, const char *code, const char *field, const char *fmt, ...)
 {
@@ -57,8 +56,7 @@ static void eval_trace_spot(struct lt_eval *e, struct lt_value *v, const struct 
     v->trace->place = lt_arena_str(e->arena, lt_span_str(spot));
 }
 
-/* ---- steps of a value rule
- * ------------------------------------------------------------------------------------------------ */
+/* ---- steps of a value rule ---- */
 
 /* Text of one path in normal form; empty when there is none. */
 static int eval_path(struct lt_eval *e, const struct lt_rule *r, const struct lt_path *p, struct lt_place *at,
@@ -295,8 +293,7 @@ int lt_rule_eval(struct lt_eval *e, const struct lt_rule *r, struct lt_place *at
     return eval_limits(e, r, at, ret);
 }
 
-/* ---- the tree
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- the tree ---- */
 
 static int eval_path_failed(struct lt_eval *e, const struct lt_shape *s, struct lt_place *at)
 {
@@ -403,9 +400,7 @@ void lt_value_write(const struct lt_value *v, struct lt_json_writer *w)
     }
 }
 
-/* ---- refs
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- refs ---- */
 
 static void ref_hash(const int *steps, size_t n, const struct lt_value *v, struct lt_sha256 *h)
 {

@@ -46,8 +46,7 @@ static int event_attr(struct event_make *x, enum lt_attr a)
                     __VA_ARGS__),                                                                                      \
      lt_refusal_at(&(x)->e, &(x)->m->attrs[a], (x)->at), -1)
 
-/* ---- attributes
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- attributes ---- */
 
 static int event_type(struct event_make *x)
 {
@@ -107,8 +106,7 @@ static int event_attributes(struct event_make *x)
                : 0;
 }
 
-/* ---- unit and province
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- unit and province ---- */
 
 static bool event_is_level1(struct lt_span s)
 {
@@ -251,9 +249,7 @@ static int event_province(struct event_make *x)
                         (int)LT_MIN(x->attrs[LT_ATTR_UNIT].text.len, (size_t)64), x->attrs[LT_ATTR_UNIT].text.ptr);
 }
 
-/* ---- data
- * ------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- data ---- */
 
 static int event_data(struct event_make *x)
 {
@@ -278,8 +274,7 @@ static int event_data(struct event_make *x)
     return -1;
 }
 
-/* ---- identity and digest
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- identity and digest ---- */
 
 static struct lt_span event_hash_end(struct event_make *x, struct lt_arena *keep, size_t bytes)
 {

@@ -46,8 +46,7 @@ static bool example_translate(struct examples *x, const struct lt_mapping *m, co
     return true;
 }
 
-/* ---- refused
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- refused ---- */
 
 static const char *example_last(const char *s)
 {
@@ -83,9 +82,7 @@ static void example_check_refused(struct examples *x, const struct lt_example *e
                       e->status, r->status);
 }
 
-/* ---- out
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- out ---- */
 
 static void example_check_item(struct examples *x, const struct lt_example *e, lt_json_value want,
                                const struct lt_item *item, const char *prefix)
@@ -158,9 +155,7 @@ static void example_check_out(struct examples *x, const struct lt_example *e, co
     }
 }
 
-/* ---- same-as
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- same-as ---- */
 
 static const struct lt_example *example_find(const struct lt_mappings *all, const char *name,
                                              const struct lt_mapping **ret_m)
@@ -242,9 +237,7 @@ static void example_check_same(struct examples *x, const struct lt_example *e, c
     lt_translation_deinit(&theirs);
 }
 
-/* ---- all
- * ------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- all ---- */
 
 static void example_run(struct examples *x, const struct lt_mapping *m, const struct lt_example *e)
 {

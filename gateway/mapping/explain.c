@@ -28,8 +28,7 @@ struct explain {
     LT_VEC(struct explain_row) rows; /* of the item at hand */
 };
 
-/* ---- collecting
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- collecting ---- */
 
 static void explain_row(struct explain *x, struct lt_span field, const struct lt_value *v)
 {
@@ -111,27 +110,31 @@ static void explain_item(void *arg, const struct lt_mapping *m, const struct lt_
         memcpy(out->rows, x->rows.v, out->len * sizeof(*out->rows));
 }
 
-/* ---- printing
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- printing ---- */
 
 static size_t explain_width(struct lt_span s)
 {
     return LT_MIN(lt_text_chars(s), (size_t)EXPLAIN_CELL_MAX);
 }
 
-static void explain_cell(struct lt_buf *out, struct lt_span s, size_t width, bool last)
+/* A value is cut at its end; of a rule or a place the end is what tells (line, element), so the beginning goes. */
+static void explain_cell(struct lt_buf *out, struct lt_span s, size_t width, int column)
 {
     size_t chars = lt_text_chars(s);
 
-    if (!last && chars > EXPLAIN_CELL_MAX) {
+    if (column == COL_STEPS || chars <= EXPLAIN_CELL_MAX) {
+        lt_buf_span(out, s);
+    } else if (column == COL_RULE || column == COL_PLACE) {
+        size_t cut = lt_text_first_chars(s, chars - (EXPLAIN_CELL_MAX - 1)).len;
+        lt_buf_str(out, "…");
+        lt_buf_span(out, lt_span(s.ptr + cut, s.len - cut));
+        chars = EXPLAIN_CELL_MAX;
+    } else {
         lt_buf_span(out, lt_text_first_chars(s, EXPLAIN_CELL_MAX - 1));
         lt_buf_str(out, "…");
         chars = EXPLAIN_CELL_MAX;
-    } else {
-        lt_buf_span(out, s);
     }
-    for (; !last && chars < width + 2; chars++)
+    for (; column != COL_STEPS && chars < width + 2; chars++)
         lt_buf_char(out, ' ');
 }
 
@@ -151,12 +154,11 @@ static void explain_table(struct explain *x, const struct explain_item *item, st
             width[c] = LT_MAX(width[c], explain_width(row->cell[c]));
     }
     for (int c = 0; c < COLS; c++)
-        explain_cell(out, lt_span_str(titles[c]), width[c], c == COLS - 1);
+        explain_cell(out, lt_span_str(titles[c]), width[c], c);
     lt_buf_char(out, '\n');
     for (size_t i = 0; i < item->len; i++) {
         for (int c = 0; c < COLS; c++)
-            explain_cell(out, item->rows[i].cell[c], width[c],
-                         c == COLS - 1 || (c == COL_PLACE && !item->rows[i].cell[COL_STEPS].len));
+            explain_cell(out, item->rows[i].cell[c], width[c], c);
         lt_buf_char(out, '\n');
     }
 }

@@ -42,8 +42,7 @@ void lt_item_json(const struct lt_item *item, struct lt_json_writer *w)
     lt_json_end_object(w);
 }
 
-/* ---- comparing
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- comparing ---- */
 
 static void same_write(lt_json_value v, struct lt_buf *out)
 {

@@ -100,8 +100,7 @@ bool lt_profile_serves(const struct lt_profile *p, struct lt_span source)
     return false;
 }
 
-/* ---- linking
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- linking ---- */
 
 static void profile_unknown_pointer(struct lt_compile *c, const struct lt_profile *p, const struct lt_yaml_node *n)
 {

@@ -18,8 +18,7 @@
 #define LT_SHAPE_DEPTH 16
 #define LT_FORMAT_YEAR LT_TIME_FORMATS /* `yyyy`: one more than the formats of clock.h */
 
-/* ---- compiled
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- compiled ---- */
 
 struct lt_word {
     struct lt_span from, to;
@@ -169,8 +168,7 @@ struct lt_mappings {
 /* -1 when word is no event type */
 int lt_mappings_type(const struct lt_mappings *m, struct lt_span word);
 
-/* ---- compiling
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- compiling ---- */
 
 struct lt_compile {
     const struct lt_config *config;
@@ -204,8 +202,7 @@ bool lt_condition_compile(struct lt_compile *c, const struct lt_yaml_node *n, st
 const char *lt_compile_text(struct lt_compile *c, const struct lt_yaml_node *n, const char *key);
 char *lt_compile_schema_path(struct lt_compile *c, const char *path); /* caller frees */
 
-/* ---- values
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 struct lt_trace {
     const char *place; /* JSON Pointer or element path; "" for constants */
@@ -254,8 +251,7 @@ void lt_refusal_set(struct lt_refusal *r, int status, const char *code, const ch
 /* Where the rule looked: its first path from `at`. */
 void lt_refusal_at(struct lt_eval *e, const struct lt_rule *r, struct lt_place *at);
 
-/* ---- events
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- events ---- */
 
 struct lt_observer {
     void (*item)(void *arg, const struct lt_mapping *m, const struct lt_item *item, const struct lt_value *attrs,

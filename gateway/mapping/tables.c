@@ -29,8 +29,7 @@ struct lt_tables {
     const char **names;
 };
 
-/* ---- look-up --------------------------------------------------------------------------------------------------------
- */
+/* ---- look-up ---- */
 
 const struct lt_table *lt_table_find(const struct lt_tables *t, struct lt_span name)
 {
@@ -112,8 +111,7 @@ const char *lt_table_field(const struct lt_table_entry *e, const char *field)
     return n && n->kind == LT_YAML_SCALAR && !lt_yaml_is_null(n) ? n->text : "";
 }
 
-/* ---- compiling
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- compiling ---- */
 
 static bool table_moment(const struct lt_yaml_node *entry, const char *key, int64_t fallback, int64_t *ret,
                          struct lt_diags *diags)

@@ -55,8 +55,7 @@ void lt_translator_free(struct lt_translator *t)
     free(t);
 }
 
-/* ---- refusals
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- refusals ---- */
 
 static struct lt_refusal *translate_refuse_all(struct translate_run *r)
 {
@@ -149,9 +148,7 @@ static struct lt_span translate_keep(struct translate_run *r)
     return lt_arena_span(&r->ret->arena, lt_buf_view(&r->t->out));
 }
 
-/* ---- XML
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- XML ---- */
 
 static const struct lt_mapping *translate_choose_xml(struct translate_run *r, lt_xml_node root)
 {
@@ -272,9 +269,7 @@ static void translate_xml(struct translate_run *r)
     translate_xml_items(r, x, items, n);
 }
 
-/* ---- JSON
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- JSON ---- */
 
 static bool translate_fits(struct translate_run *r, const struct lt_mapping *m, struct lt_place *doc)
 {
@@ -427,8 +422,7 @@ static void translate_json(struct translate_run *r)
         translate_json_doc(r, doc, r->in->body, true);
 }
 
-/* ---- NDJSON
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- NDJSON ---- */
 
 static void translate_ndjson_line(struct translate_run *r, struct lt_span line, int number)
 {
@@ -477,9 +471,7 @@ static void translate_ndjson(struct translate_run *r)
     }
 }
 
-/* ---- the whole
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- the whole ---- */
 
 static bool translate_is_media(struct lt_span media, const char *name)
 {

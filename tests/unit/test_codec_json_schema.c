@@ -171,8 +171,7 @@ static void part_of_a_document_can_be_checked_alone(void **state)
     lt_json_free(j);
 }
 
-/* ---- loading
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- loading ---- */
 
 static void load_fails(const char *schema, const char *pointer, const char *says)
 {

@@ -132,8 +132,7 @@ static void an_element_is_written_with_the_namespaces_it_needs(void **state)
     lt_xml_free(x);
 }
 
-/* ---- hostile input
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- hostile input ---- */
 
 static void billion_laughs_are_refused_before_anything_expands(void **state)
 {

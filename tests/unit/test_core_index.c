@@ -118,8 +118,7 @@ static void the_key_of_a_replay_differs_from_the_key_of_the_event(void **state)
     assert_false(lt_index_key_of(LT_SPAN_LIT("zz"), digest, 3, LT_SPAN_NULL, &plain));
 }
 
-/* ---- against a model ------------------------------------------------------------------------------------------------
- */
+/* ---- against a model ---- */
 
 struct row {
     struct lt_index_key k;

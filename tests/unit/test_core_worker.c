@@ -204,8 +204,7 @@ static void append_mix(struct world *w)
     }
 }
 
-/* ---- the oracle
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- the oracle ---- */
 
 static enum lt_verdict_kind verdict_of(const struct world *w, size_t n)
 {
@@ -322,8 +321,7 @@ static void run_to_the_end(struct world *w, int turns)
     }
 }
 
-/* ---- undisturbed
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- undisturbed ---- */
 
 static void every_event_gets_its_verdict_once_and_its_copies(void **state)
 {
@@ -401,8 +399,7 @@ static void delivery_copies_carry_their_path_and_plain_copies_do_not(void **stat
     world_free(w);
 }
 
-/* ---- one fault, everywhere
- * ------------------------------------------------------------------------------------------------ */
+/* ---- one fault, everywhere ---- */
 
 static uint64_t steps_of_an_undisturbed_run(void)
 {
@@ -452,8 +449,7 @@ static void many_faults_by_seed_change_nothing_in_what_is_committed(void **state
     }
 }
 
-/* ---- rule 14: a copy that does not fit
- * --------------------------------------------------------------------------------------- */
+/* ---- rule 14: a copy that does not fit ---- */
 
 static void a_copy_that_does_not_fit_becomes_a_dead_letter_and_the_others_stay(void **state)
 {
@@ -479,8 +475,7 @@ static void a_copy_that_does_not_fit_becomes_a_dead_letter_and_the_others_stay(v
     world_free(w);
 }
 
-/* ---- stops
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- stops ---- */
 
 static void turns(struct world *w, int n)
 {
