@@ -51,8 +51,7 @@ struct lt_mock {
     void (*handle)(void *self, const struct lt_mock_call *call, struct lt_mock_reply *reply);
 };
 
-/* ---- small answers for oracle and control -------------------------------------------------------------------------
- */
+/* ---- small answers for oracle and control ---- */
 
 /* {"error": text} with a 4xx status. */
 void lt_mock_refuse(struct lt_mock_reply *r, int status, const char *fmt, ...) LT_PRINTF(3, 4);

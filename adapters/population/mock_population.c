@@ -106,8 +106,7 @@ void lt_mock_population_free(struct lt_mock_population *p)
     free(p);
 }
 
-/* ---- oracle ---------------------------------------------------------------------------------------------------------
- */
+/* ---- oracle ---- */
 
 static void oracle_counters(const struct lt_mock_population *p, struct lt_mock_reply *reply)
 {
@@ -180,8 +179,7 @@ static bool population_oracle(struct lt_mock_population *p, const struct lt_mock
     return true;
 }
 
-/* ---- SOAP -----------------------------------------------------------------------------------------------------------
- */
+/* ---- SOAP ---- */
 
 static void answer_fault(struct lt_mock_population *p, const struct lt_mock_soap_fault *fault, lt_xml_node header,
                          struct lt_mock_reply *reply)

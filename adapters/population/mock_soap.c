@@ -185,8 +185,7 @@ bool lt_mock_soap_read(const struct lt_xml *doc, bool birth_optional, struct lt_
     return question_ok(ret, birth_optional, fault);
 }
 
-/* ---- answers --------------------------------------------------------------------------------------------------------
- */
+/* ---- answers ---- */
 
 static void write_begin(lt_xml_node header, struct lt_buf *out)
 {

@@ -34,8 +34,7 @@ struct lt_population {
 static const char *const headers[] = {"Content-Type: text/xml; charset=utf-8", "Accept: text/xml", "SOAPAction: \"\"",
                                       NULL};
 
-/* ---- effects -------------------------------------------------------------------------------------------------------
- */
+/* ---- effects ---- */
 
 static bool has_code(lt_json_value list, const char *code)
 {
@@ -132,8 +131,7 @@ static struct lt_result decided(struct lt_population *p, struct lt_work *w, cons
     return r;
 }
 
-/* ---- questions -----------------------------------------------------------------------------------------------------
- */
+/* ---- questions ---- */
 
 static void question_free(struct question *q)
 {
@@ -197,8 +195,7 @@ static void submit(void *self, struct lt_work *w)
     lt_delivery_call(p->engine, "POST", p->url, headers, lt_buf_view(&body), w->start_by_ms, on_answer, q);
 }
 
-/* ---- the type ------------------------------------------------------------------------------------------------------
- */
+/* ---- the type ---- */
 
 static void population_free(void *self)
 {

@@ -95,8 +95,7 @@ void lt_mock_portal_free(struct lt_mock_portal *p)
     free(p);
 }
 
-/* ---- answers --------------------------------------------------------------------------------------------------------
- */
+/* ---- answers ---- */
 
 static void put_code(struct lt_mock_portal *p, struct lt_json_writer *w, int64_t code)
 {
@@ -154,8 +153,7 @@ static void begin_result(struct lt_mock_portal *p, struct lt_mock_reply *reply, 
     lt_json_key(w, LT_SPAN_LIT("result"));
 }
 
-/* ---- one call -------------------------------------------------------------------------------------------------------
- */
+/* ---- one call ---- */
 
 struct call {
     lt_json_value body;

@@ -58,8 +58,7 @@ struct lt_portal {
 
 static void send_call(struct lt_portal *p, struct call *c);
 
-/* ---- jobs ----------------------------------------------------------------------------------------------------------
- */
+/* ---- jobs ---- */
 
 static void job_free(struct job *j)
 {
@@ -145,8 +144,7 @@ static struct lt_span item_of(struct lt_portal *p, struct job *j, bool progress)
     return j->item;
 }
 
-/* ---- calls ---------------------------------------------------------------------------------------------------------
- */
+/* ---- calls ---- */
 
 static struct call *call_new(struct lt_portal *p, enum lt_portal_call kind, struct job *const *jobs, size_t n)
 {
@@ -210,8 +208,7 @@ static int64_t tick(void *self, int64_t now_ms)
     return next;
 }
 
-/* ---- answers -------------------------------------------------------------------------------------------------------
- */
+/* ---- answers ---- */
 
 /* Outcomes that do not depend on the operation. UNCERTAIN and the good ones are the caller's. */
 static enum lt_outcome common_outcome(enum lt_portal_meaning m)
@@ -383,8 +380,7 @@ static void on_answer(void *ctx, const struct lt_http_answer *http)
     lt_arena_deinit(&arena);
 }
 
-/* ---- session -------------------------------------------------------------------------------------------------------
- */
+/* ---- session ---- */
 
 static void login_failed(struct lt_portal *p, const struct lt_portal_answer *a)
 {
@@ -473,8 +469,7 @@ static void send_call(struct lt_portal *p, struct call *c)
                      on_answer, c);
 }
 
-/* ---- the type ------------------------------------------------------------------------------------------------------
- */
+/* ---- the type ---- */
 
 static void submit(void *self, struct lt_work *w)
 {

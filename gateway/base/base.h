@@ -38,7 +38,7 @@
 extern "C" {
 #endif
 
-/* ---- allocation: never NULL ---------------------------------------------------------------------------------- */
+/* ---- allocation: never NULL ---- */
 
 void *lt_alloc(size_t size) __attribute__((malloc, returns_nonnull, alloc_size(1)));    /* zeroed */
 void *lt_realloc(void *p, size_t size) __attribute__((returns_nonnull, alloc_size(2))); /* new part not zeroed */
@@ -49,7 +49,7 @@ char *lt_asprintf(const char *fmt, ...) LT_PRINTF(1, 2); /* caller frees */
 void lt_freep(void *pp);                                 /* for LT_CLEANUP on any pointer */
 #define LT_AUTOFREE LT_CLEANUP(lt_freep)
 
-/* ---- spans ----------------------------------------------------------------------------------------------------- */
+/* ---- spans ---- */
 
 struct lt_span {
     const char *ptr;
@@ -94,7 +94,7 @@ bool lt_span_u64(struct lt_span s, uint64_t *ret);                          /* d
 bool lt_span_i64(struct lt_span s, int64_t *ret);                           /* optional '-', decimal */
 bool lt_glob_match(const char *pattern, struct lt_span s); /* '*' matches any run, nothing else special */
 
-/* ---- owned bytes ------------------------------------------------------------------------------------------------ */
+/* ---- owned bytes ---- */
 
 /* Writing past max sets `over` and drops the bytes: check lt_buf_ok() once at the end. ptr is NUL-terminated once
  * anything was appended. */
@@ -126,7 +126,7 @@ static inline struct lt_span lt_buf_view(const struct lt_buf *b)
 }
 #define LT_AUTOBUF LT_CLEANUP(lt_buf_deinit)
 
-/* ---- arena ------------------------------------------------------------------------------------------------------- */
+/* ---- arena ---- */
 
 struct lt_arena_block;
 struct lt_arena {
@@ -142,7 +142,7 @@ char *lt_arena_printf(struct lt_arena *a, const char *fmt, ...) LT_PRINTF(2, 3);
 void lt_arena_reset(struct lt_arena *a); /* keeps one block for the next user */
 void lt_arena_deinit(struct lt_arena *a);
 
-/* ---- growing arrays: struct { T *v; size_t len, size; } ---------------------------------------------------------- */
+/* ---- growing arrays: struct { T *v; size_t len, size; } ---- */
 
 #define LT_VEC(T)                                                                                                      \
     struct {                                                                                                           \
@@ -154,8 +154,7 @@ void *lt_vec_grow_(void *v, size_t *size, size_t want, size_t elem);
     ((vec)->v = lt_vec_grow_((vec)->v, &(vec)->size, (vec)->len + 1, sizeof(*(vec)->v)), &(vec)->v[(vec)->len++])
 #define lt_vec_deinit(vec) (free((vec)->v), (vec)->v = NULL, (vec)->len = (vec)->size = 0)
 
-/* ---- checked size arithmetic --------------------------------------------------------------------------------------
- */
+/* ---- checked size arithmetic ---- */
 
 static inline bool lt_mul_size(size_t a, size_t b, size_t *ret)
 {

@@ -42,8 +42,7 @@ void lt_txn_reset(struct lt_engine *e)
     t->in_doubt = t->renewed = false;
 }
 
-/* ---- building ------------------------------------------------------------------------------------------------------
- */
+/* ---- building ---- */
 
 /* Position of p with what is in the transaction: marks say what is known of each record, base is the oldest not
  * finished. */
@@ -130,8 +129,7 @@ static int write_records(struct lt_engine *e, struct lt_err *err)
     return LT_OK;
 }
 
-/* ---- after the end --------------------------------------------------------------------------------------------------
- */
+/* ---- after the end ---- */
 
 static void item_committed(struct lt_engine *e, struct lt_item *i)
 {

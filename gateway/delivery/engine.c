@@ -179,9 +179,9 @@ void lt_engine_close(struct lt_engine *e)
 {
     if (e->closed)
         return;
-    e->refusing = true;
     if (e->log && !e->fatal)
         lt_engine_drain(e, NULL);
+    e->refusing = true;
     e->closed = true;
     /* What did not end in time is the next owner's: an intent without an outcome tells it. */
     while (e->parts)

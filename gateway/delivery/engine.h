@@ -47,7 +47,8 @@ enum lt_engine_result {
 int lt_engine_new(const struct lt_engine_settings *s, struct lt_engine **ret, struct lt_diags *diags) LT_MUST_CHECK;
 /* One turn: poll, start, move bytes, commit. Waits at most about timeout_ms when there is nothing to do. */
 int lt_engine_step(struct lt_engine *e, int timeout_ms);
-/* Rule 10, shutdown: start nothing, wait for calls in flight up to the call's time limit, commit outcomes, leave. */
+/* Rule 10, shutdown: start no event, let those that are under way end, up to 5 s and the call's time limit, commit
+ * outcomes, leave. */
 void lt_engine_close(struct lt_engine *e);
 void lt_engine_free(struct lt_engine *e); /* closes when that has not been done */
 

@@ -147,8 +147,7 @@ void lt_part_on_revoke(void *ctx, int32_t partition, bool lost)
     lt_part_free(e, p);
 }
 
-/* ---- loading ------------------------------------------------------------------------------------------------------
- */
+/* ---- loading ---- */
 
 struct look {
     char key[160];
@@ -290,8 +289,7 @@ void lt_parts_load(struct lt_engine *e)
     }
 }
 
-/* ---- records ------------------------------------------------------------------------------------------------------
- */
+/* ---- records ---- */
 
 void lt_parts_pause(struct lt_engine *e)
 {

@@ -8,6 +8,10 @@
 
 #define BEYOND_WINDOW_MS 20 /* how often a record that cannot be marked yet is looked at again */
 #define DRAIN_COMMIT_TRIES 5
+#define DRAIN_BEGUN_MS 5000
+#define DRAIN_GRACE_MS 1000
+
+static void build_effects(struct lt_engine *e, struct lt_item *i);
 
 static enum lt_step step_of(const struct lt_item *i)
 {
@@ -19,8 +23,7 @@ static bool is_once(const struct lt_engine *e, const struct lt_item *i)
     return e->set.adapter->once(step_of(i));
 }
 
-/* ---- starting ------------------------------------------------------------------------------------------------------
- */
+/* ---- starting ---- */
 
 void lt_engine_submit(struct lt_engine *e, struct lt_item *i, int64_t start_by_ms)
 {
@@ -41,44 +44,45 @@ void lt_engine_submit(struct lt_engine *e, struct lt_item *i, int64_t start_by_m
     e->set.adapter->submit(e->adapter, &i->work);
 }
 
-static void build_effects(struct lt_engine *e, struct lt_item *i);
-
-void lt_engine_start_ready(struct lt_engine *e)
+static void wake_delayed(struct lt_engine *e, int64_t now)
 {
-    int64_t now = lt_engine_now(e);
     struct lt_item *i, *next;
     DL_FOREACH_SAFE(e->lists[LT_ITEM_DELAYED], i, next)
     if (i->not_before_ms <= now)
         lt_item_set(e, i, LT_ITEM_READY);
-
-    size_t limit = (size_t)LT_MAX(e->set.target->concurrency, 1) * e->traits.batch_max;
-    while ((i = e->lists[LT_ITEM_READY])) {
-        size_t out = e->counts[LT_ITEM_RUNNING] + e->counts[LT_ITEM_INTENT];
-        if (i->part->state != LT_PART_RUNNING) {
-            lt_item_set(e, i, LT_ITEM_QUEUED);
-            continue;
-        }
-        if (!lt_delivery_position_covers(&i->part->position, i->record->offset)) {
-            lt_item_delay(e, i, now + BEYOND_WINDOW_MS);
-            continue;
-        }
-        if (i->step_at >= i->steps_len) { /* no step of this target for the type: pass */
-            build_effects(e, i);
-            continue;
-        }
-        if (out >= limit || !lt_gate_admits(&e->gate, now, out))
-            break;
-        if (is_once(e, i)) {
-            lt_item_set(e, i, LT_ITEM_INTENT);
-            lt_part_dirty(e, i->part);
-        } else {
-            lt_engine_submit(e, i, 0);
-        }
-    }
 }
 
-/* ---- results -------------------------------------------------------------------------------------------------------
- */
+/* false: nothing may start now. */
+static bool start(struct lt_engine *e, struct lt_item *i, int64_t now)
+{
+    size_t limit = (size_t)LT_MAX(e->set.target->concurrency, 1) * e->traits.batch_max;
+    size_t out = e->counts[LT_ITEM_RUNNING] + e->counts[LT_ITEM_INTENT];
+    if (i->part->state != LT_PART_RUNNING) {
+        lt_item_set(e, i, LT_ITEM_QUEUED);
+    } else if (!lt_delivery_position_covers(&i->part->position, i->record->offset)) {
+        lt_item_delay(e, i, now + BEYOND_WINDOW_MS);
+    } else if (i->step_at >= i->steps_len) { /* no step of this target for the type: pass */
+        build_effects(e, i);
+    } else if (out >= limit || !lt_gate_admits(&e->gate, now, out)) {
+        return false;
+    } else if (is_once(e, i)) {
+        lt_item_set(e, i, LT_ITEM_INTENT);
+        lt_part_dirty(e, i->part);
+    } else {
+        lt_engine_submit(e, i, 0);
+    }
+    return true;
+}
+
+void lt_engine_start_ready(struct lt_engine *e)
+{
+    int64_t now = lt_engine_now(e);
+    wake_delayed(e, now);
+    while (e->lists[LT_ITEM_READY] && start(e, e->lists[LT_ITEM_READY], now))
+        ;
+}
+
+/* ---- results ---- */
 
 int64_t lt_delivery_now_ms(const struct lt_engine *e)
 {
@@ -238,12 +242,16 @@ void lt_engine_take_results(struct lt_engine *e)
         take_result(e, i);
 }
 
-/* ---- draining ------------------------------------------------------------------------------------------------------
- */
+/* ---- draining ---- */
 
-static size_t out_of(const struct lt_engine *e, const struct lt_part *p)
+static bool concerns(const struct lt_item *i, const struct lt_part *p)
 {
-    return p ? p->running : e->counts[LT_ITEM_RUNNING];
+    return i->part && (!p || i->part == p);
+}
+
+static bool any_out(const struct lt_engine *e, const struct lt_part *p)
+{
+    return p ? p->running > 0 : e->counts[LT_ITEM_RUNNING] > 0;
 }
 
 static bool uncommitted(const struct lt_engine *e, const struct lt_part *p)
@@ -251,21 +259,54 @@ static bool uncommitted(const struct lt_engine *e, const struct lt_part *p)
     return p ? p->dirty : e->dirty_since_ms >= 0;
 }
 
+static void move(struct lt_engine *e)
+{
+    (void)e->set.adapter->tick(e->adapter, lt_engine_now(e)); /* the next turn comes at once */
+    lt_engine_move_calls(e, 10);
+    lt_engine_take_results(e);
+}
+
+/*
+ * Events of which a step is done go on to their end: cut off here they would begin anew, which is safe and yet a call
+ * more. Nothing else starts. false: none is left, or nothing may start.
+ */
+static bool continue_begun(struct lt_engine *e, const struct lt_part *p)
+{
+    int64_t now = lt_engine_now(e);
+    bool left = false;
+    struct lt_item *i, *next;
+    DL_FOREACH_SAFE(e->lists[LT_ITEM_READY], i, next)
+    if (concerns(i, p) && i->step_at > 0 && i->step_at < i->steps_len)
+        left = start(e, i, now) || left;
+    DL_FOREACH (e->lists[LT_ITEM_INTENT], i)
+        left = left || concerns(i, p);
+    DL_FOREACH (e->lists[LT_ITEM_RUNNING], i)
+        left = left || concerns(i, p);
+    return left;
+}
+
 void lt_engine_drain(struct lt_engine *e, struct lt_part *p)
 {
     /* Real time on purpose: a poll or shutdown must end whatever the engine's clock says. */
-    int64_t end = lt_mono_ms() + e->set.target->timeout_ms + e->set.target->connect_timeout_ms + 1000;
+    int64_t now = lt_mono_ms(), begun_end = now + LT_MIN(DRAIN_BEGUN_MS, e->set.target->timeout_ms);
     bool refusing = e->refusing;
-    e->refusing = true;
-    while (out_of(e, p) > 0 && lt_mono_ms() < end) {
-        lt_engine_move_calls(e, 10);
-        (void)e->set.adapter->tick(e->adapter, lt_engine_now(e)); /* the next turn comes at once */
-        lt_engine_take_results(e);
+    e->refusing = false;
+    while (lt_mono_ms() < begun_end && !e->fatal && !e->txn.in_doubt && continue_begun(e, p)) {
+        move(e);
+        if (!lt_engine_commit_due(e))
+            continue;
+        lt_engine_commit(e);
+        if (e->txn_retry_ms > lt_engine_now(e)) /* the log does not take it now: no time for patience */
+            break;
     }
+    int64_t end = lt_mono_ms() + e->set.target->timeout_ms + e->set.target->connect_timeout_ms + DRAIN_GRACE_MS;
+    e->refusing = true;
+    while (any_out(e, p) && lt_mono_ms() < end)
+        move(e);
     /* Intents that were only asked for are not written any more. */
     struct lt_item *i, *next;
     DL_FOREACH_SAFE(e->lists[LT_ITEM_INTENT], i, next)
-    if (!p || i->part == p)
+    if (concerns(i, p))
         lt_item_set(e, i, LT_ITEM_READY);
     for (int n = 0; n < DRAIN_COMMIT_TRIES && !e->fatal && (e->txn.in_doubt || uncommitted(e, p)); n++) {
         if (e->txn.in_doubt)

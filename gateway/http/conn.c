@@ -19,8 +19,7 @@
 
 static void conn_run(struct lt_http_conn *c);
 
-/* ---- life ----------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
@@ -101,8 +100,7 @@ void lt_http_conn_free(struct lt_http_conn *c)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* ---- socket --------------------------------------------------------------------------------------------------------
- */
+/* ---- socket ---- */
 
 /* > 0 bytes; 0 nothing now; -1 over. */
 static ssize_t conn_recv(struct lt_http_conn *c, char *to, size_t size)
@@ -251,7 +249,7 @@ static void start_pace(struct lt_http_conn *c, const struct lt_http_pace *pace)
         event_add(c->pace_event, &every);
 }
 
-/* ---- input buffer --------------------------------------------------------------------------------------------- */
+/* ---- input buffer ---- */
 
 /* Room for reading into; 0 bytes when full. */
 static size_t in_room(struct lt_http_conn *c)
@@ -304,8 +302,7 @@ static ssize_t fill(struct lt_http_conn *c)
     return n;
 }
 
-/* ---- handshake ------------------------------------------------------------------------------------------------------
- */
+/* ---- handshake ---- */
 
 static void handshake_failed(struct lt_http_conn *c)
 {
@@ -363,8 +360,7 @@ static bool handshake(struct lt_http_conn *c)
     return true;
 }
 
-/* ---- turning --------------------------------------------------------------------------------------------------------
- */
+/* ---- turning ---- */
 
 static void conn_run(struct lt_http_conn *c)
 {
@@ -448,8 +444,7 @@ void lt_http_conn_answer(struct lt_http_request *r)
     }
 }
 
-/* ---- time -----------------------------------------------------------------------------------------------------------
- */
+/* ---- time ---- */
 
 void lt_http_conns_tick(struct lt_http_loop *loop)
 {

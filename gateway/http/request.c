@@ -56,8 +56,7 @@ void lt_http_later(struct lt_http_request *r, int ms, void (*fn)(void *ctx, stru
     r->loop->laters = r;
 }
 
-/* ---- what the handler reads
- * ------------------------------------------------------------------------------------------ */
+/* ---- what the handler reads ---- */
 
 const char *lt_http_method(const struct lt_http_request *r)
 {

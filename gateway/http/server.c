@@ -20,8 +20,7 @@
 
 #define TICK_MS 100
 
-/* ---- sockets ------------------------------------------------------------------------------------------------------
- */
+/* ---- sockets ---- */
 
 static int resolve(const char *listen_at, struct sockaddr_storage *ret, socklen_t *ret_len, struct lt_err *err)
 {
@@ -110,8 +109,7 @@ taken:
                       errno == EADDRINUSE ? "; another process has the port: stop it, or choose another one" : "");
 }
 
-/* ---- loops --------------------------------------------------------------------------------------------------------
- */
+/* ---- loops ---- */
 
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int from_len,
                       void *arg)
@@ -261,8 +259,7 @@ static void loop_deinit(struct lt_http_loop *loop)
     loop->base = NULL;
 }
 
-/* ---- server -------------------------------------------------------------------------------------------------------
- */
+/* ---- server ---- */
 
 void lt_http_server_unref(struct lt_http_server *s)
 {

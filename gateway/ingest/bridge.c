@@ -31,8 +31,7 @@ struct lt_bridge {
     char trouble[300];
 };
 
-/* ---- what it shows
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- what it shows ---- */
 
 static void set_trouble(struct lt_bridge *b, const char *text)
 {
@@ -67,8 +66,7 @@ void lt_bridge_metrics(struct lt_bridge *b, struct lt_buf *out)
     pthread_mutex_unlock(&b->stopper.lock);
 }
 
-/* ---- the work
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- the work ---- */
 
 static void collect(struct lt_bridge *b)
 {
@@ -180,8 +178,7 @@ static void *bridge_main(void *arg)
     return NULL;
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- life ---- */
 
 static int consumer_poll(void *ctx, int timeout_ms, struct lt_log_record **ret, struct lt_err *err)
 {

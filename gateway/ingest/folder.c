@@ -42,8 +42,7 @@ struct lt_folder {
     char trouble[400]; /* "" none */
 };
 
-/* ---- what it shows
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- what it shows ---- */
 
 static void set_trouble(struct lt_folder *f, const char *text)
 {
@@ -92,8 +91,7 @@ void lt_folder_metrics(struct lt_folder *f, struct lt_buf *out)
     pthread_mutex_unlock(&f->stopper.lock);
 }
 
-/* ---- looking
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- looking ---- */
 
 static const char *media_of(const char *name)
 {
@@ -151,8 +149,7 @@ static bool is_unchanged(const struct lt_folder *f, const struct seen *now)
     return false;
 }
 
-/* ---- one file
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- one file ---- */
 
 /* First 64 KiB, length and digest of a file that is too large to be taken. */
 static bool read_digest(const char *path, char *head, struct lt_raw *ret)
@@ -334,8 +331,7 @@ static void *folder_main(void *arg)
     return NULL;
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 static int prepare(struct lt_folder *f, struct lt_err *err)
 {

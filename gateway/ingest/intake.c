@@ -11,8 +11,7 @@ static const struct lt_event nothing_known;
 static void produce(struct lt_submission_item *it);
 static void refuse_item(struct lt_submission_item *it);
 
-/* ---- life
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- life ---- */
 
 struct lt_submission *lt_submission_new(struct lt_intake *in, const struct lt_config_client *client, const char *origin)
 {
@@ -39,8 +38,7 @@ void lt_submission_free(struct lt_submission *s)
     free(s);
 }
 
-/* ---- filling
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- filling ---- */
 
 static struct lt_submission_part *add_part(struct lt_submission *s, struct lt_span media, struct lt_span body,
                                            const char *position)
@@ -117,8 +115,7 @@ void lt_submission_refuse(struct lt_submission *s, const struct lt_refusal *why,
     p->whole_refused = it->refused = true;
 }
 
-/* ---- ends
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- ends ---- */
 
 static void release(struct lt_submission *s)
 {
@@ -180,8 +177,7 @@ static struct lt_record_source source_of(const struct lt_submission_item *it)
                                      .now_ms = lt_now_ms()};
 }
 
-/* ---- refused items
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- refused items ---- */
 
 static void refusal_acked(struct lt_submission_item *it, bool lost)
 {
@@ -236,8 +232,7 @@ static void refuse_item(struct lt_submission_item *it)
     refusal_acked(it, false);
 }
 
-/* ---- accepted items
- * --------------------------------------------------------------------------------------------------- */
+/* ---- accepted items ---- */
 
 static void too_large(struct lt_submission_item *it)
 {
@@ -293,8 +288,7 @@ static void produce(struct lt_submission_item *it)
     chain_on(it);
 }
 
-/* ---- start
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- start ---- */
 
 struct dossier {
     struct lt_submission_item *last;
@@ -399,8 +393,7 @@ void lt_submission_run(struct lt_submission *s)
     pthread_mutex_destroy(&w.lock);
 }
 
-/* ---- afterwards
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- afterwards ---- */
 
 bool lt_submission_unavailable(const struct lt_submission *s)
 {
@@ -439,8 +432,7 @@ const char *lt_intake_explain(const char *code)
     return "whether it was written is not known; send it again, same content: a second copy is recognised";
 }
 
-/* ---- audit
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- audit ---- */
 
 static void on_audit_report(void *ctx, const struct lt_delivery_report *r)
 {

@@ -80,6 +80,10 @@ int lt_intake_port_kafka(const struct lt_config *c, size_t queue_bytes, size_t w
         free(p);
         return rc;
     }
+    /* A loop must not wait for a topic's partitions when the first request comes. */
+    lt_producer_prepare(p->producer, LT_TOPIC_INTAKE);
+    lt_producer_prepare(p->producer, LT_TOPIC_DEADLETTER);
+    lt_producer_prepare(p->producer, LT_TOPIC_AUDIT);
     *ret = (struct lt_intake_port){p, port_send, port_ready, port_read, port_free};
     return LT_OK;
 }

@@ -44,8 +44,7 @@ struct lt_receipts {
     size_t workers_len;
 };
 
-/* ---- the answer ----------------------------------------------------------------------------------------------------
- */
+/* ---- the answer ---- */
 
 static void write_fate(const struct lt_receipt *receipt, const struct lt_fate *fate, struct lt_buf *out)
 {
@@ -85,8 +84,7 @@ static void answer(struct job *j, const struct lt_fate *fate)
     lt_http_reply(j->request, 200, &retry, pending ? 1 : 0, "application/json", lt_buf_view(&out));
 }
 
-/* ---- the other instance
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the other instance ---- */
 
 struct peer_answer {
     bool came;
@@ -121,41 +119,39 @@ static void on_peer(void *ctx, const struct lt_http_answer *a)
     }
 }
 
-static void ask_owner(struct worker *w, const struct job *j, const char *digest, struct lt_fate *fate)
+/* The client of this worker's, NULL when there can be none. */
+static struct lt_http_client *peers_of(struct worker *w)
 {
     const struct lt_config_tls *tls = &w->receipts->intake->config->ingest.peer_tls;
-    struct peer_answer answer = {.fate = {.state = LT_FATE_PENDING, .first_offset = -1}};
     struct lt_err err = LT_ERR_INIT;
-    if (!*fate->owner || !tls->certificate)
-        goto pending;
-    if (!w->peers) {
-        struct lt_http_client_settings s = {.certificate = tls->certificate,
-                                            .key = tls->key,
-                                            .ca = tls->ca,
-                                            .timeout_ms = PEER_TIMEOUT_MS,
-                                            .connect_timeout_ms = PEER_TIMEOUT_MS / 2,
-                                            .answer_max = DOCUMENT_MAX,
-                                            .connections_max = 8};
-        if (lt_http_client_new(&s, &w->peers, &err) != LT_OK) {
-            lt_warn("ingest", "peer-tls", "cannot ask other instances about receipts: %s", err.text);
-            goto pending;
-        }
-    }
+    struct lt_http_client_settings s = {.certificate = tls->certificate,
+                                        .key = tls->key,
+                                        .ca = tls->ca,
+                                        .timeout_ms = PEER_TIMEOUT_MS,
+                                        .connect_timeout_ms = PEER_TIMEOUT_MS / 2,
+                                        .answer_max = DOCUMENT_MAX,
+                                        .connections_max = 8};
+    if (!w->peers && tls->certificate && lt_http_client_new(&s, &w->peers, &err) != LT_OK)
+        lt_warn("ingest", "peer-tls", "cannot ask other instances about receipts: %s", err.text);
+    return w->peers;
+}
+
+static void ask_owner(struct worker *w, const struct job *j, const char *digest, struct lt_fate *fate)
+{
+    struct peer_answer answer = {.fate = {.state = LT_FATE_PENDING, .first_offset = -1}};
+    struct lt_http_client *peers = *fate->owner ? peers_of(w) : NULL;
     LT_AUTOFREE char *url =
         lt_asprintf("https://%s/internal/v1/fate?partition=%" PRId32 "&offset=%" PRId64 "&id=%s&digest=%s", fate->owner,
                     j->receipt.partition, j->receipt.offset, j->receipt.ce_id, digest);
-    if (lt_http_client_call(w->peers, "GET", url, NULL, LT_SPAN_NULL, on_peer, &answer, &err) != LT_OK)
-        goto pending;
-    while (!answer.came)
-        lt_http_client_run(w->peers, 100);
     *fate = answer.fate;
-    return;
-pending:
-    fate->state = LT_FATE_PENDING;
+    if (!peers || lt_http_client_call(peers, "GET", url, NULL, LT_SPAN_NULL, on_peer, &answer, NULL) != LT_OK)
+        return;
+    while (!answer.came)
+        lt_http_client_run(peers, 100);
+    *fate = answer.fate;
 }
 
-/* ---- jobs
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- jobs ---- */
 
 static void run_internal(struct lt_receipts *rs, struct job *j)
 {
@@ -243,8 +239,7 @@ static void enqueue(struct lt_receipts *rs, struct job *j)
     free(j);
 }
 
-/* ---- public
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- public ---- */
 
 struct lt_receipts *lt_receipts_new(struct lt_intake *in, struct lt_fate_port fate)
 {

@@ -371,17 +371,33 @@ void lt_producer_free(struct lt_producer *p)
     release(p);
 }
 
-/* Under the lock. The topic with its partition count known, or NULL. The first record of a topic waits for it a moment.
- */
+/* Under the lock. */
+static struct topic *topic_add(struct lt_producer *p, const char *name)
+{
+    struct topic *t = lt_alloc(sizeof(*t));
+    t->name = lt_strdup(name);
+    HASH_ADD_KEYPTR(hh, p->topics, t->name, strlen(t->name), t);
+    pthread_cond_broadcast(&p->changed); /* the keeper asks */
+    return t;
+}
+
+void lt_producer_prepare(struct lt_producer *p, const char *topic)
+{
+    struct topic *t;
+    pthread_mutex_lock(&p->lock);
+    HASH_FIND_STR(p->topics, topic, t);
+    if (!t)
+        (void)topic_add(p, topic);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* Under the lock. The topic with its partition count known, or NULL. The first record of a topic waits for it a moment. */
 static struct topic *topic_known(struct lt_producer *p, const char *name)
 {
     struct topic *t;
     HASH_FIND_STR(p->topics, name, t);
     if (!t) {
-        t = lt_alloc(sizeof(*t));
-        t->name = lt_strdup(name);
-        HASH_ADD_KEYPTR(hh, p->topics, t->name, strlen(t->name), t);
-        pthread_cond_broadcast(&p->changed); /* the keeper asks */
+        t = topic_add(p, name);
         for (int64_t until = lt_mono_ms() + FIRST_MS; !t->asked && !p->stopping && lt_mono_ms() < until;)
             wait_until(p, until);
     }

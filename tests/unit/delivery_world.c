@@ -9,8 +9,7 @@
 
 #define TURNS_MAX 20000
 
-/* ---- the adapter: one call a step, "<dossier> <number> <step>"
- * ------------------------------------------------------- */
+/* ---- the adapter: one call a step, "<dossier> <number> <step>" ---- */
 
 struct sim {
     struct lt_engine *engine;
@@ -57,8 +56,8 @@ static void submit(void *self, struct lt_work *w)
     c->sim = s;
     c->work = w;
     static const char *const headers[] = {NULL};
-    LT_AUTOFREE char *body = lt_asprintf(LT_SPAN_FMT " " LT_SPAN_FMT " %d", LT_SPAN_ARG(w->event->key),
-                                         LT_SPAN_ARG(w->event->data), (int)w->step);
+    LT_AUTOFREE char *body = lt_asprintf(LT_SPAN_FMT " " LT_SPAN_FMT " %d %d", LT_SPAN_ARG(w->event->key),
+                                         LT_SPAN_ARG(w->event->data), (int)w->step, (int)w->after_unknown);
     lt_delivery_call(s->engine, "POST", "https://sim/", headers, lt_span_str(body), w->start_by_ms, on_answer, c);
 }
 
@@ -97,8 +96,7 @@ static int64_t tick(void *self, int64_t now_ms)
     return INT64_MAX;
 }
 
-/* ---- the target ----------------------------------------------------------------------------------------------------
- */
+/* ---- the target ---- */
 
 static int call(void *ctx, const char *method, const char *url, const char *const *headers, struct lt_span body,
                 lt_http_done_fn fn, void *fn_ctx, struct lt_err *err)
@@ -113,7 +111,8 @@ static int call(void *ctx, const char *method, const char *url, const char *cons
     struct world_call *c = &w->flying[w->flying_len++];
     *c = (struct world_call){.fn = fn, .ctx = fn_ctx};
     LT_AUTOFREE char *text = lt_strndup(body.ptr, body.len);
-    assert_int_equal(sscanf(text, "H22/%23s %d %d", c->what.dossier, &c->what.number, &step), 3);
+    assert_int_equal(sscanf(text, "H22/%23s %d %d %d", c->what.dossier, &c->what.number, &step, &c->what.after_unknown),
+                     4);
     c->what.step = (enum lt_step)step;
     for (size_t i = 0; i + 1 < w->flying_len; i++)
         if (strcmp(w->flying[i].what.dossier, c->what.dossier) == 0)
@@ -178,8 +177,7 @@ static void close_calls(void *ctx)
         reply_to(w, 0, REPLY_VANISHED);
 }
 
-/* ---- the world ------------------------------------------------------------------------------------------------------
- */
+/* ---- the world ---- */
 
 static int64_t now(void *ctx)
 {

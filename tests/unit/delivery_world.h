@@ -32,6 +32,7 @@ struct seen {
     char dossier[24];
     int number;
     enum lt_step step;
+    int after_unknown;
 };
 
 struct world;

@@ -221,6 +221,8 @@ static void an_unknown_upsert_settles_and_is_tried_again(void **state)
     world_turns(w, 400);
     assert_int_equal(w->calls, 1); /* settle is 500 ms */
     world_run_until_forwarded(w, 1);
+    assert_int_equal(w->applied[0].after_unknown, 1); /* the adapter is told, and asks */
+    assert_int_equal(w->applied[1].after_unknown, 0);
     world_expect_status(w, "\"unknown\":1");
     world_free(w);
 }

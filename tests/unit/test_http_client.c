@@ -60,7 +60,7 @@ static struct outcome call(struct lt_http_client *c, const char *method, const c
     return o;
 }
 
-/* ---- a server with faults, plain ---------------------------------------------------------------------------- */
+/* ---- a server with faults, plain ---- */
 
 enum fault { CLOSE_AT_ACCEPT, CLOSE_AFTER_REQUEST, SILENT, HALF_BODY, NO_HTTP, ONE_ANSWER_THEN_CLOSE };
 
@@ -197,7 +197,7 @@ static void a_request_lost_on_a_kept_connection_is_never_repeated_by_itself(void
     faulty_stop(&f);
 }
 
-/* ---- our own server ----------------------------------------------------------------------------------------- */
+/* ---- our own server ---- */
 
 static void drop(void *ctx, struct lt_http_request *r)
 {

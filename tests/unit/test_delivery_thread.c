@@ -1,0 +1,241 @@
+/* The whole of delivery in its own thread: real HTTP client, portal adapter, the log in memory, and a portal of a few
+ * lines on a socket. */
+#include "adapters/portal/portal.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+#include "gateway/delivery/delivery.h"
+#include "gateway/kafka/log_memory.h"
+#include "tests/unit/harness.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define DEADLINE_MS 20000
+
+struct portal {
+    int listener;
+    pthread_t thread;
+    atomic_int creates, progress;
+};
+
+static void answer(int fd, const char *body)
+{
+    char text[512];
+    int n = snprintf(
+        text, sizeof(text),
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+        strlen(body), body);
+    assert_int_equal(write(fd, text, (size_t)n), n);
+}
+
+/* One call a connection: enough to read the whole request is to see the end of its body. */
+static void serve(struct portal *p, int fd)
+{
+    char in[16384];
+    size_t len = 0;
+    for (;;) {
+        ssize_t n = read(fd, in + len, sizeof(in) - 1 - len);
+        if (n <= 0)
+            return;
+        len += (size_t)n;
+        in[len] = 0;
+        const char *body = strstr(in, "\r\n\r\n");
+        const char *length = strcasestr(in, "content-length:");
+        if (body && length && strlen(body + 4) >= (size_t)atol(length + 15))
+            break;
+    }
+    if (strstr(in, "\"password\"")) {
+        answer(fd, "{\"session\":\"s-1\",\"error_code\":0}");
+    } else if (strstr(in, "TraCuuHoSo")) {
+        answer(fd, "{\"error_code\":\"0\",\"result\":[]}");
+    } else {
+        atomic_fetch_add(strstr(in, "CapNhatTienDoHoSoMC") ? &p->progress : &p->creates, 1);
+        answer(fd, "{\"error_code\":0,\"message\":\"thành công\"}");
+    }
+}
+
+static void *portal_run(void *arg)
+{
+    struct portal *p = arg;
+    for (;;) {
+        int fd = accept(p->listener, NULL, NULL);
+        if (fd < 0)
+            return NULL;
+        serve(p, fd);
+        close(fd);
+    }
+}
+
+static int portal_start(struct portal *p)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+    p->listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(p->listener >= 0);
+    assert_int_equal(bind(p->listener, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(p->listener, 16), 0);
+    assert_int_equal(getsockname(p->listener, (struct sockaddr *)&at, &len), 0);
+    assert_int_equal(pthread_create(&p->thread, NULL, portal_run, p), 0);
+    return ntohs(at.sin_port);
+}
+
+static void portal_stop(struct portal *p)
+{
+    shutdown(p->listener, SHUT_RDWR);
+    pthread_join(p->thread, NULL);
+    close(p->listener);
+}
+
+static int open_memory(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
+{
+    return lt_log_memory_new(ctx, s, ret, err);
+}
+
+static struct lt_memory *filled(void)
+{
+    struct lt_memory *m = lt_memory_new(1700000000000LL);
+    char genesis[LT_DELIVERY_POSITION_MAX];
+    struct lt_arena a = LT_ARENA_INIT;
+    struct lt_headers h = {0};
+    lt_memory_topic(m, "lt.portal", 1, 0, false);
+    lt_memory_topic(m, LT_TOPIC_ANSWERS, 1, 0, false);
+    lt_delivery_genesis(7, genesis);
+    lt_memory_offset_set(m, "lt.portal", "lt.portal", 0, 0, genesis);
+    const struct lt_event e = {.id = LT_SPAN_LIT("0123456789abcdef0123456789abcdef"),
+                               .source = LT_SPAN_LIT("mot-cua"),
+                               .type = LT_SPAN_LIT("vn.lienthong.dossier.received.v1"),
+                               .subject = LT_SPAN_LIT("A-1"),
+                               .time = LT_SPAN_LIT("2024-01-01T08:30:00+07:00"),
+                               .province = LT_SPAN_LIT("H22"),
+                               .unit = LT_SPAN_LIT("H22.01"),
+                               .procedure = LT_SPAN_LIT("1.001193"),
+                               .channel = LT_SPAN_LIT("1"),
+                               .digest =
+                                   LT_SPAN_LIT("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+                               .digest_v = 1,
+                               .key = LT_SPAN_LIT("H22/A-1"),
+                               .data = LT_SPAN_LIT("{\"HoSo\":{\"MaHoSo\":\"A-1\"},\"TienDo\":{\"NguoiXuLy\":\"x\"}}")};
+    lt_event_headers(&e, &a, &h);
+    lt_headers_put(&h, "lt_path", LT_SPAN_LIT("portal"));
+    lt_headers_put(&h, "lt_hop", LT_SPAN_LIT("0"));
+    lt_memory_append(m, "lt.portal", 0, e.key, &h, e.data);
+    lt_arena_deinit(&a);
+    return m;
+}
+
+static bool status_has(struct lt_delivery_engine *d, const char *part)
+{
+    struct lt_buf out = LT_BUF_INIT(1 << 20);
+    struct lt_json_writer w;
+    lt_json_writer_init(&w, &out);
+    lt_delivery_status(d, &w);
+    bool has = strstr(lt_buf_view(&out).ptr, part) != NULL;
+    lt_buf_deinit(&out);
+    return has;
+}
+
+static void wait_for(struct lt_delivery_engine *d, const char *part)
+{
+    int64_t end = lt_mono_ms() + DEADLINE_MS;
+    while (!status_has(d, part)) {
+        if (lt_mono_ms() > end)
+            fail_msg("%s does not come", part);
+        usleep(5000);
+    }
+}
+
+static void an_event_travels_through_thread_client_and_adapter(void **state)
+{
+    (void)state;
+    struct portal portal = {0};
+    struct lt_memory *m = filled();
+    struct lt_yaml *yaml = NULL;
+    struct lt_diags diags = LT_DIAGS_INIT;
+    struct lt_delivery_engine *d = NULL;
+    char url[64];
+    setenv("LT_TEST_PORTAL_PASSWORD", "secret", 1);
+    lt_log_threshold = LT_LOG_ERROR + 1;
+    int port = portal_start(&portal);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d", port);
+    assert_int_equal(
+        lt_yaml_parse("portal.yaml",
+                      LT_SPAN_LIT("{username: u, password: {env: LT_TEST_PORTAL_PASSWORD}, dstcode: d, madonvi: m}"),
+                      &yaml, &diags),
+        LT_OK);
+    const struct lt_config_target target = {.name = "portal",
+                                            .adapter = "portal",
+                                            .url = url,
+                                            .timeout_ms = 5000,
+                                            .connect_timeout_ms = 2000,
+                                            .concurrency = 4,
+                                            .retry_min_ms = 1,
+                                            .retry_max_ms = 10,
+                                            .settle_ms = 10,
+                                            .options = lt_yaml_root(yaml)};
+    const struct lt_config config = {.instance = "gw1"};
+    const struct lt_delivery_settings s = {
+        .config = &config, .target = &target, .adapter = &lt_portal_adapter, .ctx = m, .open_log = open_memory};
+    assert_int_equal(lt_delivery_start(&s, &d, &diags), LT_OK);
+    wait_for(d, "\"ok\":1");
+    assert_true(lt_delivery_ready(d));
+    struct lt_buf metrics = LT_BUF_INIT(1 << 16);
+    lt_delivery_metrics(d, &metrics);
+    assert_non_null(strstr(lt_buf_view(&metrics).ptr, "outcome=\"ok\"} 1\n"));
+    lt_buf_deinit(&metrics);
+    lt_delivery_stop(d);
+    lt_delivery_free(d);
+    portal_stop(&portal);
+    assert_int_equal(atomic_load(&portal.creates), 1);
+    assert_int_equal(atomic_load(&portal.progress), 1);
+    assert_int_equal(lt_memory_count(m, LT_TOPIC_ANSWERS), 2);
+    lt_memory_free(m);
+    lt_yaml_free(yaml);
+}
+
+static void a_portal_that_is_away_is_waited_for(void **state)
+{
+    (void)state;
+    struct lt_memory *m = filled();
+    struct lt_yaml *yaml = NULL;
+    struct lt_diags diags = LT_DIAGS_INIT;
+    struct lt_delivery_engine *d = NULL;
+    setenv("LT_TEST_PORTAL_PASSWORD", "secret", 1);
+    assert_int_equal(
+        lt_yaml_parse("portal.yaml",
+                      LT_SPAN_LIT("{username: u, password: {env: LT_TEST_PORTAL_PASSWORD}, dstcode: d, madonvi: m}"),
+                      &yaml, &diags),
+        LT_OK);
+    const struct lt_config_target target = {.name = "portal",
+                                            .adapter = "portal",
+                                            .url = "http://127.0.0.1:1",
+                                            .timeout_ms = 1000,
+                                            .connect_timeout_ms = 1000,
+                                            .concurrency = 4,
+                                            .retry_min_ms = 1,
+                                            .retry_max_ms = 5,
+                                            .settle_ms = 10,
+                                            .options = lt_yaml_root(yaml)};
+    const struct lt_config config = {.instance = "gw1"};
+    const struct lt_delivery_settings s = {
+        .config = &config, .target = &target, .adapter = &lt_portal_adapter, .ctx = m, .open_log = open_memory};
+    assert_int_equal(lt_delivery_check(&target, &lt_portal_adapter, &diags), LT_OK);
+    assert_int_equal(lt_delivery_start(&s, &d, &diags), LT_OK);
+    wait_for(d, "\"reason\":\"trouble\""); /* the breaker */
+    assert_false(status_has(d, "\"unknown\":1"));
+    lt_delivery_free(d);
+    assert_int_equal(lt_memory_count(m, LT_TOPIC_ANSWERS), 0);
+    lt_memory_free(m);
+    lt_yaml_free(yaml);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_event_travels_through_thread_client_and_adapter),
+        cmocka_unit_test(a_portal_that_is_away_is_waited_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
