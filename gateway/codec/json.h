@@ -91,6 +91,13 @@ void lt_json_schema_free(struct lt_json_schema *s);
  */
 int lt_json_schema_check(const struct lt_json_schema *s, lt_json_value v, struct lt_err *err) LT_MUST_CHECK;
 
+/*
+ * The same verdict for JSON text that this process wrote itself (well-formed, no duplicate members), without building a
+ * document. json is NUL-terminated. False may also mean "look closer": parse it and call lt_json_schema_check for the
+ * reason.
+ */
+bool lt_json_schema_accepts(const struct lt_json_schema *s, const char *json);
+
 /* ---- writer ---- */
 
 /* Nested deeper than this, or closed more often than opened: out->over is set and the text is not whole. */

@@ -1,6 +1,10 @@
 /* Compile a schema and check values against it. */
 #include "gateway/codec/json_schema.hpp"
 
+#include <cstring>
+
+#include <rapidjson/reader.h>
+
 using lt::json::Finding;
 using lt::json::Value;
 
@@ -172,5 +176,15 @@ int lt_json_schema_check(const struct lt_json_schema *s, lt_json_value v, struct
     if (err)
         lt::json::schema_explain(*s, finding, err);
     return LT_E_INVALID;
+}
+
+bool lt_json_schema_accepts(const struct lt_json_schema *s, const char *json)
+{
+    if (std::strstr(json, "\\u0000"))
+        return false; /* patterns stop at NUL: the whole check decides */
+    Validator validator(*s->compiled);
+    rapidjson::Reader reader;
+    rapidjson::StringStream stream(json);
+    return !reader.Parse<rapidjson::kParseIterativeFlag>(stream, validator).IsError() && validator.IsValid();
 }
 }

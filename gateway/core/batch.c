@@ -9,6 +9,9 @@
 #include <stdio.h>
 
 #define DEADLETTER_KEEP (64 * 1024) /* of a value that does not fit (protocol 4) */
+#define DEADLETTER_ROOM 4096        /* for what Kafka adds */
+#define DEADLETTER_HEADERS 8        /* headers that are added to a dead letter */
+#define DEADLETTER_HEADER_MAX 1024
 
 void lt_batch_add_take(struct lt_batch *b, struct lt_log_record *r, struct lt_partition *p)
 {
@@ -136,27 +139,32 @@ struct running {
     const struct lt_batch_item *last;
 };
 
-static struct running *running_of(struct running *v, size_t *n, struct lt_partition *p)
+/* One row a partition. */
+struct running_rows {
+    LT_VEC(struct running) rows;
+};
+
+static struct running *running_of(struct running_rows *all, struct lt_partition *p)
 {
-    for (size_t i = 0; i < *n; i++)
-        if (v[i].partition == p)
-            return &v[i];
-    struct running *r = &v[(*n)++];
+    for (size_t i = 0; i < all->rows.len; i++)
+        if (all->rows.v[i].partition == p)
+            return &all->rows.v[i];
+    struct running *r = lt_vec_push(&all->rows);
     *r = (struct running){.partition = p, .position = p->position};
     r->routed = lt_calloc(LT_MAX(p->routed_len, 1), sizeof(*r->routed));
     memcpy(r->routed, p->routed, p->routed_len * sizeof(*r->routed));
     return r;
 }
 
-/* Positions after the first n items (of one partition, or of all). Room for n rows; running_free afterwards. */
-static size_t accumulate(const struct lt_batch *b, size_t n, const struct lt_partition *only, struct running *v)
+/* Positions after the first n items (of one partition, or of all); running_free afterwards. */
+static struct running_rows accumulate(const struct lt_batch *b, size_t n, const struct lt_partition *only)
 {
-    size_t rows = 0;
+    struct running_rows all = {0};
     for (size_t i = 0; i < n; i++) {
         const struct lt_batch_item *it = &b->items.v[i];
         if (only && it->partition != only)
             continue;
-        struct running *r = running_of(v, &rows, it->partition);
+        struct running *r = running_of(&all, it->partition);
         r->position.verdicts[it->verdict]++;
         r->position.clock_ms = it->clock_ms;
         r->position.sum = it->sum;
@@ -170,16 +178,16 @@ static size_t accumulate(const struct lt_batch *b, size_t n, const struct lt_par
                 r->routed[copy->output]++;
         }
     }
-    for (size_t i = 0; i < rows; i++)
-        v[i].position.anchor = lt_position_anchor(v[i].last->record);
-    return rows;
+    for (size_t i = 0; i < all.rows.len; i++)
+        all.rows.v[i].position.anchor = lt_position_anchor(all.rows.v[i].last->record);
+    return all;
 }
 
-static void running_free(struct running *v, size_t rows)
+static void running_free(struct running_rows *all)
 {
-    for (size_t i = 0; i < rows; i++)
-        free(v[i].routed);
-    free(v);
+    for (size_t i = 0; i < all->rows.len; i++)
+        free(all->rows.v[i].routed);
+    lt_vec_deinit(&all->rows);
 }
 
 /* lt.position: offset, metadata, counters per output, and where receipts of this partition are answered. */
@@ -223,6 +231,40 @@ static struct destination destination_of(const struct lt_batch_env *env, const s
                                 env->output_partitions[copy->output]};
 }
 
+static size_t headers_bytes(const struct lt_headers *h)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < h->len; i++)
+        n += h->v[i].name.len + h->v[i].value.len;
+    return n;
+}
+
+/* Names of ours come last in a record that is not: room for them is made, a header too long to keep is left out. */
+static void trim_headers(struct lt_headers *h)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < h->len && kept < LT_HEADERS_MAX - DEADLETTER_HEADERS; i++)
+        if (h->v[i].value.len <= DEADLETTER_HEADER_MAX && h->v[i].name.len <= DEADLETTER_HEADER_MAX)
+            h->v[kept++] = h->v[i];
+    h->len = kept;
+    h->over = false;
+}
+
+/* A dead letter always fits: of a value that does not, digest, length and the first 64 KiB are kept (protocol 4). */
+static void fit_deadletter(const struct lt_batch_env *env, struct lt_span key, struct lt_headers *h,
+                           struct lt_span *value, char digest[2 * LT_SHA256_SIZE + 1], char length[24])
+{
+    if (key.len + value->len + headers_bytes(h) + DEADLETTER_ROOM <= env->record_max)
+        return;
+    uint8_t sha[LT_SHA256_SIZE];
+    lt_sha256_once(*value, sha);
+    lt_hex(sha, sizeof(sha), digest);
+    snprintf(length, 24, "%zu", value->len);
+    lt_headers_put(h, "lt_length", lt_span_str(length));
+    lt_headers_put(h, "lt_sha256", lt_span_str(digest));
+    value->len = LT_MIN(value->len, (size_t)DEADLETTER_KEEP);
+}
+
 static int write_copy(const struct lt_batch_env *env, const struct lt_batch_item *it, const struct lt_batch_copy *copy,
                       uint64_t incarnation, struct lt_err *err)
 {
@@ -232,6 +274,9 @@ static int write_copy(const struct lt_batch_env *env, const struct lt_batch_item
     struct lt_span value = r->value;
     char origin[64], first[64], length[24], digest[2 * LT_SHA256_SIZE + 1];
     snprintf(origin, sizeof(origin), "%016" PRIx64 "/%" PRId32 "/%" PRId64, incarnation, r->partition, r->offset);
+    bool deadletter = copy->undeliverable || copy->output == LT_OUTPUT_DEADLETTER;
+    if (deadletter)
+        trim_headers(&h);
     lt_headers_drop_prefix(&h, "lt_path");
     lt_headers_drop_prefix(&h, "lt_hop");
     lt_headers_put(&h, "lt_origin", lt_span_str(origin));
@@ -241,7 +286,6 @@ static int write_copy(const struct lt_batch_env *env, const struct lt_batch_item
             &h, "lt_topic",
             lt_span_str(copy->output >= 0 ? lt_routes_output(env->routes, (size_t)copy->output) : LT_TOPIC_QUARANTINE));
     } else if (copy->output == LT_OUTPUT_DEADLETTER) {
-        h.over = false;
         lt_headers_put(&h, "lt_reason", LT_SPAN_LIT("invalid"));
         lt_headers_put(&h, "lt_detail", lt_span_str(it->reason));
     } else if (copy->output == LT_OUTPUT_QUARANTINE) {
@@ -253,16 +297,8 @@ static int write_copy(const struct lt_batch_env *env, const struct lt_batch_item
         lt_headers_put(&h, "lt_path", lt_span_str(copy->path));
         lt_headers_put(&h, "lt_hop", LT_SPAN_LIT("0"));
     }
-    if (lt_span_is(lt_span_str(to.topic), LT_TOPIC_DEADLETTER) &&
-        value.len > LT_MAX(env->record_max, (size_t)DEADLETTER_KEEP) - 4096) {
-        uint8_t sha[LT_SHA256_SIZE];
-        lt_sha256_once(value, sha);
-        lt_hex(sha, sizeof(sha), digest);
-        snprintf(length, sizeof(length), "%zu", value.len);
-        lt_headers_put(&h, "lt_length", lt_span_str(length));
-        lt_headers_put(&h, "lt_sha256", lt_span_str(digest));
-        value.len = DEADLETTER_KEEP;
-    }
+    if (deadletter)
+        fit_deadletter(env, r->key, &h, &value, digest, length);
     return env->log->ops->produce(env->log, to.topic, lt_partition_of(r->key, to.partitions), r->key, &h, value, err);
 }
 
@@ -279,20 +315,18 @@ static int copy_to_blame(const struct lt_batch *b, const struct lt_batch_env *en
             continue;
         if (strcmp(destination_of(env, copy).topic, err->source) == 0)
             return (int)c;
-        if (fallback < 0)
+        if (fallback < 0 && !err->source[0])
             fallback = (int)c;
     }
     return fallback;
 }
 
-static int write_items(struct lt_batch *b, const struct lt_batch_env *env, size_t n, int *ret_copy, struct lt_err *err)
+static int write_items(struct lt_batch *b, const struct lt_batch_env *env, size_t n, struct lt_err *err)
 {
     for (size_t i = 0; i < n; i++) {
         const struct lt_batch_item *it = &b->items.v[i];
         for (size_t c = it->copy_first; c < it->copy_first + it->copy_len; c++) {
             int r = write_copy(env, it, &b->copies.v[c], it->partition->position.incarnation, err);
-            if (r == LT_LOG_TOO_LARGE && !b->copies.v[c].undeliverable)
-                *ret_copy = (int)c;
             if (r != LT_LOG_OK)
                 return r;
         }
@@ -326,12 +360,11 @@ int lt_batch_write(struct lt_batch *b, const struct lt_batch_env *env, const str
     int r = env->log->ops->begin(env->log, err);
     if (r != LT_LOG_OK)
         return r;
-    struct running *v = lt_calloc(n, sizeof(*v));
-    size_t rows = accumulate(b, n, NULL, v);
-    r = write_items(b, env, n, ret_copy, err);
+    struct running_rows all = accumulate(b, n, NULL);
+    r = write_items(b, env, n, err);
     if (r == LT_LOG_OK)
-        r = write_offsets(env, m, v, rows, err);
-    running_free(v, rows);
+        r = write_offsets(env, m, all.rows.v, all.rows.len, err);
+    running_free(&all);
     if (r == LT_LOG_OK)
         r = env->log->ops->commit(env->log, err);
     if (r == LT_LOG_TOO_LARGE && n == 1 && *ret_copy < 0)
@@ -339,19 +372,29 @@ int lt_batch_write(struct lt_batch *b, const struct lt_batch_env *env, const str
     return r;
 }
 
+void lt_batch_settle(struct lt_batch *b, struct lt_log *log, const struct lt_partition *p, int64_t after)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < b->items.len; i++)
+        if (b->items.v[i].partition == p && b->items.v[i].record->offset < after)
+            n = i + 1;
+    if (n)
+        lt_batch_apply(b, log, n, p);
+}
+
 void lt_batch_apply(struct lt_batch *b, struct lt_log *log, size_t n, const struct lt_partition *only)
 {
-    struct running *v = lt_calloc(n, sizeof(*v));
-    size_t rows = accumulate(b, n, only, v);
-    for (size_t i = 0; i < rows; i++) {
-        struct lt_partition *p = v[i].partition;
+    struct running_rows all = accumulate(b, n, only);
+    for (size_t i = 0; i < all.rows.len; i++) {
+        const struct running *r = &all.rows.v[i];
+        struct lt_partition *p = r->partition;
         pthread_mutex_lock(&p->lock);
-        p->position = v[i].position;
-        p->offset = v[i].after;
-        memcpy(p->routed, v[i].routed, p->routed_len * sizeof(*p->routed));
+        p->position = r->position;
+        p->offset = r->after;
+        memcpy(p->routed, r->routed, p->routed_len * sizeof(*p->routed));
         pthread_mutex_unlock(&p->lock);
     }
-    running_free(v, rows);
+    running_free(&all);
 
     size_t kept = 0;
     for (size_t i = 0; i < b->items.len; i++) {
@@ -365,17 +408,16 @@ void lt_batch_apply(struct lt_batch *b, struct lt_log *log, size_t n, const stru
 
 struct lt_batch_range *lt_batch_ranges(const struct lt_batch *b, size_t n, size_t *ret_len)
 {
-    struct running *v = lt_calloc(n, sizeof(*v));
-    size_t rows = accumulate(b, n, NULL, v);
-    struct lt_batch_range *ranges = lt_calloc(LT_MAX(rows, 1), sizeof(*ranges));
-    for (size_t i = 0; i < rows; i++) {
-        struct lt_partition *p = v[i].partition;
-        ranges[i] =
-            (struct lt_batch_range){.partition = p, .epoch = p->epoch, .before = p->offset, .after = v[i].after};
+    struct running_rows all = accumulate(b, n, NULL);
+    struct lt_batch_range *ranges = lt_calloc(LT_MAX(all.rows.len, 1), sizeof(*ranges));
+    for (size_t i = 0; i < all.rows.len; i++) {
+        const struct running *r = &all.rows.v[i];
+        struct lt_partition *p = r->partition;
+        ranges[i] = (struct lt_batch_range){.partition = p, .epoch = p->epoch, .before = p->offset, .after = r->after};
         lt_position_format(&p->position, ranges[i].metadata_before);
-        lt_position_format(&v[i].position, ranges[i].metadata_after);
+        lt_position_format(&r->position, ranges[i].metadata_after);
     }
-    running_free(v, rows);
-    *ret_len = rows;
+    *ret_len = all.rows.len;
+    running_free(&all);
     return ranges;
 }

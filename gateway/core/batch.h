@@ -75,6 +75,8 @@ int lt_batch_write(struct lt_batch *b, const struct lt_batch_env *env, const str
  */
 void lt_batch_apply(struct lt_batch *b, struct lt_log *log, size_t n, const struct lt_partition *only);
 
+/* Rule 15, our end: everything of p below `after` is final, whatever else has left the batch since it was written. */
+void lt_batch_settle(struct lt_batch *b, struct lt_log *log, const struct lt_partition *p, int64_t after);
 /* What the group's offset of each partition of the first n items is before and after them, to look after an unknown
  * commit (rule 15). */
 struct lt_batch_range {

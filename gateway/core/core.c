@@ -1,6 +1,7 @@
 #include "gateway/core/core.h"
 
 #include "gateway/base/clock.h"
+#include "gateway/base/log.h"
 #include "gateway/core/worker.h"
 #include "gateway/kafka/reader.h"
 
@@ -11,7 +12,6 @@
 
 /* Where receipts of a partition that another instance owns are answered, as lt.position says. */
 struct owner {
-    int64_t seen_ms;
     char address[128];
 };
 
@@ -22,6 +22,7 @@ struct lt_core {
     pthread_mutex_t owners_lock;
     struct lt_reader *reader;
     struct owner *owners;
+    int64_t looked_ms;
     size_t owners_len;
 };
 
@@ -49,7 +50,7 @@ int lt_core_start(const struct lt_core_settings *s, struct lt_core **ret, struct
 void lt_core_stop(struct lt_core *c)
 {
     for (size_t i = 0; c && i < c->workers_len; i++)
-        atomic_store(&c->workers[i].stopping, true);
+        lt_worker_ask_stop(&c->workers[i]);
     for (size_t i = 0; c && i < c->workers_len; i++)
         lt_worker_stop(&c->workers[i]);
 }
@@ -241,10 +242,13 @@ static void find_owner(struct lt_core *c, int32_t partition, char out[128])
     }
     const struct lt_config *g = c->settings.config;
     struct owner *o = &c->owners[partition];
-    if ((!o->seen_ms || now - o->seen_ms > OWNER_FRESH_MS) &&
-        (c->reader || lt_reader_new(g->kafka.props, g->kafka.props_len, &c->reader, NULL) == LT_OK) &&
-        lt_reader_scan(c->reader, LT_TOPIC_POSITION, take_owner, c, NULL) == LT_OK)
-        o->seen_ms = now;
+    /* A look that failed counts too: nobody waits for Kafka again and again. */
+    if (!c->looked_ms || now - c->looked_ms > OWNER_FRESH_MS) {
+        bool open = c->reader || lt_reader_new(g->kafka.props, g->kafka.props_len, &c->reader, NULL) == LT_OK;
+        if (open && lt_reader_scan(c->reader, LT_TOPIC_POSITION, take_owner, c, NULL) != LT_OK)
+            lt_debug("core", "owner-unknown", "lt.position cannot be read now");
+        c->looked_ms = lt_mono_ms();
+    }
     snprintf(out, 128, "%s", o->address);
     pthread_mutex_unlock(&c->owners_lock);
 }

@@ -129,7 +129,7 @@ int lt_index_reserve(struct lt_index *ix, size_t n, struct lt_err *err)
     while ((live + n) > size / 8 * 5)
         size *= 2;
     size_t bytes;
-    if (!lt_mul_size(size + ix->size, sizeof(struct slot), &bytes) || bytes > ix->bytes_max)
+    if (!lt_mul_size(size == ix->size ? size : size + ix->size, sizeof(struct slot), &bytes) || bytes > ix->bytes_max)
         return lt_err_set(
             err, LT_E_LIMIT, "index-full",
             "the index of this partition needs %zu MiB to hold %zu entries, core.index_memory allows %zu MiB; "

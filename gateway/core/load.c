@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define COMMITTED_TIMEOUT_MS 10000
+#define COMMITTED_TIMEOUT_MS 2000
 #define LOG_SHORT_MS 60000
 
 /* Where a load stands. Every blocking step may serve rebalance callbacks: `lost` says whether the assignment is still
@@ -172,7 +172,7 @@ static bool choose_start(struct loading *l)
             return false;
         }
     }
-    l->head_proved = l->from == 0 || l->from > l->low;
+    l->head_proved = l->from > l->low || l->low == 0;
     if (l->committed > 0)
         l->from = LT_MIN(l->from, l->committed - 1); /* the anchor is always read */
     l->from = LT_MIN(LT_MAX(l->from, l->low), l->committed);
@@ -182,6 +182,8 @@ static bool choose_start(struct loading *l)
 static int load_record(void *ctx, const struct lt_log_record *r)
 {
     struct loading *l = ctx;
+    if (atomic_load(l->load->stopping))
+        return 1;
     if (r->offset != l->expected) {
         l->hole = true;
         l->hole_at = l->expected;
@@ -222,7 +224,7 @@ static bool build_index(struct loading *l)
         return true;
     struct lt_err err = LT_ERR_INIT;
     int r = l->load->log->ops->scan(l->load->log, NULL, l->p->number, l->from, l->committed, load_record, l, &err);
-    if (lost(l))
+    if (lost(l) || atomic_load(l->load->stopping))
         return false;
     if (l->failed) {
         lt_partition_stop(l->p, l->err.code == LT_E_LIMIT ? LT_STOP_INDEX_FULL : LT_STOP_INDEX_DIFFERS, NULL, "%s",
@@ -308,7 +310,7 @@ static bool prove_head(struct loading *l)
     if (l->committed == 0)
         return true;
     if (l->committed - 1 >= l->low) {
-        if (!l->fresh_window && l->last_anchor != l->position.anchor) {
+        if (l->last_anchor != l->position.anchor) {
             lt_partition_stop(l->p, LT_STOP_INTAKE_CHANGED, NULL,
                               "the record at offset %" PRId64
                               " is not the one the position was written for: " LT_TOPIC_INTAKE
@@ -415,7 +417,8 @@ static void run(struct loading *l)
         l->position.window = l->window;
         l->position.clock_ms = LT_MAX(l->position.clock_ms, l->clock_ms);
         l->position.sum = lt_index_sum(l->index);
-        l->position.anchor = l->last_anchor;
+        if (l->committed - 1 >= l->from)
+            l->position.anchor = l->last_anchor;
     }
     struct lt_err err = LT_ERR_INIT;
     int r = l->load->log->ops->start(l->load->log, p->number, l->committed, &err); /* rule 9 */
@@ -425,6 +428,7 @@ static void run(struct loading *l)
     }
     pthread_mutex_lock(&p->lock);
     p->started = true;
+    p->paused = false;
     p->index = lt_steal(&l->index);
     p->position = l->position;
     p->offset = p->next = l->committed;
@@ -442,10 +446,11 @@ void lt_partition_load(struct lt_partition *p, const struct lt_load *load)
 {
     struct loading l = {.p = p, .load = load, .epoch = p->epoch};
     int64_t begun = lt_mono_ms();
-    if (read_position(&l) && check_incarnation(&l) && check_ends(&l) && choose_start(&l) && build_index(&l)) {
+    if (read_position(&l) && check_incarnation(&l) && check_ends(&l) && read_routed(&l) && choose_start(&l) &&
+        build_index(&l)) {
         p->loaded_records = (uint64_t)(l.committed - l.from);
         p->load_ms = (uint64_t)(lt_mono_ms() - begun);
-        if (prove_head(&l) && prove_sum(&l) && read_routed(&l) && !lost(&l))
+        if (prove_head(&l) && prove_sum(&l) && !lost(&l))
             run(&l);
     }
     lt_index_free(l.index);
@@ -463,12 +468,19 @@ void lt_partition_verify(struct lt_partition *p, const struct lt_load *load)
     int r = load->log->ops->scan(load->log, NULL, p->number, p->offset - 1, p->offset, take_one, &last, &err);
     if (p->epoch != epoch)
         return;
-    if (r == LT_LOG_ABSENT) { /* expired while the broker was away: the head has moved past it */
+    int64_t low = 0, high = 0;
+    /* Expired while the broker was away: the head has moved past it. Above the end it would be absent too: then records
+     * were lost. */
+    if (r == LT_LOG_ABSENT && load->log->ops->watermarks(load->log, NULL, p->number, &low, &high, &err) == LT_LOG_OK &&
+        low >= p->offset && high >= p->offset) {
         p->disturbances = now;
         return;
     }
-    if (r != LT_LOG_OK || !last.found)
-        return; /* no batch until it was read: the worker asks again */
+    if (r != LT_LOG_OK || !last.found) {
+        lt_partition_stop(p, LT_STOP_WAITING, NULL,
+                          "after a broker was lost, the last judged record cannot be read: %s", err.text);
+        return;
+    }
     if (last.anchor != p->position.anchor) {
         lt_partition_stop(p, LT_STOP_INTAKE_CHANGED, NULL,
                           "after a broker was lost, the record at offset %" PRId64

@@ -51,6 +51,7 @@ void lt_partition_reset(struct lt_partition *p, enum lt_partition_state state)
     p->short_since_ms = 0;
     p->unstable_since_ms = 0;
     p->foreign_transaction = false;
+    p->hole = false;
     pthread_mutex_unlock(&p->lock);
 }
 

@@ -11,6 +11,7 @@
 #include "gateway/core/position.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum lt_partition_state {
     LT_PARTITION_ABSENT,  /* not assigned to this worker */
@@ -38,10 +39,12 @@ const char *lt_stop_name(enum lt_stop s); /* NOT-INITIALISED … */
 struct lt_partition {
     int32_t number;
     enum lt_partition_state state;
-    uint64_t epoch;              /* raised at every assignment and revocation (rule 1) */
-    bool started;                /* the log fetches it */
-    int64_t next;                /* offset of the next record expected from the log */
-    int64_t offset;              /* committed */
+    uint64_t epoch; /* raised at every assignment and revocation (rule 1) */
+    bool hole;      /* a record is missing at `next`: what came before it is judged, then the partition stops */
+    bool started;   /* the log fetches it */
+    bool paused;    /* but not now: a batch is being retried (rule 14) */
+    int64_t next;   /* offset of the next record expected from the log */
+    int64_t offset; /* committed */
     struct lt_position position; /* as committed */
     int64_t clock_ms;            /* running: of the last judged record */
     struct lt_index *index;
@@ -68,6 +71,7 @@ void lt_partition_stop(struct lt_partition *p, enum lt_stop stop, const char *co
 
 struct lt_load {
     struct lt_log *log;
+    const atomic_bool *stopping;    /* the process ends: a load is given up */
     const struct lt_window *window; /* configured */
     int32_t intake_partitions;      /* of the topic now */
     uint64_t *incarnation;          /* first one seen by this process; 0 none yet */

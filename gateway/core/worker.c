@@ -50,7 +50,7 @@ static bool ended(const struct lt_worker *w)
 static void pause_ms(struct lt_worker *w, int64_t ms)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += ms / 1000;
     until.tv_nsec += ms % 1000 * 1000000;
     if (until.tv_nsec >= 1000000000) {
@@ -125,6 +125,7 @@ static bool open_log(struct lt_worker *w)
         .instance_id = w->instance_id,
         .callbacks = {.ctx = w, .on_assign = on_assign, .on_revoke = on_revoke},
         .transaction_timeout_ms = TRANSACTION_TIMEOUT_MS,
+        .record_max = (size_t)c->topics.record_max,
         .queue_bytes = (size_t)c->core.commit_bytes * 4,
     };
     struct lt_err err = LT_ERR_INIT;
@@ -149,9 +150,9 @@ static bool open_log(struct lt_worker *w)
         return false;
     }
     if (n != w->partitions_len) {
+        pthread_mutex_lock(&w->lock);
         for (int32_t i = 0; i < w->partitions_len; i++)
             lt_partition_deinit(&w->partitions[i]);
-        pthread_mutex_lock(&w->lock);
         w->partitions = lt_realloc(w->partitions, (size_t)n * sizeof(*w->partitions));
         w->partitions_len = n;
         for (int32_t i = 0; i < n; i++)
@@ -201,6 +202,13 @@ static bool know_outputs(struct lt_worker *w)
 
 /* ---- partitions ---- */
 
+static void foreign_set(struct lt_partition *p, bool on)
+{
+    pthread_mutex_lock(&p->lock);
+    p->foreign_transaction = on;
+    pthread_mutex_unlock(&p->lock);
+}
+
 /* Rule 10: a transaction of somebody else on intake holds the read_committed reader back without a word. */
 static void look_for_foreign(struct lt_worker *w)
 {
@@ -210,16 +218,19 @@ static void look_for_foreign(struct lt_worker *w)
     w->looked_for_foreign_ms = now;
     for (int32_t i = 0; i < w->partitions_len; i++) {
         struct lt_partition *p = &w->partitions[i];
-        if (p->state != LT_PARTITION_RUNNING || w->log->ops->stable_end(w->log, i, &stable, NULL) != LT_LOG_OK ||
-            w->log->ops->watermarks(w->log, NULL, i, &low, &high, NULL) != LT_LOG_OK)
+        if (p->state != LT_PARTITION_RUNNING)
             continue;
+        /* The high watermark first: what arrives in between must not look like a transaction. */
+        if (ended(w) || w->log->ops->watermarks(w->log, NULL, i, &low, &high, NULL) != LT_LOG_OK ||
+            w->log->ops->stable_end(w->log, i, &stable, NULL) != LT_LOG_OK)
+            return; /* the log is away */
         if (stable >= high) {
             p->unstable_since_ms = 0;
-            p->foreign_transaction = false;
+            foreign_set(p, false);
         } else if (!p->unstable_since_ms) {
             p->unstable_since_ms = now;
         } else if (now - p->unstable_since_ms >= FOREIGN_ALARM_MS && !p->foreign_transaction) {
-            p->foreign_transaction = true;
+            foreign_set(p, true);
             lt_error("core", "foreign-transaction",
                      "partition %d of " LT_TOPIC_INTAKE
                      ": a transaction of another producer has been open for 30 s and holds %" PRId64
@@ -229,55 +240,76 @@ static void look_for_foreign(struct lt_worker *w)
     }
 }
 
+/* At most one load a turn, in turn, so that a partition in trouble does not keep the others from their batches. */
+static void load_next(struct lt_worker *w, const struct lt_load *load)
+{
+    for (int32_t i = 0; i < w->partitions_len; i++) {
+        struct lt_partition *p = &w->partitions[w->next_load++ % w->partitions_len];
+        if (p->state == LT_PARTITION_LOADING || (p->state == LT_PARTITION_STOPPED && lt_mono_ms() >= p->retry_at_ms)) {
+            lt_partition_load(p, load);
+            return;
+        }
+    }
+}
+
+/* Rule 10: batches only from partitions whose last judged record is still there. */
+static void verify_anchors(struct lt_worker *w, const struct lt_load *load)
+{
+    for (int32_t i = 0; i < w->partitions_len && !ended(w); i++)
+        if (w->partitions[i].state == LT_PARTITION_RUNNING)
+            lt_partition_verify(&w->partitions[i], load);
+}
+
+static struct lt_load load_of(struct lt_worker *w)
+{
+    return (struct lt_load){
+        .log = w->log,
+        .stopping = &w->stopping,
+        .window = &w->window,
+        .intake_partitions = w->partitions_len,
+        .incarnation = &w->incarnation,
+        .index_bytes_max = (size_t)w->settings->config->core.index_memory / (size_t)w->partitions_len,
+        .outputs = w->outputs,
+        .outputs_len = lt_routes_outputs(w->settings->routes),
+    };
+}
+
 static void serve_partitions(struct lt_worker *w)
 {
     if (!w->outputs_known && !know_outputs(w))
         return;
-    const struct lt_config *c = w->settings->config;
-    struct lt_load load = {
-        .log = w->log,
-        .window = &w->window,
-        .intake_partitions = w->partitions_len,
-        .incarnation = &w->incarnation,
-        .index_bytes_max = (size_t)c->core.index_memory / (size_t)w->partitions_len,
-        .outputs = w->outputs,
-        .outputs_len = lt_routes_outputs(w->settings->routes),
-    };
+    struct lt_load load = load_of(w);
+    verify_anchors(w, &load);
     for (int32_t i = 0; i < w->partitions_len && !ended(w); i++) {
         struct lt_partition *p = &w->partitions[i];
-        if (p->state == LT_PARTITION_RUNNING)
-            lt_partition_verify(p, &load);
         if (p->state != LT_PARTITION_RUNNING && p->started) {
             struct lt_err err = LT_ERR_INIT;
             p->started = false;
             if (w->log->ops->stop(w->log, i, &err) != LT_LOG_OK)
                 lt_warn("core", "unassign", "partition %d: %s", (int)i, err.text);
         }
-        if (p->state == LT_PARTITION_LOADING || (p->state == LT_PARTITION_STOPPED && lt_mono_ms() >= p->retry_at_ms))
-            lt_partition_load(p, &load);
     }
+    load_next(w, &load);
     look_for_foreign(w);
 }
 
 /* ---- polling ---- */
 
-/* Rule 9: below expected is dropped, above is a hole. */
-static void take_record(struct lt_worker *w, struct lt_log_record *r)
+/* Rule 9: below expected is dropped, above is a hole. false: a hole was met, judge what came before it. */
+static bool take_record(struct lt_worker *w, struct lt_log_record *r)
 {
     struct lt_partition *p =
         r->partition >= 0 && r->partition < w->partitions_len ? &w->partitions[r->partition] : NULL;
-    if (p && p->state == LT_PARTITION_RUNNING && r->offset > p->next)
-        lt_partition_stop(p, LT_STOP_HOLE, NULL,
-                          LT_TOPIC_INTAKE " has no record at offset %" PRId64
-                                          " although later ones exist: something other than the gateway "
-                                          "wrote to it or records were deleted",
-                          p->next);
-    if (!p || p->state != LT_PARTITION_RUNNING || r->offset != p->next) {
+    bool running = p && p->state == LT_PARTITION_RUNNING;
+    if (running && r->offset > p->next)
+        p->hole = true;
+    if (!running || p->hole || r->offset != p->next) {
         w->log->ops->record_free(w->log, r);
-        return;
+        return !(running && p->hole);
     }
     p->next++;
     lt_batch_add_take(&w->batch, r, p);
+    return true;
 }
 
 /* false: nothing more now. */
@@ -288,8 +320,10 @@ static bool poll_once(struct lt_worker *w, int timeout_ms, struct lt_log_record 
     int r = w->log->ops->poll(w->log, timeout_ms, ret, &err);
     switch (r) {
     case LT_LOG_OK:
+        w->polls_fail = false;
         return true;
     case LT_LOG_NONE:
+        w->polls_fail = false;
         return false;
     case LT_LOG_PARTITION: {
         int32_t n = (*ret)->partition;
@@ -305,8 +339,12 @@ static bool poll_once(struct lt_worker *w, int timeout_ms, struct lt_log_record 
         twin(w);
         return false;
     default:
-        w->broken = r < 0;
+        if (r < 0)
+            w->broken = true;
+        w->polls_fail = true;
         trouble_set(w, "polling", &err);
+        if (r == LT_LOG_PERMANENT)
+            pause_ms(w, 10 * backoff_min(w));
         return false;
     }
 }
@@ -316,7 +354,10 @@ static void collect(struct lt_worker *w)
 {
     const struct lt_config *c = w->settings->config;
     for (size_t i = 0; i < w->carry.len; i++)
-        take_record(w, w->carry.v[i]);
+        if (w->partitions[w->carry.v[i].record->partition].epoch == w->carry.v[i].epoch) /* of this assignment still */
+            (void)take_record(w, w->carry.v[i].record);
+        else
+            w->log->ops->record_free(w->log, w->carry.v[i].record);
     w->carry.len = 0;
     int64_t until_ms = w->batch.items.len ? lt_mono_ms() + c->core.commit_linger_ms : 0;
     while (!ended(w) && w->batch.items.len < (size_t)c->core.commit_records &&
@@ -328,18 +369,30 @@ static void collect(struct lt_worker *w)
                 return;
             continue;
         }
-        take_record(w, r);
+        if (!take_record(w, r))
+            return;
         if (w->batch.items.len == 1 && !until_ms)
             until_ms = lt_mono_ms() + c->core.commit_linger_ms;
     }
+}
+
+/* Rule 14: while a batch cannot be committed no more records are fetched than one for each poll that is under way. */
+static void pause_fetching(struct lt_worker *w, bool paused)
+{
+    struct lt_err err = LT_ERR_INIT;
+    for (int32_t i = 0; i < w->partitions_len; i++)
+        if (w->partitions[i].started && w->partitions[i].paused != paused &&
+            w->log->ops->pause(w->log, i, paused, &err) == LT_LOG_OK)
+            w->partitions[i].paused = paused;
 }
 
 /* Rule 14: callbacks run, a record that comes is kept for the next batch; then only what is still ours stays. */
 static void serve_polls(struct lt_worker *w)
 {
     struct lt_log_record *r;
+    pause_fetching(w, true);
     if (poll_once(w, 0, &r))
-        *lt_vec_push(&w->carry) = r;
+        *lt_vec_push(&w->carry) = (struct lt_carried){r, w->partitions[r->partition].epoch};
     lt_batch_prune(&w->batch, w->log);
 }
 
@@ -368,34 +421,42 @@ static bool renew(struct lt_worker *w)
     return false;
 }
 
+/* What one transaction covers: what the group's offsets were before it and are after it, and under which membership. */
+struct written {
+    struct lt_log_membership *membership;
+    struct lt_batch_range *ranges;
+    size_t ranges_len;
+};
+
 /* Rule 15: the outcome of a commit is unknown. Look, then decide: our end, done; our start, again; anything else, drop
  * the state. */
-static void resolve(struct lt_worker *w, const struct lt_log_membership *m, struct lt_batch_range *ranges,
-                    size_t n_ranges, size_t n)
+static void resolve(struct lt_worker *w, const struct written *t)
 {
-    bool same_member = w->log->ops->membership_same(w->log, m);
-    for (size_t i = 0; i < n_ranges; i++) {
-        struct lt_partition *p = ranges[i].partition;
-        if (p->epoch != ranges[i].epoch || p->state != LT_PARTITION_RUNNING)
+    bool same_member = w->log->ops->membership_same(w->log, t->membership);
+    for (size_t i = 0; i < t->ranges_len; i++) {
+        struct lt_partition *p = t->ranges[i].partition;
+        if (p->epoch != t->ranges[i].epoch || p->state != LT_PARTITION_RUNNING)
             continue;
         struct lt_log_offset at;
         struct lt_err err = LT_ERR_INIT;
         int r = LT_LOG_RETRY;
         int64_t backoff = backoff_min(w);
-        while (same_member && !ended(w) && p->epoch == ranges[i].epoch &&
+        while (same_member && !ended(w) && p->epoch == t->ranges[i].epoch &&
                (r = w->log->ops->committed(w->log, p->number, TRANSACTION_TIMEOUT_MS, &at, &err)) != LT_LOG_OK) {
             trouble_set(w, "looking whether the transaction was committed", &err);
-            w->broken = r < 0;
+            if (r < 0)
+                w->broken = true;
             pause_ms(w, backoff);
             backoff = LT_MIN(backoff * 2, BACKOFF_MS_MAX);
             serve_polls(w);
         }
-        if (p->epoch != ranges[i].epoch)
+        if (p->epoch != t->ranges[i].epoch)
             continue;
-        if (r == LT_LOG_OK && at.offset == ranges[i].after && strcmp(at.metadata, ranges[i].metadata_after) == 0) {
-            lt_batch_apply(&w->batch, w->log, LT_MIN(n, w->batch.items.len), p);
-        } else if (r == LT_LOG_OK && at.offset == ranges[i].before &&
-                   strcmp(at.metadata, ranges[i].metadata_before) == 0) {
+        if (r == LT_LOG_OK && at.offset == t->ranges[i].after &&
+            strcmp(at.metadata, t->ranges[i].metadata_after) == 0) {
+            lt_batch_settle(&w->batch, w->log, p, t->ranges[i].after);
+        } else if (r == LT_LOG_OK && at.offset == t->ranges[i].before &&
+                   strcmp(at.metadata, t->ranges[i].metadata_before) == 0) {
             continue; /* the same batch again */
         } else {
             lt_warn("core", "position-moved",
@@ -424,61 +485,84 @@ struct commit_attempt {
     bool alarmed;
 };
 
-static void back_off(struct lt_worker *w, struct commit_attempt *a, const struct lt_err *err)
+/* Rule 15: a new producer, then look. */
+static void look(struct lt_worker *w, const struct written *t, const struct lt_err *err)
 {
-    struct lt_err abort_err = LT_ERR_INIT;
+    lt_warn("core", "unknown-commit", "worker %d: %s; looking before deciding", w->number, err->text);
+    if (!renew(w))
+        return;
+    serve_polls(w);
+    resolve(w, t);
+}
+
+/* An abort may fail because the commit had succeeded after all: then nothing is written again before the positions were
+ * read. */
+static void abort_or_look(struct lt_worker *w, const struct written *t)
+{
+    struct lt_err err = LT_ERR_INIT;
+    int r = w->log->ops->abort(w->log, &err);
+    if (r < 0)
+        w->broken = true;
+    else if (r == LT_LOG_TWIN)
+        twin(w);
+    else if (r == LT_LOG_FENCED && fenced_too_often(w))
+        twin(w);
+    else if (r != LT_LOG_OK)
+        look(w, t, &err);
+}
+
+static void back_off(struct lt_worker *w, struct commit_attempt *a, const struct written *t, const struct lt_err *err)
+{
     w->aborted++;
     trouble_set(w, "RETRYING a transaction", err);
     if (!a->alarmed && lt_mono_ms() - a->since_ms >= RETRYING_ALARM_MS) {
         a->alarmed = true;
         lt_error("core", "retrying", "worker %d has not been able to commit for a minute: %s", w->number, err->text);
     }
-    int r = w->log->ops->abort(w->log, &abort_err);
-    w->broken = r < 0;
-    if (r == LT_LOG_FENCED || r == LT_LOG_UNKNOWN)
-        renew(w);
+    abort_or_look(w, t);
     pause_ms(w, a->backoff_ms);
     a->backoff_ms = LT_MIN(a->backoff_ms * 2, BACKOFF_MS_MAX);
     serve_polls(w);
 }
 
-/* Rule 14: only these errors are a record's fault; halve to it, then only the copy that does not fit is written
- * elsewhere. */
-static void too_large(struct lt_worker *w, struct commit_attempt *a, int copy, const struct lt_err *err)
+/* Rule 14: only these errors are a record's fault; halve to it, then only the copy that does not fit goes elsewhere. */
+static void too_large(struct lt_worker *w, struct commit_attempt *a, const struct written *t, int copy,
+                      const struct lt_err *err)
 {
-    struct lt_err abort_err = LT_ERR_INIT;
+    if (a->n == 1 && copy < 0) {
+        back_off(w, a, t, err);
+        return;
+    }
     if (a->n > 1) {
-        (void)w->log->ops->abort(w->log, &abort_err); /* begin tells what became of it */
         a->n /= 2;
-        return;
+    } else {
+        const struct lt_log_record *r = w->batch.items.v[0].record;
+        w->batch.copies.v[copy].undeliverable = true;
+        lt_warn("core", "undeliverable",
+                "record %d/%" PRId64 " does not fit %s: that copy goes to " LT_TOPIC_DEADLETTER, (int)r->partition,
+                r->offset, err->source[0] ? err->source : "an output");
     }
-    if (copy < 0) {
-        back_off(w, a, err);
-        return;
-    }
-    (void)w->log->ops->abort(w->log, &abort_err);
-    w->batch.copies.v[copy].undeliverable = true;
-    const struct lt_log_record *r = w->batch.items.v[0].record;
-    lt_warn("core", "undeliverable", "record %d/%" PRId64 " does not fit %s: that copy goes to " LT_TOPIC_DEADLETTER,
-            (int)r->partition, r->offset, err->source[0] ? err->source : "an output");
+    abort_or_look(w, t);
 }
 
 /* One transaction over the first a->n items. */
 static void attempt(struct lt_worker *w, struct commit_attempt *a)
 {
     struct lt_err err = LT_ERR_INIT;
-    struct lt_log_membership *m = NULL;
-    int r = w->log->ops->capture(w->log, &m, &err); /* rule 11 */
+    struct written t = {0};
+    int r = w->log->ops->capture(w->log, &t.membership, &err); /* rule 11 */
     if (r != LT_LOG_OK) {
-        w->broken = r < 0;
+        if (r < 0)
+            w->broken = true;
+        trouble_set(w, "waiting for the group's membership", &err);
         pause_ms(w, backoff_min(w));
         serve_polls(w);
         return;
     }
-    size_t n = LT_MIN(a->n, w->batch.items.len), n_ranges;
-    struct lt_batch_range *ranges = lt_batch_ranges(&w->batch, n, &n_ranges);
+    size_t n = LT_MIN(a->n, w->batch.items.len);
+    t.ranges = lt_batch_ranges(&w->batch, n, &t.ranges_len);
     int copy;
-    r = lt_batch_write(&w->batch, &w->env, m, n, &copy, &err);
+    r = lt_batch_write(&w->batch, &w->env, t.membership, n, &copy, &err);
     switch (r) {
     case LT_LOG_OK:
         lt_batch_apply(&w->batch, w->log, n, NULL);
@@ -490,7 +574,7 @@ static void attempt(struct lt_worker *w, struct commit_attempt *a)
         break;
     case LT_LOG_TOO_LARGE:
         a->n = n;
-        too_large(w, a, copy, &err);
+        too_large(w, a, &t, copy, &err);
         break;
     case LT_LOG_TWIN:
         twin(w);
@@ -502,21 +586,19 @@ static void attempt(struct lt_worker *w, struct commit_attempt *a)
         }
         __attribute__((fallthrough)); /* what became of the transaction is unknown */
     case LT_LOG_UNKNOWN:
-        lt_warn("core", "unknown-commit", "worker %d: %s; looking before deciding", w->number, err.text);
-        if (renew(w)) {
-            serve_polls(w);
-            resolve(w, m, ranges, n_ranges, n);
-        }
+        look(w, &t, &err);
         break;
     default:
-        back_off(w, a, &err);
+        back_off(w, a, &t, &err);
     }
-    free(ranges);
-    w->log->ops->membership_free(w->log, m);
+    free(t.ranges);
+    w->log->ops->membership_free(w->log, t.membership);
 }
 
 static void commit_batch(struct lt_worker *w)
 {
+    struct lt_load load = load_of(w);
+    verify_anchors(w, &load); /* a broker may have been lost while the batch was collected */
     lt_batch_prune(&w->batch, w->log);
     lt_batch_judge(&w->batch, &w->env);
     struct commit_attempt a = {.n = w->batch.items.len, .backoff_ms = backoff_min(w), .since_ms = lt_mono_ms()};
@@ -524,10 +606,28 @@ static void commit_batch(struct lt_worker *w)
         a.n = LT_MAX(LT_MIN(a.n, w->batch.items.len), 1);
         attempt(w, &a);
     }
+    if (!ended(w))
+        pause_fetching(w, false);
     lt_batch_reset(&w->batch, w->log);
 }
 
 /* ---- the loop ---- */
+
+/* What came before a hole has been judged; then its partition stops. */
+static void stop_holes(struct lt_worker *w)
+{
+    for (int32_t i = 0; i < w->partitions_len; i++) {
+        struct lt_partition *p = &w->partitions[i];
+        if (p->state == LT_PARTITION_RUNNING && p->hole)
+            lt_partition_stop(p, LT_STOP_HOLE, NULL,
+                              LT_TOPIC_INTAKE
+                              " has no record at offset %" PRId64
+                              " although later ones exist: something other than the gateway wrote to it or "
+                              "records were deleted",
+                              p->next);
+        p->hole = false;
+    }
+}
 
 void lt_worker_turn(struct lt_worker *w)
 {
@@ -541,8 +641,9 @@ void lt_worker_turn(struct lt_worker *w)
     collect(w);
     if (w->batch.items.len > 0)
         commit_batch(w);
-    else if (w->outputs_known)
+    else if (w->outputs_known && !w->polls_fail && !w->broken)
         trouble_clear(w);
+    stop_holes(w);
 }
 
 void lt_worker_close(struct lt_worker *w)
@@ -552,7 +653,7 @@ void lt_worker_close(struct lt_worker *w)
         return;
     lt_batch_reset(&w->batch, w->log);
     for (size_t i = 0; i < w->carry.len; i++)
-        w->log->ops->record_free(w->log, w->carry.v[i]);
+        w->log->ops->record_free(w->log, w->carry.v[i].record);
     w->carry.len = 0;
     w->log->ops->close(lt_steal(&w->log));
     for (int32_t i = 0; i < w->partitions_len; i++)
@@ -586,7 +687,11 @@ void lt_worker_init(struct lt_worker *w, const struct lt_core_settings *s, int n
         .record_max = (size_t)c->topics.record_max,
     };
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->wake, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC); /* a wall clock set back must not prolong a pause */
+    pthread_cond_init(&w->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
 }
 
 int lt_worker_start(struct lt_worker *w, struct lt_err *err)
@@ -597,12 +702,17 @@ int lt_worker_start(struct lt_worker *w, struct lt_err *err)
     return LT_OK;
 }
 
-void lt_worker_stop(struct lt_worker *w)
+void lt_worker_ask_stop(struct lt_worker *w)
 {
     atomic_store(&w->stopping, true);
     pthread_mutex_lock(&w->lock);
     pthread_cond_broadcast(&w->wake);
     pthread_mutex_unlock(&w->lock);
+}
+
+void lt_worker_stop(struct lt_worker *w)
+{
+    lt_worker_ask_stop(w);
     if (w->running)
         pthread_join(w->thread, NULL);
     w->running = false;

@@ -10,6 +10,12 @@
 
 #include <stdatomic.h>
 
+/* A record that came while polls were served inside a batch. */
+struct lt_carried {
+    struct lt_log_record *record;
+    uint64_t epoch;
+};
+
 struct lt_worker {
     const struct lt_core_settings *settings;
     int number;
@@ -25,7 +31,9 @@ struct lt_worker {
     bool outputs_known;
     struct lt_batch_env env;
     struct lt_batch batch;
-    LT_VEC(struct lt_log_record *) carry; /* records that came while polls were served inside a batch */
+    LT_VEC(struct lt_carried) carry;
+    int32_t next_load;
+    bool polls_fail; /* the last poll ended in an error */
     int64_t looked_for_foreign_ms;
     int64_t fenced_at_ms; /* rule 16: last time the producer was fenced while young; 0 never */
     bool running;
@@ -41,7 +49,8 @@ struct lt_worker {
 
 void lt_worker_init(struct lt_worker *w, const struct lt_core_settings *s, int number);
 int lt_worker_start(struct lt_worker *w, struct lt_err *err) LT_MUST_CHECK;
-void lt_worker_stop(struct lt_worker *w); /* rule 17; returns when the thread ended */
+void lt_worker_ask_stop(struct lt_worker *w); /* returns at once */
+void lt_worker_stop(struct lt_worker *w);     /* rule 17; returns when the thread ended */
 void lt_worker_deinit(struct lt_worker *w);
 /* One turn of the loop, for tests that own the thread: opens the log, serves partitions, commits at most one batch. */
 void lt_worker_turn(struct lt_worker *w);

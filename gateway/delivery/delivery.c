@@ -83,6 +83,7 @@ int lt_delivery_start(const struct lt_delivery_settings *s, struct lt_delivery_e
         .adapter = s->adapter,
         .kafka_props = s->config->kafka.props,
         .kafka_props_len = s->config->kafka.props_len,
+        .record_max = (size_t)s->config->topics.record_max,
         .instance = s->config->instance,
         .ctx = s->ctx,
         .open_log = s->open_log ? s->open_log : open_kafka,

@@ -67,6 +67,7 @@ static bool open_log(struct lt_engine *e)
         .instance_id = e->instance_id,
         .callbacks = {.ctx = e, .on_assign = lt_part_on_assign, .on_revoke = lt_part_on_revoke},
         .transaction_timeout_ms = TRANSACTION_TIMEOUT_MS,
+        .record_max = e->set.record_max,
         .queue_bytes = CLIENT_QUEUE_BYTES,
     };
     struct lt_err err = LT_ERR_INIT;
@@ -116,6 +117,7 @@ static bool poll_result(struct lt_engine *e, int r, struct lt_log_record *rec, c
 
 static void poll_records(struct lt_engine *e, int wait_ms)
 {
+    e->drain_since_ms = 0;
     for (int n = 0; n < POLL_BURST && !e->fatal; n++) {
         struct lt_log_record *rec = NULL;
         struct lt_err err = LT_ERR_INIT;
@@ -179,6 +181,7 @@ void lt_engine_close(struct lt_engine *e)
 {
     if (e->closed)
         return;
+    e->drain_since_ms = 0;
     if (e->log && !e->fatal)
         lt_engine_drain(e, NULL);
     e->refusing = true;

@@ -1,5 +1,7 @@
 #include "gateway/delivery/gate.h"
 
+#define TROUBLE_MAX_MS 30000
+
 void lt_gate_init(struct lt_gate *g, int64_t rate, unsigned failures_max, int64_t retry_min_ms, int64_t retry_max_ms,
                   uint64_t seed, int64_t now_ms)
 {
@@ -65,7 +67,10 @@ static bool pause_gate(struct lt_gate *g, enum lt_outcome reason, int64_t wait_m
         return false;
     }
     /* A pause is never shorter than half of its back-off: the jitter only spreads the instances. */
-    int64_t most = backoff_max(g, g->pauses), wait = most / 2 + (int64_t)(next_random(g) % (uint64_t)(most / 2 + 1));
+    int64_t most = backoff_max(g, g->pauses);
+    if (reason == LT_OUTCOME_RETRY) /* one probe costs little, and a target that is back should not wait for us */
+        most = LT_MIN(most, TROUBLE_MAX_MS);
+    int64_t wait = most / 2 + (int64_t)(next_random(g) % (uint64_t)(most / 2 + 1));
     if (g->state == LT_GATE_FLOWING)
         g->since_ms = now_ms;
     g->state = LT_GATE_PAUSED;

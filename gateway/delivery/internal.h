@@ -135,7 +135,8 @@ struct lt_engine {
     size_t counts[LT_ITEM_STATES];
     struct lt_out_call *waiting;
     size_t flying;
-    bool refusing; /* draining or closing: calls that did not start yet are not sent any more */
+    bool refusing;          /* draining or closing: calls that did not start yet are not sent any more */
+    int64_t drain_since_ms; /* lt_mono_ms of the first revocation in this poll, 0 none */
     bool closed, fatal;
     size_t bytes, records;
     bool over_memory;

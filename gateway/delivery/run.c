@@ -56,6 +56,8 @@ static void wake_delayed(struct lt_engine *e, int64_t now)
 static bool start(struct lt_engine *e, struct lt_item *i, int64_t now)
 {
     size_t limit = (size_t)LT_MAX(e->set.target->concurrency, 1) * e->traits.batch_max;
+    if (e->set.target->rate > 0) /* no more than the rate lets out in a second: intents grow old in 2 s */
+        limit = LT_MIN(limit, (size_t)e->set.target->rate);
     size_t out = e->counts[LT_ITEM_RUNNING] + e->counts[LT_ITEM_INTENT];
     if (i->part->state != LT_PART_RUNNING) {
         lt_item_set(e, i, LT_ITEM_QUEUED);
@@ -287,8 +289,12 @@ static bool continue_begun(struct lt_engine *e, const struct lt_part *p)
 
 void lt_engine_drain(struct lt_engine *e, struct lt_part *p)
 {
-    /* Real time on purpose: a poll or shutdown must end whatever the engine's clock says. */
-    int64_t now = lt_mono_ms(), begun_end = now + LT_MIN(DRAIN_BEGUN_MS, e->set.target->timeout_ms);
+    /* Real time on purpose: a poll or shutdown must end whatever the engine's clock says. Revocations of one poll share
+     * the patience. */
+    int64_t now = lt_mono_ms();
+    if (e->drain_since_ms == 0)
+        e->drain_since_ms = now;
+    int64_t begun_end = e->drain_since_ms + LT_MIN(DRAIN_BEGUN_MS, e->set.target->timeout_ms);
     bool refusing = e->refusing;
     e->refusing = false;
     while (lt_mono_ms() < begun_end && !e->fatal && !e->txn.in_doubt && continue_begun(e, p)) {

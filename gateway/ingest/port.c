@@ -67,13 +67,16 @@ int lt_intake_port_kafka(const struct lt_config *c, size_t queue_bytes, size_t w
     p->workers = workers;
     p->readers = lt_calloc(LT_MAX(workers, 1), sizeof(struct lt_reader *));
     /* librdkafka's own limit must not be below the topics'; what the configuration says comes later and wins. */
-    char record_max[24];
-    LT_AUTOFREE struct lt_config_prop *props = lt_calloc(c->kafka.props_len + 1, sizeof(*props));
+    char record_max[24], batch_size[24];
+    LT_AUTOFREE struct lt_config_prop *props = lt_calloc(c->kafka.props_len + 2, sizeof(*props));
     snprintf(record_max, sizeof(record_max), "%lld", (long long)LT_MAX(c->topics.record_max, 1000000));
+    /* The broker measures whole batches: one must fit intake, whose limit is the smallest. */
+    snprintf(batch_size, sizeof(batch_size), "%lld", (long long)LT_MIN(c->topics.record_max - 16384, 1000000));
     props[0] = (struct lt_config_prop){"message.max.bytes", record_max};
+    props[1] = (struct lt_config_prop){"batch.size", batch_size};
     for (size_t i = 0; i < c->kafka.props_len; i++)
-        props[i + 1] = c->kafka.props[i];
-    int rc = lt_producer_new(props, c->kafka.props_len + 1, id, queue_bytes, (int)c->ingest.ack_timeout_ms,
+        props[i + 2] = c->kafka.props[i];
+    int rc = lt_producer_new(props, c->kafka.props_len + 2, id, queue_bytes, (int)c->ingest.ack_timeout_ms,
                              &p->producer, err);
     if (rc != LT_OK) {
         free(p->readers);

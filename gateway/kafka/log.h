@@ -62,6 +62,7 @@ struct lt_log_settings {
     const char *instance_id; /* <group>.<instance>.<worker>: group.instance.id = transactional.id */
     struct lt_log_callbacks callbacks;
     int transaction_timeout_ms; /* 15 000 */
+    size_t record_max;          /* topics.record_max: what the topics take; 0 = the library's default */
     size_t queue_bytes;         /* librdkafka queues, counted in the byte budget */
 };
 

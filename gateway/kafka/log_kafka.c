@@ -129,6 +129,7 @@ int lt_log_kafka_new(const struct lt_log_settings *s, struct lt_log **ret, struc
     k->instance_id = lt_strdup(s->instance_id);
     k->transaction_timeout_ms = s->transaction_timeout_ms > 0 ? s->transaction_timeout_ms : 15000;
     k->queue_bytes = s->queue_bytes;
+    k->record_max = s->record_max;
     k->props = lt_calloc(s->props_len + 1, sizeof(*k->props));
     k->props_len = s->props_len;
     for (size_t i = 0; i < s->props_len; i++)

@@ -53,6 +53,7 @@ struct lt_log_kafka {
     char *group, *topic, *instance_id;
     int transaction_timeout_ms;
     size_t queue_bytes;
+    size_t record_max;
     struct lt_kafka_setting *props; /* copies, both strings owned */
     size_t props_len;
 

@@ -110,9 +110,15 @@ void lt_log_kafka_producer_free(struct lt_log_kafka *k)
 
 static int producer_new(struct lt_log_kafka *k, struct lt_err *err)
 {
-    char timeout[16], queue_kib[24];
+    char timeout[16], queue_kib[24], record_max[24], batch_size[24];
     snprintf(timeout, sizeof(timeout), "%d", k->transaction_timeout_ms);
     snprintf(queue_kib, sizeof(queue_kib), "%zu", LT_MAX(k->queue_bytes / 1024, (size_t)4096));
+    /* The library must not refuse what the topics take, and a batch must fit them too: the broker measures whole
+     * batches. */
+    size_t largest = k->record_max ? k->record_max : 1000000;
+    snprintf(record_max, sizeof(record_max), "%zu", LT_MAX(largest, (size_t)1000));
+    snprintf(batch_size, sizeof(batch_size), "%zu",
+             LT_MIN(largest - LT_MIN(largest / 2, (size_t)8192), (size_t)1000000));
     const struct lt_kafka_setting defaults[] = {{"linger.ms", "2"}};
     const struct lt_kafka_setting forced[] = {
         {"transactional.id", k->instance_id},
@@ -121,6 +127,8 @@ static int producer_new(struct lt_log_kafka *k, struct lt_err *err)
         {"message.timeout.ms", timeout},
         {"enable.idempotence", "true"},
         {"acks", "all"},
+        {"message.max.bytes", record_max},
+        {"batch.size", batch_size},
         {"delivery.report.only.error", "true"},
         {"queue.buffering.max.kbytes", queue_kib},
         {"queue.buffering.max.messages", "10000000"},  /* bytes bound it */

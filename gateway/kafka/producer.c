@@ -107,7 +107,7 @@ static int handle_new(struct lt_producer *p, rd_kafka_t **ret, struct lt_err *er
     char timeout[16], queue_kib[24];
     snprintf(timeout, sizeof(timeout), "%d", p->message_timeout_ms);
     snprintf(queue_kib, sizeof(queue_kib), "%zu", LT_MAX(p->queue_bytes / 1024, (size_t)1));
-    const struct lt_kafka_setting defaults[] = {{"linger.ms", "2"}};
+    const struct lt_kafka_setting defaults[] = {{"linger.ms", "5"}};
     const struct lt_kafka_setting forced[] = {
         {"client.id", p->client_id},
         {"enable.idempotence", "true"},

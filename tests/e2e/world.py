@@ -1,6 +1,9 @@
 """One installation for a test: derived configuration, mocks, gateway, and the questions a test asks of them."""
 
 import json
+import os
+import pathlib
+import shutil
 import subprocess
 import time
 
@@ -10,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from tools.lt.derive import derive_config
 from tools.lt.stack import ROOT, Failure, Https, Process, free_ports, get, wait_for
 
-BUILD = ROOT / "build/release"
+BUILD = pathlib.Path(os.environ.get("LT_BUILD") or ROOT / "build/release")
 LIENTHONG = BUILD / "lienthong"
 MOCK = BUILD / "lienthong-mock"
 
@@ -50,6 +53,41 @@ def empty_kafka(bootstrap):
     wait_for("Kafka to be empty", gone, 60, every=0.2)
 
 
+class Tail:
+    """The committed records of a topic from now on: (partition, offset, key, headers, value)."""
+
+    def __init__(self, bootstrap, topic):
+        self.consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"oracle-{time.time_ns()}", "isolation.level": "read_committed",
+                                  "enable.auto.commit": False, "auto.offset.reset": "error", "fetch.wait.max.ms": 10})
+        self.records, self.next = [], {}
+        self.topic = topic
+        for p in self.consumer.list_topics(topic, timeout=10).topics[topic].partitions:
+            self.next[p] = self.consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1]
+        self.consumer.assign([TopicPartition(topic, p, o) for p, o in self.next.items()])
+
+    def read(self):
+        """Everything since it was made, up to the topic's end at the moment of the call."""
+        ends = {p: self.consumer.get_watermark_offsets(TopicPartition(self.topic, p), timeout=10)[1] for p in self.next}
+        deadline = time.monotonic() + 30
+        while any(self.next[p] < end for p, end in ends.items()):
+            if time.monotonic() > deadline:
+                raise Failure(f"{self.topic} was not read to its end: at {self.next}, end {ends}")
+            m = self.consumer.poll(0.2)
+            if m is None:
+                positions = self.consumer.position([TopicPartition(self.topic, p) for p in self.next])
+                self.next.update({t.partition: t.offset for t in positions if t.offset >= 0})  # markers of transactions are no records
+                continue
+            if m.error():
+                raise Failure(f"{self.topic}: {m.error()}")
+            self.next[m.partition()] = m.offset() + 1
+            headers = {k: v.decode() if v else "" for k, v in m.headers() or []}
+            self.records.append((m.partition(), m.offset(), (m.key() or b"").decode(), headers, m.value()))
+        return self.records
+
+    def close(self):
+        self.consumer.close()
+
+
 class World:
     def __init__(self, folder, pki, bootstrap, citizens=None):
         self.folder, self.pki, self.bootstrap = folder, pki, bootstrap
@@ -73,6 +111,27 @@ class World:
 
     # -- starting and stopping
 
+    def gateway_with(self, *switches, name="gateway"):
+        """A process of this configuration with other switches, such as --roles; not started."""
+        return Process(name, self.folder, [LIENTHONG, "run", "--config", self.config, *switches])
+
+    def twin(self, instance, *switches):
+        """Another instance of this installation with its own name, ports and state, not started; it has url, admin and config."""
+        ingest, admin = free_ports(2)
+        folder = self.folder / f"config-{instance}"
+        shutil.copytree(self.config.parent, folder)
+        path = folder / "gateway.yaml"
+        text = path.read_text()
+        for old, new in {"instance: gateway-1": f"instance: {instance}", f"127.0.0.1:{self.ingest_port}": f"127.0.0.1:{ingest}",
+                         f"127.0.0.1:{self.admin_port}": f"127.0.0.1:{admin}",
+                         f"{self.folder / 'state'}": f"{self.folder / f'state-{instance}'}"}.items():
+            assert old in text, f"gateway.yaml does not hold {old!r}"
+            text = text.replace(old, new)
+        path.write_text(text)
+        process = Process(instance, self.folder, [LIENTHONG, "run", "--config", path, *switches])
+        process.url, process.admin, process.config = f"https://127.0.0.1:{ingest}", f"http://127.0.0.1:{admin}", path
+        return process
+
     def edit(self, file, old, new):
         """Change a file of the configuration; the text must be there."""
         path = self.config.parent / file
@@ -83,11 +142,14 @@ class World:
     def topics(self):
         run(LIENTHONG, "topics", "create", "--config", self.config, check=0)
 
+    def start_mock(self, name):
+        process, url = (self.portal, self.portal_url) if name == "portal" else (self.population, self.population_url)
+        process.start()
+        wait_for(f"the mock at {url}", lambda: process.must_live() and self.operator.request(f"{url}/oracle/counters")[0] == 200)
+
     def start_mocks(self):
-        self.portal.start()
-        self.population.start()
-        for url in (self.portal_url, self.population_url):
-            wait_for(f"the mock at {url}", lambda u=url: self.operator.request(f"{u}/oracle/counters")[0] == 200)
+        self.start_mock("portal")
+        self.start_mock("population")
 
     def start_gateway(self, ready=True):
         self.gateway.start()
@@ -159,8 +221,8 @@ class World:
 
     # -- looking into Kafka, independently of the gateway
 
-    def read(self, topic):
-        """Every committed record of a topic: (partition, offset, key, headers, value)."""
+    def read(self, topic, raw=False):
+        """Every committed record of a topic: (partition, offset, key, headers, value); raw: the key as bytes."""
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": f"oracle-{time.time_ns()}", "isolation.level": "read_committed",
                              "enable.auto.commit": False, "enable.partition.eof": True, "auto.offset.reset": "earliest"})
         try:
@@ -176,12 +238,17 @@ class World:
                     left.discard(m.partition())
                     continue
                 headers = {k: v.decode() if v else "" for k, v in m.headers() or []}
-                records.append((m.partition(), m.offset(), (m.key() or b"").decode(), headers, m.value()))
+                key = m.key() or b""
+                records.append((m.partition(), m.offset(), key if raw else key.decode(), headers, m.value()))
             if left:
                 raise Failure(f"{topic}: partitions {left} were not read to the end")
             return records
         finally:
             consumer.close()
+
+    def tail(self, topic):
+        """Follows a topic from its end as it is now."""
+        return Tail(self.bootstrap, topic)
 
     def count(self, topic):
         return len(self.read(topic))

@@ -73,6 +73,21 @@ static void failures_in_a_row_open_the_breaker_and_a_success_between_them_does_n
     assert_string_equal(lt_gate_reason(&g), "trouble");
 }
 
+static void a_target_that_is_back_is_noticed_within_half_a_minute(void **state)
+{
+    (void)state;
+    struct lt_gate g = gate(0);
+    int64_t now = 0;
+    lt_gate_outcome(&g, LT_OUTCOME_RETRY, -1, now);
+    lt_gate_outcome(&g, LT_OUTCOME_RETRY, -1, now);
+    for (int i = 0; i < 20; i++) {
+        lt_gate_outcome(&g, LT_OUTCOME_RETRY, -1, now);
+        assert_in_range(lt_gate_wait_ms(&g, now), 1, 30000);
+        now += lt_gate_wait_ms(&g, now);
+        assert_true(lt_gate_admits(&g, now, 0));
+    }
+}
+
 static void a_probe_that_made_no_call_proves_nothing(void **state)
 {
     (void)state;
@@ -121,6 +136,7 @@ int main(void)
         cmocka_unit_test(each_failed_probe_pauses_for_longer_up_to_the_maximum),
         cmocka_unit_test(the_target_names_the_time_of_a_throttle),
         cmocka_unit_test(failures_in_a_row_open_the_breaker_and_a_success_between_them_does_not),
+        cmocka_unit_test(a_target_that_is_back_is_noticed_within_half_a_minute),
         cmocka_unit_test(a_probe_that_made_no_call_proves_nothing),
         cmocka_unit_test(the_rate_is_a_bucket_of_one_second),
         cmocka_unit_test(jitter_is_full_and_bounded),

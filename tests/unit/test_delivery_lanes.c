@@ -287,7 +287,8 @@ static void the_rate_of_the_target_is_kept(void **state)
     }
     world_open(w);
     world_turns(w, 2000);
-    assert_in_range(w->calls, 50, 61); /* two seconds, and a bucket of one */
+    assert_in_range(w->calls, 50, 61);     /* two seconds, and a bucket of one */
+    world_expect_status(w, "\"retry\":0"); /* no intent grew old in the line */
     world_free(w);
 }
 

@@ -47,7 +47,7 @@ static void a_new_dossier_is_looked_up_after_the_login_and_created(void **state)
     (void)state;
     struct host *h = portal("");
     struct host_work *w = host_submit(h, LT_STEP_UPSERT, "A-1", UPSERT_DATA);
-    assert_string_equal(host_call(h)->url, "https://portal/api/auth");
+    assert_string_equal(host_call(h)->url, "https://portal/api/login");
     assert_string_equal(host_call(h)->body, "{\"username\":\"u\",\"password\":\"secret\"}");
     assert_non_null(strstr(host_call(h)->headers, "dstcode: D1\n"));
     assert_non_null(strstr(host_call(h)->headers, "Content-Type: application/json\n"));
@@ -185,7 +185,7 @@ static void an_ended_session_is_renewed_once_and_the_same_call_sent_again(void *
     struct host *h = logged_in("");
     struct host_work *w = host_submit(h, LT_STEP_PROGRESS, "A-1", PROGRESS_DATA);
     host_answer(h, 200, EXPIRED);
-    assert_string_equal(host_call(h)->url, "https://portal/api/auth");
+    assert_string_equal(host_call(h)->url, "https://portal/api/login");
     host_answer(h, 200, "{\"session\":\"s-2\",\"error_code\":\"0\"}");
     host_expect(h, "\"session\":\"s-2\"");
     host_expect(h, "CapNhatTienDoHoSoMC");
@@ -226,7 +226,7 @@ static void a_session_is_renewed_when_its_time_is_over(void **state)
     is(w, LT_OUTCOME_OK);
     host_tick(h, 1);
     (void)host_submit(h, LT_STEP_ENSURE, "A-2", PROGRESS_DATA);
-    assert_string_equal(host_call(h)->url, "https://portal/api/auth");
+    assert_string_equal(host_call(h)->url, "https://portal/api/login");
     host_free(h);
 }
 

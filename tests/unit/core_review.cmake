@@ -1,0 +1,1 @@
+lt_test(core_review DEPS core test_harness)
