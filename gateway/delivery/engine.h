@@ -29,7 +29,7 @@ struct lt_engine_settings {
     const struct lt_adapter_type *adapter;
     const struct lt_config_prop *kafka_props; /* lent */
     size_t kafka_props_len;
-    size_t record_max; /* topics.record_max; 0 = default */
+    size_t record_max;    /* topics.record_max; 0 = default */
     const char *instance; /* name of this gateway instance */
     void *ctx;
     int (*open_log)(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err);

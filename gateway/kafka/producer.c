@@ -391,7 +391,8 @@ void lt_producer_prepare(struct lt_producer *p, const char *topic)
     pthread_mutex_unlock(&p->lock);
 }
 
-/* Under the lock. The topic with its partition count known, or NULL. The first record of a topic waits for it a moment. */
+/* Under the lock. The topic with its partition count known, or NULL. The first record of a topic waits for it a moment.
+ */
 static struct topic *topic_known(struct lt_producer *p, const char *name)
 {
     struct topic *t;

@@ -43,7 +43,8 @@ void lt_producer_free(
  */
 int lt_producer_send(struct lt_producer *p, const char *topic, struct lt_span key, const struct lt_headers *headers,
                      struct lt_span value, lt_delivery_fn fn, void *ctx, struct lt_err *err) LT_MUST_CHECK;
-/* Ask for the topic's partitions ahead of its first record. Such a record never waits for them: LT_E_UNAVAILABLE until they are known. */
+/* Ask for the topic's partitions ahead of its first record. Such a record never waits for them: LT_E_UNAVAILABLE until
+ * they are known. */
 void lt_producer_prepare(struct lt_producer *p, const char *topic);
 bool lt_producer_ready(struct lt_producer *p); /* a broker answered lately */
 #endif
