@@ -49,3 +49,18 @@ const char *lt_mock_after(const char *path, const char *prefix)
     size_t n = strlen(prefix);
     return strncmp(path, prefix, n) == 0 ? path + n : NULL;
 }
+
+bool lt_mock_dispatch(const struct lt_mock_path *paths, size_t n, void *self, const struct lt_mock_call *c,
+                      struct lt_mock_reply *r)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *rest = lt_mock_after(c->path, paths[i].path);
+        bool below = paths[i].path[strlen(paths[i].path) - 1] == '/';
+        if (!rest || (!below && *rest))
+            continue;
+        if (!paths[i].method || lt_mock_method_is(c, paths[i].method, r))
+            paths[i].fn(self, c, rest, r);
+        return true;
+    }
+    return false;
+}

@@ -60,6 +60,17 @@ bool lt_mock_method_is(const struct lt_mock_call *c, const char *method, struct 
 /* Value of `name` in the query as a number, or fallback when it is absent; false: no number, r is a 400 already. */
 bool lt_mock_query_u64(const struct lt_mock_call *c, const char *name, uint64_t fallback, uint64_t *ret,
                        struct lt_mock_reply *r);
+/*
+ * Path of oracle or control. A path that ends in a slash takes everything below it, and `rest` is what follows.
+ * method NULL: fn looks for itself.
+ */
+struct lt_mock_path {
+    const char *path, *method;
+    void (*fn)(void *self, const struct lt_mock_call *c, const char *rest, struct lt_mock_reply *r);
+};
+/* Runs the first that fits, or refuses another method than its own. false: none fits, r is untouched. */
+bool lt_mock_dispatch(const struct lt_mock_path *paths, size_t n, void *self, const struct lt_mock_call *c,
+                      struct lt_mock_reply *r);
 /* What follows prefix in path, NULL when path does not start so. */
 const char *lt_mock_after(const char *path, const char *prefix);
 

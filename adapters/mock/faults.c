@@ -94,6 +94,14 @@ int lt_mock_faults_every(struct lt_mock_faults *f, struct lt_span text, struct l
     return faults_add(f, kind, n, 0, service, err);
 }
 
+int lt_mock_faults_every_of(struct lt_mock_faults *f, const struct lt_opt_strings *texts, struct lt_err *err)
+{
+    int r = LT_OK;
+    for (size_t i = 0; r == LT_OK && i < texts->len; i++)
+        r = lt_mock_faults_every(f, lt_span_str(texts->v[i]), err);
+    return r;
+}
+
 static bool rule_fits(const struct lt_mock_fault_rule *rule, const char *service)
 {
     return rule->service[0] ? strcmp(rule->service, service) == 0 : strcmp(service, "login") != 0;

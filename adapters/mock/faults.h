@@ -6,7 +6,7 @@
 #define LT_MOCK_FAULTS_H
 
 #include "adapters/mock/call.h"
-#include "gateway/base/err.h"
+#include "gateway/config/opt.h"
 
 enum lt_mock_fault {
     LT_FAULT_NONE,
@@ -44,6 +44,9 @@ void lt_mock_faults_deinit(struct lt_mock_faults *f);
 void lt_mock_faults_reset(struct lt_mock_faults *f); /* scheduled ones go, "every" rules count anew */
 /* "10 http500" or "10 http500:DongBoHoSoMC". */
 int lt_mock_faults_every(struct lt_mock_faults *f, struct lt_span text, struct lt_err *err) LT_MUST_CHECK;
+/* One rule a text, up to the first that is wrong. */
+int lt_mock_faults_every_of(struct lt_mock_faults *f, const struct lt_opt_strings *texts,
+                            struct lt_err *err) LT_MUST_CHECK;
 /* The fault of this call; scheduled ones come before the periodic ones, one fault a call. */
 enum lt_mock_fault lt_mock_faults_take(struct lt_mock_faults *f, const char *service);
 /* Answer instead of applying the call. True when the kind is of that sort and r is complete. */

@@ -80,7 +80,15 @@ static void fault(const struct lt_population_options *o, lt_xml_node n, struct l
 static void collection(lt_xml_node body, struct lt_span id, struct lt_arena *a, struct lt_population_answer *r)
 {
     lt_xml_node person = find(body, "CongDan", SEARCH_DEPTH);
-    if (!lt_xml_present(person)) {
+    bool known = lt_span_is(lt_xml_name(body), "CongdanCollection") ||
+                 lt_xml_present(find(body, "CongdanCollection", SEARCH_DEPTH));
+    if (!lt_xml_present(person) && !known && lt_span_trim(lt_xml_text(body, a)).len > 0) {
+        /* "Not there" is a verdict on a citizen and goes to the province: only an answer to the question may say it. */
+        says(r, LT_POPULATION_ERROR, LT_OUTCOME_RETRY, "other-answer",
+             "the population database answered with something else than a collection");
+        return;
+    }
+    if (!lt_xml_present(person) || lt_span_trim(lt_xml_text(person, a)).len == 0) {
         says(r, LT_POPULATION_NO_MATCH, LT_OUTCOME_OK, "no-match", "id, name and birth do not belong together");
         return;
     }

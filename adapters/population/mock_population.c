@@ -77,13 +77,12 @@ int lt_mock_population_new(const struct lt_mock_population_settings *s, struct l
                            struct lt_err *err)
 {
     struct lt_mock_population *p = lt_alloc(sizeof *p);
-    int r = LT_OK;
+    int r;
     lt_xml_init();
     p->settings = s;
     pthread_mutex_init(&p->lock, NULL);
     lt_mock_faults_init(&p->faults, FAULTS, s->hold_ms);
-    for (size_t i = 0; r == LT_OK && i < s->fault_every.len; i++)
-        r = lt_mock_faults_every(&p->faults, lt_span_str(s->fault_every.v[i]), err);
+    r = lt_mock_faults_every_of(&p->faults, &s->fault_every, err);
     if (r == LT_OK)
         r = lt_mock_citizens_load(s->citizens, &p->citizens, err);
     if (r < 0) {
@@ -108,8 +107,10 @@ void lt_mock_population_free(struct lt_mock_population *p)
 
 /* ---- oracle ---- */
 
-static void oracle_counters(const struct lt_mock_population *p, struct lt_mock_reply *reply)
+static void oracle_counters(void *self, const struct lt_mock_call *call LT_UNUSED, const char *rest LT_UNUSED,
+                            struct lt_mock_reply *reply)
 {
+    const struct lt_mock_population *p = self;
     struct lt_json_writer w;
     lt_json_writer_init(&w, &reply->body);
     lt_json_begin_object(&w);
@@ -128,8 +129,10 @@ static void oracle_counters(const struct lt_mock_population *p, struct lt_mock_r
     lt_json_end_object(&w);
 }
 
-static void oracle_citizen(const struct lt_mock_population *p, const char *rest, struct lt_mock_reply *reply)
+static void oracle_citizen(void *self, const struct lt_mock_call *call LT_UNUSED, const char *rest,
+                           struct lt_mock_reply *reply)
 {
+    const struct lt_mock_population *p = self;
     const char *end = strrchr(rest, '/');
     struct tally *t = NULL;
     if (!end || strcmp(end, "/calls") != 0) {
@@ -146,8 +149,10 @@ static void oracle_citizen(const struct lt_mock_population *p, const char *rest,
     lt_json_end_object(&w);
 }
 
-static void oracle_reset(struct lt_mock_population *p, struct lt_mock_reply *reply)
+static void oracle_reset(void *self, const struct lt_mock_call *call LT_UNUSED, const char *rest LT_UNUSED,
+                         struct lt_mock_reply *reply)
 {
+    struct lt_mock_population *p = self;
     tallies_clear(&p->officers);
     tallies_clear(&p->ids);
     lt_mock_faults_reset(&p->faults);
@@ -155,27 +160,30 @@ static void oracle_reset(struct lt_mock_population *p, struct lt_mock_reply *rep
     lt_buf_str(&reply->body, "{\"reset\":true}");
 }
 
+static void control_faults(void *self, const struct lt_mock_call *call, const char *rest LT_UNUSED,
+                           struct lt_mock_reply *reply)
+{
+    struct lt_mock_population *p = self;
+    lt_mock_faults_control(&p->faults, call, reply);
+}
+
+static const struct lt_mock_path oracle_paths[] = {
+    {"/control/faults", NULL, control_faults},
+    {"/oracle/reset", "POST", oracle_reset},
+    {"/oracle/counters", "GET", oracle_counters},
+    {"/oracle/citizens/", "GET", oracle_citizen},
+};
+
 static bool population_oracle(struct lt_mock_population *p, const struct lt_mock_call *call,
                               struct lt_mock_reply *reply)
 {
-    const char *rest, *path = call->path;
-    if (strcmp(path, "/control/faults") == 0) {
-        lt_mock_faults_control(&p->faults, call, reply);
-    } else if (strcmp(path, "/oracle/reset") == 0) {
-        if (lt_mock_method_is(call, "POST", reply))
-            oracle_reset(p, reply);
-    } else if (strcmp(path, "/oracle/counters") == 0) {
-        if (lt_mock_method_is(call, "GET", reply))
-            oracle_counters(p, reply);
-    } else if ((rest = lt_mock_after(path, "/oracle/citizens/")) != NULL) {
-        if (lt_mock_method_is(call, "GET", reply))
-            oracle_citizen(p, rest, reply);
-    } else if (lt_mock_after(path, "/oracle") || lt_mock_after(path, "/control") ||
-               (p->settings->path && strcmp(path, p->settings->path) != 0)) {
-        lt_mock_refuse(reply, 404, "nothing at %s", path);
-    } else {
+    const char *path = call->path;
+    if (lt_mock_dispatch(oracle_paths, LT_ARRAY_LEN(oracle_paths), p, call, reply))
+        return true;
+    if (!lt_mock_after(path, "/oracle") && !lt_mock_after(path, "/control") &&
+        (!p->settings->path || strcmp(path, p->settings->path) == 0))
         return false;
-    }
+    lt_mock_refuse(reply, 404, "nothing at %s", path);
     return true;
 }
 

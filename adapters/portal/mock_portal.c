@@ -55,14 +55,13 @@ const size_t lt_mock_portal_opts_len = LT_ARRAY_LEN(lt_mock_portal_opts);
 int lt_mock_portal_new(const struct lt_mock_portal_settings *s, struct lt_mock_portal **ret, struct lt_err *err)
 {
     struct lt_mock_portal *p = lt_alloc(sizeof *p);
-    int r = LT_OK;
+    int r;
     p->settings = s;
     pthread_mutex_init(&p->lock, NULL);
     p->sessions = lt_mock_sessions_new(s->session_seconds * 1000, s->session_calls);
     p->store = lt_mock_portal_store_new((size_t)s->memory);
     lt_mock_faults_init(&p->faults, FAULTS, s->hold_ms);
-    for (size_t i = 0; r == LT_OK && i < s->fault_every.len; i++)
-        r = lt_mock_faults_every(&p->faults, lt_span_str(s->fault_every.v[i]), err);
+    r = lt_mock_faults_every_of(&p->faults, &s->fault_every, err);
     if (r == LT_OK)
         r = lt_mock_portal_catalogue_new(s->catalogue, &p->catalogue, err);
     if (r == LT_OK && s->password_file) {

@@ -2,8 +2,10 @@
 
 #define PAGE_MAX 100000
 
-static void oracle_counters(const struct lt_mock_portal *p, struct lt_mock_reply *reply)
+static void oracle_counters(void *self, const struct lt_mock_call *call LT_UNUSED, const char *rest LT_UNUSED,
+                            struct lt_mock_reply *reply)
 {
+    const struct lt_mock_portal *p = self;
     const struct lt_mock_portal_counters *c = &p->counters;
     struct lt_json_writer w;
     lt_json_writer_init(&w, &reply->body);
@@ -24,8 +26,10 @@ static void oracle_counters(const struct lt_mock_portal *p, struct lt_mock_reply
     lt_json_end_object(&w);
 }
 
-static void oracle_page(const struct lt_mock_portal *p, const struct lt_mock_call *call, struct lt_mock_reply *reply)
+static void oracle_page(void *self, const struct lt_mock_call *call, const char *rest LT_UNUSED,
+                        struct lt_mock_reply *reply)
 {
+    const struct lt_mock_portal *p = self;
     uint64_t offset, limit, total = lt_mock_portal_store_len(p->store);
     if (!lt_mock_query_u64(call, "offset", 0, &offset, reply) || !lt_mock_query_u64(call, "limit", 1000, &limit, reply))
         return;
@@ -42,8 +46,10 @@ static void oracle_page(const struct lt_mock_portal *p, const struct lt_mock_cal
     lt_json_end_object(&w);
 }
 
-static void oracle_dossier(const struct lt_mock_portal *p, const char *code, struct lt_mock_reply *reply)
+static void oracle_dossier(void *self, const struct lt_mock_call *call LT_UNUSED, const char *code,
+                           struct lt_mock_reply *reply)
 {
+    const struct lt_mock_portal *p = self;
     const struct lt_mock_portal_dossier *d = lt_mock_portal_store_find(p->store, lt_span_str(code));
     if (!d) {
         lt_mock_refuse(reply, 404, "no dossier %s", code);
@@ -55,8 +61,10 @@ static void oracle_dossier(const struct lt_mock_portal *p, const char *code, str
 }
 
 /* Sessions stay: a reset between two tests is not a restart of the portal. */
-static void oracle_reset(struct lt_mock_portal *p, struct lt_mock_reply *reply)
+static void oracle_reset(void *self, const struct lt_mock_call *call LT_UNUSED, const char *rest LT_UNUSED,
+                         struct lt_mock_reply *reply)
 {
+    struct lt_mock_portal *p = self;
     lt_mock_portal_store_reset(p->store);
     lt_mock_faults_reset(&p->faults);
     p->counters = (struct lt_mock_portal_counters){0};
@@ -64,25 +72,19 @@ static void oracle_reset(struct lt_mock_portal *p, struct lt_mock_reply *reply)
     lt_buf_str(&reply->body, "{\"reset\":true}");
 }
 
+static void control_faults(void *self, const struct lt_mock_call *call, const char *rest LT_UNUSED,
+                           struct lt_mock_reply *reply)
+{
+    struct lt_mock_portal *p = self;
+    lt_mock_faults_control(&p->faults, call, reply);
+}
+
 bool lt_mock_portal_oracle(struct lt_mock_portal *p, const struct lt_mock_call *call, struct lt_mock_reply *reply)
 {
-    const char *code, *path = call->path;
-    if (strcmp(path, "/control/faults") == 0) {
-        lt_mock_faults_control(&p->faults, call, reply);
-    } else if (strcmp(path, "/oracle/reset") == 0) {
-        if (lt_mock_method_is(call, "POST", reply))
-            oracle_reset(p, reply);
-    } else if (strcmp(path, "/oracle/counters") == 0) {
-        if (lt_mock_method_is(call, "GET", reply))
-            oracle_counters(p, reply);
-    } else if (strcmp(path, "/oracle/dossiers") == 0) {
-        if (lt_mock_method_is(call, "GET", reply))
-            oracle_page(p, call, reply);
-    } else if ((code = lt_mock_after(path, "/oracle/dossiers/")) != NULL) { /* the code may hold a slash */
-        if (lt_mock_method_is(call, "GET", reply))
-            oracle_dossier(p, code, reply);
-    } else {
-        return false;
-    }
-    return true;
+    static const struct lt_mock_path paths[] = {
+        {"/control/faults", NULL, control_faults},    {"/oracle/reset", "POST", oracle_reset},
+        {"/oracle/counters", "GET", oracle_counters}, {"/oracle/dossiers", "GET", oracle_page},
+        {"/oracle/dossiers/", "GET", oracle_dossier}, /* the code may hold a slash */
+    };
+    return lt_mock_dispatch(paths, LT_ARRAY_LEN(paths), p, call, reply);
 }

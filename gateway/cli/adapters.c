@@ -16,6 +16,8 @@ const struct lt_adapter_type *lt_adapter_find(const char *name)
 void lt_adapters_check(const struct lt_config *c, struct lt_diags *diags)
 {
     for (size_t i = 0; i < c->targets_len; i++) {
+        if (!c->targets[i].adapter || !c->targets[i].name)
+            continue; /* found before */
         const struct lt_adapter_type *a = lt_adapter_find(c->targets[i].adapter);
         if (!a)
             lt_yaml_error(diags, c->targets[i].node, "adapter: expected portal or population, got '%s'",

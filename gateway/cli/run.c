@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -26,7 +27,7 @@ struct gateway {
     struct lt_ingest *ingest;
     struct lt_genesis_watch *genesis;
     struct lt_delivery_engine **targets;
-    size_t targets_len;
+    atomic_size_t targets_len; /* grows while the admin listener already answers */
     struct lt_listener *listener;
 };
 
@@ -42,6 +43,10 @@ static bool ready(void *ctx, struct lt_buf *why)
     }
     if (g->core_on && !lt_core_ready(g->core)) {
         lt_buf_str(why, "core: partitions are loading or stopped, see /status\n");
+        ok = false;
+    }
+    if (g->delivery_on && g->targets_len < g->compiled.config->targets_len) {
+        lt_buf_str(why, "delivery: starting\n");
         ok = false;
     }
     for (size_t i = 0; i < g->targets_len; i++)
@@ -112,7 +117,6 @@ static void on_fatal(void *ctx, int exit_code, const char *text)
 static int start_targets(struct gateway *g)
 {
     const struct lt_config *c = g->compiled.config;
-    g->targets = lt_calloc(LT_MAX(c->targets_len, 1), sizeof(struct lt_delivery_engine *));
     for (size_t i = 0; i < c->targets_len; i++) {
         struct lt_diags diags = LT_DIAGS_INIT;
         struct lt_delivery_settings s = {.config = c,
@@ -137,43 +141,47 @@ static int start_targets(struct gateway *g)
     return LT_EXIT_OK;
 }
 
-static int start(struct gateway *g)
+/*
+ * Ports and folders first: a second start of the same configuration must fail on them before it joins any group, or it
+ * would fence the gateway that runs.
+ */
+static int start_edges(struct gateway *g, struct lt_err *err)
 {
     const struct lt_config *c = g->compiled.config;
-    struct lt_err err = LT_ERR_INIT;
-    /* Without the role the core judges nothing, but still tells receipts which instance to ask. */
-    struct lt_config *cores = g->compiled.config;
-    if (!g->core_on)
-        cores->core.workers = 0;
-    struct lt_core_settings core = {
-        .config = c, .routes = g->compiled.routes, .open_log = open_kafka, .on_fatal = on_fatal};
-    if (lt_core_start(&core, &g->core, &err) < 0)
-        goto failed;
-    if (g->delivery_on) {
-        int r = start_targets(g);
-        if (r != LT_EXIT_OK)
-            return r;
-    }
+    int r = LT_OK;
     if (g->ingest_on) {
-        if (lt_genesis_watch_start(c, &g->genesis, &err) < 0)
-            goto failed;
         struct lt_ingest_settings s = {
             .config = c,
             .mappings = g->compiled.mappings,
             .fate = lt_core_fate(g->core),
-            .genesis_ctx = g->genesis,
             .genesis_ready = lt_genesis_watch_ready,
         };
-        if (lt_ingest_start(&s, &g->ingest, &err) < 0)
-            goto failed;
+        r = lt_genesis_watch_start(c, &g->genesis, err);
+        s.genesis_ctx = g->genesis;
+        if (r == LT_OK)
+            r = lt_ingest_start(&s, &g->ingest, err);
     }
     struct lt_listener_port port = {.ctx = g, .ready = ready, .metrics = metrics, .status = status};
-    if (lt_listener_start(c->admin.listen, &port, &g->listener, &err) < 0)
-        goto failed;
-    return LT_EXIT_OK;
-failed:
-    fprintf(stderr, "lienthong run: %s\n", err.text);
-    return LT_EXIT_CONFIG;
+    if (r == LT_OK)
+        r = lt_listener_start(c->admin.listen, &port, &g->listener, err);
+    return r;
+}
+
+static int start(struct gateway *g)
+{
+    struct lt_err err = LT_ERR_INIT;
+    /* Without the role the core judges nothing, but still tells receipts which instance to ask. */
+    if (!g->core_on)
+        g->compiled.config->core.workers = 0;
+    struct lt_core_settings core = {
+        .config = g->compiled.config, .routes = g->compiled.routes, .open_log = open_kafka, .on_fatal = on_fatal};
+    g->core = lt_core_new(&core);
+    g->targets = lt_calloc(LT_MAX(g->compiled.config->targets_len, 1), sizeof(struct lt_delivery_engine *));
+    if (start_edges(g, &err) < 0 || lt_core_run(g->core, &err) < 0) {
+        fprintf(stderr, "lienthong run: %s\n", err.text);
+        return LT_EXIT_CONFIG;
+    }
+    return g->delivery_on ? start_targets(g) : LT_EXIT_OK;
 }
 
 /* In the order of the flow, so that what was accepted still gets as far as it can. */
@@ -214,6 +222,20 @@ static bool parse_roles(struct gateway *g, const char *text)
     return true;
 }
 
+/* What `lienthong check` would find in targets and certificates ends the start as well; warnings are only said. */
+static int check_parts(const struct lt_config *c)
+{
+    struct lt_diags diags = LT_DIAGS_INIT;
+    lt_adapters_check(c, &diags);
+    lt_config_check_certificates(c, lt_now_ms(), &diags);
+    LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(1 << 20);
+    lt_diags_print(&diags, &out);
+    fputs(out.ptr ? out.ptr : "", stderr);
+    int r = diags.errors ? LT_EXIT_CONFIG : LT_EXIT_OK;
+    lt_diags_deinit(&diags);
+    return r;
+}
+
 static int check_state_dir(const struct lt_config *c)
 {
     struct lt_err err = LT_ERR_INIT;
@@ -247,7 +269,9 @@ static int run(int argc, char **argv)
         return r;
     const struct lt_config *c = g.compiled.config;
     lt_log_init((enum lt_log_level)c->log.level, c->log.json);
-    r = check_state_dir(c);
+    r = check_parts(c);
+    if (r == LT_EXIT_OK)
+        r = check_state_dir(c);
     if (r != LT_EXIT_OK) {
         lt_compiled_deinit(&g.compiled);
         return r;

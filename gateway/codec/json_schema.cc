@@ -10,7 +10,12 @@ using lt::json::Value;
 
 namespace
 {
-using Validator = rapidjson::GenericSchemaValidator<rapidjson::SchemaDocument>;
+/* The validator makes and drops a small state for every value: they live in a pool that goes with it, most of it on the
+ * stack. */
+using Pool = rapidjson::MemoryPoolAllocator<>;
+using Validator =
+    rapidjson::GenericSchemaValidator<rapidjson::SchemaDocument, rapidjson::BaseReaderHandler<rapidjson::UTF8<>>, Pool>;
+constexpr std::size_t pool_first = 48 * 1024;
 
 /* Reads a value to the validator and knows where it is when the validator says no. */
 struct Reader {
@@ -128,7 +133,9 @@ namespace lt::json
 bool schema_conforms(const rapidjson::SchemaDocument &compiled, const Value &v, std::string_view pointer,
                      Finding &finding)
 {
-    Validator validator(compiled);
+    alignas(16) char room[pool_first];
+    Pool pool(room, sizeof(room));
+    Validator validator(compiled, &pool);
     Reader reader{validator, finding, pointer};
     if (reader.read(v, nullptr))
         return true;
@@ -182,7 +189,9 @@ bool lt_json_schema_accepts(const struct lt_json_schema *s, const char *json)
 {
     if (std::strstr(json, "\\u0000"))
         return false; /* patterns stop at NUL: the whole check decides */
-    Validator validator(*s->compiled);
+    alignas(16) char room[pool_first];
+    Pool pool(room, sizeof(room));
+    Validator validator(*s->compiled, &pool);
     rapidjson::Reader reader;
     rapidjson::StringStream stream(json);
     return !reader.Parse<rapidjson::kParseIterativeFlag>(stream, validator).IsError() && validator.IsValid();

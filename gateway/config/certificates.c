@@ -152,8 +152,8 @@ static void check_bundle(const struct check *k, const struct lt_yaml_node *n, co
 static void check_identity(const struct check *k, const struct lt_yaml_node *tls, const char *context,
                            const char *ca_key, const struct lt_config_tls *t)
 {
-    if (!t->certificate)
-        return;
+    if (!t->certificate || !t->key || !t->ca)
+        return; /* none wanted, or found missing before */
     LT_AUTOFREE char *certificate_key = lt_asprintf("%s.certificate", context);
     LT_AUTOFREE char *key_key = lt_asprintf("%s.key", context);
     LT_AUTOFREE char *bundle_key = lt_asprintf("%s.%s", context, ca_key);

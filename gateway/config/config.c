@@ -137,7 +137,7 @@ static uint64_t generation(struct lt_sha256 *hash)
     return g;
 }
 
-int lt_config_load(const char *path, struct lt_config **ret, struct lt_diags *diags)
+int lt_config_survey(const char *path, struct lt_config **ret, struct lt_diags *diags)
 {
     size_t errors = diags->errors;
     struct lt_config *c = lt_alloc(sizeof(*c));
@@ -151,12 +151,19 @@ int lt_config_load(const char *path, struct lt_config **ret, struct lt_diags *di
         r = diags->errors > errors ? LT_E_INVALID : LT_OK;
     }
     lt_sha256_free(l.hash);
-    if (r < 0) {
-        lt_config_free(c);
-        return r;
-    }
     *ret = c;
-    return LT_OK;
+    return r;
+}
+
+int lt_config_load(const char *path, struct lt_config **ret, struct lt_diags *diags)
+{
+    struct lt_config *c;
+    int r = lt_config_survey(path, &c, diags);
+    if (r < 0)
+        lt_config_free(c);
+    else
+        *ret = c;
+    return r;
 }
 
 void lt_config_free(struct lt_config *c)

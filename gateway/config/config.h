@@ -121,6 +121,12 @@ struct lt_config {
  * are globs relative to the file, read in name order; a pattern that matches nothing is an error.
  */
 int lt_config_load(const char *path, struct lt_config **ret, struct lt_diags *diags) LT_MUST_CHECK;
+/*
+ * For `check`: what could be read is given even when there are errors (the results are those of load), so that one run
+ * finds the mistakes of every part. Fields that are wrong are NULL or 0; never run such a snapshot. Free it in every
+ * case.
+ */
+int lt_config_survey(const char *path, struct lt_config **ret, struct lt_diags *diags) LT_MUST_CHECK;
 void lt_config_free(struct lt_config *c);
 const struct lt_config_client *lt_config_client(const struct lt_config *c, struct lt_span name);
 /* Every option of the configuration, one a line: "section.key: type and range, default. help". */

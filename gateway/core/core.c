@@ -26,25 +26,24 @@ struct lt_core {
     size_t owners_len;
 };
 
-int lt_core_start(const struct lt_core_settings *s, struct lt_core **ret, struct lt_err *err)
+struct lt_core *lt_core_new(const struct lt_core_settings *s)
 {
     struct lt_core *c = lt_alloc(sizeof(*c));
     c->settings = *s;
     c->workers_len = (size_t)s->config->core.workers;
-    c->workers = lt_calloc(c->workers_len, sizeof(*c->workers));
+    c->workers = lt_calloc(LT_MAX(c->workers_len, 1), sizeof(*c->workers));
     pthread_mutex_init(&c->owners_lock, NULL);
     for (size_t i = 0; i < c->workers_len; i++)
         lt_worker_init(&c->workers[i], &c->settings, (int)i);
-    for (size_t i = 0; i < c->workers_len; i++) {
-        int r = lt_worker_start(&c->workers[i], err);
-        if (r < 0) {
-            lt_core_stop(c);
-            lt_core_free(c);
-            return r;
-        }
-    }
-    *ret = c;
-    return LT_OK;
+    return c;
+}
+
+int lt_core_run(struct lt_core *c, struct lt_err *err)
+{
+    int r = LT_OK;
+    for (size_t i = 0; i < c->workers_len && r == LT_OK; i++)
+        r = lt_worker_start(&c->workers[i], err);
+    return r;
 }
 
 void lt_core_stop(struct lt_core *c)

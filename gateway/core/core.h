@@ -31,8 +31,10 @@ struct lt_core_settings {
     int64_t backoff_ms_min; /* first pause after a transaction that failed; 0: 100 ms (rule 14) */
 };
 
-/* Starts the worker threads. LT_E_UNAVAILABLE is not an error here: workers keep trying until the log answers. */
-int lt_core_start(const struct lt_core_settings *s, struct lt_core **ret, struct lt_err *err) LT_MUST_CHECK;
+/* Everything but the threads: status and receipts can be asked already. */
+struct lt_core *lt_core_new(const struct lt_core_settings *s);
+/* Starts the worker threads; they keep trying until the log answers. On failure: stop and free. */
+int lt_core_run(struct lt_core *c, struct lt_err *err) LT_MUST_CHECK;
 /* Rule 17: stop polling, finish the transaction, close. Blocks until the workers ended. free(NULL) is fine. */
 void lt_core_stop(struct lt_core *c);
 void lt_core_free(struct lt_core *c);

@@ -1,6 +1,7 @@
 #include "gateway/core/routes.h"
 
 #include "gateway/base/clock.h"
+#include "gateway/model/steps.h"
 
 #include <stdio.h>
 
@@ -107,6 +108,28 @@ static void compile_table_condition(struct lt_routes *r, const struct lt_config 
                       key, table->text, ret->table_field);
 }
 
+/* A type that no event has is a route that takes nothing, without a word. */
+static void check_types(const struct condition *w, const struct lt_yaml_node *n, struct lt_diags *diags)
+{
+    const char *types[64];
+    size_t len;
+    const struct lt_event_type *known = lt_event_types(&len);
+    for (size_t i = 0; i < len && i + 1 < LT_ARRAY_LEN(types); i++)
+        types[i] = known[i].type;
+    types[LT_MIN(len, LT_ARRAY_LEN(types) - 1)] = NULL;
+    for (size_t g = 0; g < w->globs_len; g++) {
+        bool met = false;
+        for (size_t i = 0; types[i] && !met; i++)
+            met = lt_glob_match(w->globs[g], lt_span_str(types[i]));
+        const char *near = met ? NULL : lt_nearest(lt_span_str(w->globs[g]), types);
+        if (!met)
+            lt_yaml_error(diags, n,
+                          "type: expected a type of schemas/canonical/steps.yaml (" LT_TYPE_DOSSIER_PREFIX
+                          "*), got '%s', which no event has%s%s%s",
+                          w->globs[g], near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    }
+}
+
 static void compile_when(struct lt_routes *r, const struct lt_config *c, const struct lt_tables *tables,
                          const struct lt_yaml_node *n, struct rule *ret, struct lt_diags *diags)
 {
@@ -125,13 +148,15 @@ static void compile_when(struct lt_routes *r, const struct lt_config *c, const s
             compile_table_condition(r, c, tables, v, field_names[f], w, diags);
         else
             w->present = texts(r, v, field_names[f], &w->globs, &w->globs_len, diags);
+        if (f == FIELD_TYPE && w->present && !w->table)
+            check_types(w, v, diags);
     }
 }
 
 static bool is_target(const struct lt_config *c, struct lt_span name)
 {
     for (size_t i = 0; i < c->targets_len; i++)
-        if (lt_span_is(name, c->targets[i].name))
+        if (c->targets[i].name && lt_span_is(name, c->targets[i].name))
             return true;
     return false;
 }
@@ -142,7 +167,7 @@ static void unknown_target(const struct lt_config *c, const struct lt_yaml_node 
     const char *names[64];
     size_t len = 0;
     for (; len < c->targets_len && len + 1 < LT_ARRAY_LEN(names); len++)
-        names[len] = c->targets[len].name;
+        names[len] = c->targets[len].name ? c->targets[len].name : "";
     names[len] = NULL;
     const char *near = lt_nearest(lt_yaml_text(n), names);
     lt_yaml_error(diags, n, "%s: expected a target of the configuration%s, got '%s'%s%s%s", key,

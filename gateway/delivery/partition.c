@@ -43,6 +43,37 @@ static void fetch_stop(struct lt_engine *e, struct lt_part *p)
     p->fetching = p->paused = false;
 }
 
+/*
+ * A stopped partition may stand for days: what nothing is known of is let go and read again when it runs, so that its
+ * records do not keep the other partitions paused. What is marked, or was when the position was committed, stays.
+ */
+static void let_go(struct lt_engine *e, struct lt_part *p)
+{
+    struct lt_lane *lane, *next_lane;
+    HASH_ITER (hh, p->lanes, lane, next_lane) {
+        struct lt_item **at = &lane->head, *i;
+        lane->tail = NULL;
+        while ((i = *at)) {
+            if (i->state != LT_ITEM_QUEUED || i->in_txn || lt_item_mark(e, i) != LT_MARK_OPEN ||
+                lt_delivery_position_mark(&p->position, i->record->offset) != LT_MARK_OPEN) {
+                lane->tail = i;
+                at = &i->lane_next;
+                continue;
+            }
+            *at = i->lane_next;
+            p->next = LT_MIN(p->next, i->record->offset); /* the position must not pass it */
+            DL_DELETE2(p->items, i, part_prev, part_next);
+            p->items_len--;
+            lt_item_free(e, i);
+        }
+        if (!lane->head) {
+            HASH_DEL(p->lanes, lane);
+            free(lane->key);
+            free(lane);
+        }
+    }
+}
+
 void lt_part_stop(struct lt_engine *e, struct lt_part *p, const char *reason, bool retry, const char *command,
                   const char *fmt, ...)
 {
@@ -64,6 +95,7 @@ void lt_part_stop(struct lt_engine *e, struct lt_part *p, const char *reason, bo
     start_lanes(e, p, LT_ITEM_READY, LT_ITEM_QUEUED);
     start_lanes(e, p, LT_ITEM_DELAYED, LT_ITEM_QUEUED);
     start_lanes(e, p, LT_ITEM_INTENT, LT_ITEM_QUEUED);
+    let_go(e, p);
     if (!again)
         lt_error(e->subject, "partition-stopped", "partition %" PRId32 " of %s stopped: %s; see `lienthong status`",
                  p->number, e->topic, reason);
@@ -240,6 +272,13 @@ static void load(struct lt_engine *e, struct lt_part *p)
             e, p, "UNDELIVERED-DELETED", false, "raise the queue's retention; compare the target with lt.intake",
             "%s/%" PRId32 " starts at %" PRId64 ", records from %" PRId64 " on were deleted before they were delivered",
             e->topic, p->number, low, at.offset);
+        return;
+    }
+    if (high < at.offset) {
+        lt_part_stop(e, p, "QUEUE-CHANGED", true, "find out who made the topic again or lost its records",
+                     "%s/%" PRId32 " ends at %" PRId64 ", before the position %" PRId64
+                     ": records that were delivered are gone, and new ones would be taken for them",
+                     e->topic, p->number, high, at.offset);
         return;
     }
     int64_t intent = lt_delivery_position_first(&pos, LT_MARK_INTENT);

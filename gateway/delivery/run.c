@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #define BEYOND_WINDOW_MS 20 /* how often a record that cannot be marked yet is looked at again */
-#define DRAIN_COMMIT_TRIES 5
+#define DRAIN_COMMIT_TRIES 6
 #define DRAIN_BEGUN_MS 5000
 #define DRAIN_GRACE_MS 1000
 
@@ -62,6 +62,8 @@ static bool start(struct lt_engine *e, struct lt_item *i, int64_t now)
     if (i->part->state != LT_PART_RUNNING) {
         lt_item_set(e, i, LT_ITEM_QUEUED);
     } else if (!lt_delivery_position_covers(&i->part->position, i->record->offset)) {
+        if (i->part->items == i) /* before it are only offsets nobody sees, of aborted transactions: pass them */
+            lt_part_dirty(e, i->part);
         lt_item_delay(e, i, now + BEYOND_WINDOW_MS);
     } else if (i->step_at >= i->steps_len) { /* no step of this target for the type: pass */
         build_effects(e, i);
@@ -315,6 +317,7 @@ void lt_engine_drain(struct lt_engine *e, struct lt_part *p)
     if (concerns(i, p))
         lt_item_set(e, i, LT_ITEM_READY);
     for (int n = 0; n < DRAIN_COMMIT_TRIES && !e->fatal && (e->txn.in_doubt || uncommitted(e, p)); n++) {
+        e->txn_retry_ms = 0; /* the back-off of ordinary turns would spend the tries on nothing */
         if (e->txn.in_doubt)
             lt_engine_resolve(e);
         else

@@ -70,16 +70,21 @@ static void dispatch(struct lt_http_conn *c)
     s->s.handle(s->s.ctx, r);
 }
 
-/* A line ending in CRLF at the start of the input; false: not whole yet. */
-static bool take_line(struct lt_http_conn *c, struct lt_span *ret)
+/*
+ * The line at the start of the input: 1 taken, 0 not whole yet, -1 it does not end in CRLF or has a CR inside, where
+ * two readers could cut differently (head.h).
+ */
+static int take_line(struct lt_http_conn *c, struct lt_span *ret)
 {
     char *newline = memchr(c->in + c->in_at, '\n', lt_http_in_len(c));
     if (!newline)
-        return false;
+        return 0;
     size_t len = (size_t)(newline - (c->in + c->in_at));
-    *ret = lt_span(c->in + c->in_at, len && newline[-1] == '\r' ? len - 1 : len);
+    if (len == 0 || memchr(c->in + c->in_at, '\r', len) != newline - 1)
+        return -1;
+    *ret = lt_span(c->in + c->in_at, len - 1);
     c->in_at += len + 1;
-    return true;
+    return 1;
 }
 
 static bool start_body(struct lt_http_conn *c)
@@ -162,6 +167,7 @@ bool lt_http_input_step(struct lt_http_conn *c)
 {
     struct lt_span line;
     uint64_t size;
+    int taken;
     switch (c->state) {
     case HEAD:
         return read_head(c);
@@ -172,13 +178,15 @@ bool lt_http_input_step(struct lt_http_conn *c)
         dispatch(c);
         return true;
     case CHUNK_LINE:
-        if (!take_line(c, &line)) {
+        taken = take_line(c, &line);
+        if (taken == 0) {
             if (lt_http_in_len(c) > CHUNK_LINE_MAX)
                 lt_http_input_refuse(c, 400, "bad-request", "a chunk's size line is too long", 0);
             return false;
         }
-        if (!lt_http_chunk_size(line, &size)) {
-            lt_http_input_refuse(c, 400, "bad-request", "a chunk's size line must be a hexadecimal number", 0);
+        if (taken < 0 || !lt_http_chunk_size(line, &size)) {
+            lt_http_input_refuse(c, 400, "bad-request",
+                                 "a chunk's size line must be a hexadecimal number and end in CRLF", 0);
             return false;
         }
         if (size == 0) {
@@ -197,19 +205,25 @@ bool lt_http_input_step(struct lt_http_conn *c)
         c->state = CHUNK_END;
         return true;
     case CHUNK_END:
-        if (!take_line(c, &line)) {
+        taken = take_line(c, &line);
+        if (taken == 0) {
             if (lt_http_in_len(c) > 1)
                 lt_http_input_refuse(c, 400, "bad-request", "a chunk is longer than its size", 0);
             return false;
         }
-        if (line.len) {
+        if (taken < 0 || line.len) {
             lt_http_input_refuse(c, 400, "bad-request", "a chunk is longer than its size", 0);
             return false;
         }
         c->state = CHUNK_LINE;
         return true;
     case TRAILER:
-        if (!take_line(c, &line)) {
+        taken = take_line(c, &line);
+        if (taken < 0) {
+            lt_http_input_refuse(c, 400, "bad-request", "a trailer must end in CRLF", 0);
+            return false;
+        }
+        if (taken == 0) {
             if (lt_http_in_len(c) > CHUNK_LINE_MAX)
                 lt_http_input_refuse(c, 431, "header-too-large", "a trailer is too long", 0);
             return false;

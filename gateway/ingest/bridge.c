@@ -92,7 +92,7 @@ static void collect(struct lt_bridge *b)
  * Send the records that are not finished, in one submission, so that a dossier's events keep their order over records
  * too. Returns whether all are finished; finished[] is what to leave out next time.
  */
-static bool send_records(struct lt_bridge *b, bool *finished)
+static bool send_records(struct lt_bridge *b, bool *finished, bool again)
 {
     struct lt_submission *s = lt_submission_new(b->intake, b->client, b->origin);
     size_t which[RECORDS_MAX], parts = 0, events = 0;
@@ -108,7 +108,8 @@ static bool send_records(struct lt_bridge *b, bool *finished)
         which[parts++] = i;
         finished[i] = true;
     }
-    lt_clients_charge(b->clients, b->client, events);
+    if (!again) /* an outage must not use up the client's rate */
+        lt_clients_charge(b->clients, b->client, events);
     lt_submission_run(s);
     for (size_t i = 0; i < s->items.len; i++) {
         const struct lt_submission_item *it = &s->items.v[i];
@@ -143,15 +144,25 @@ static void set_waiting(struct lt_bridge *b, bool waiting)
     pthread_mutex_unlock(&b->stopper.lock);
 }
 
+/*
+ * Before records are taken, not after: held for longer than max.poll.interval.ms they belong to another member, their
+ * commit fails, and they come again for ever. False: stop.
+ */
+static bool await_rate(struct lt_bridge *b)
+{
+    int wait_s;
+    while ((wait_s = lt_clients_admit(b->clients, b->client, lt_mono_ms())) > 0)
+        if (lt_stopper_wait(&b->stopper, (int64_t)wait_s * 1000))
+            return false;
+    return true;
+}
+
 /* False: stop; nothing is committed then, the records come again. */
 static bool work_off(struct lt_bridge *b)
 {
-    bool finished[RECORDS_MAX] = {false};
-    int wait_s;
-    while ((wait_s = lt_clients_admit(b->clients, b->client, lt_mono_ms())) > 0)
-        if (lt_stopper_wait(&b->stopper, wait_s * 1000))
-            return false;
-    for (int64_t pause = RETRY_MS_MIN; !send_records(b, finished); pause = LT_MIN(pause * 2, RETRY_MS_MAX)) {
+    bool finished[RECORDS_MAX] = {false}, again = false;
+    for (int64_t pause = RETRY_MS_MIN; !send_records(b, finished, again); pause = LT_MIN(pause * 2, RETRY_MS_MAX)) {
+        again = true;
         set_waiting(b, true);
         if (lt_stopper_wait(&b->stopper, pause))
             return false;
@@ -166,7 +177,7 @@ static void *bridge_main(void *arg)
 {
     struct lt_bridge *b = arg;
     bool on = true;
-    while (on && !lt_stopper_stopping(&b->stopper)) {
+    while (on && !lt_stopper_stopping(&b->stopper) && await_rate(b)) {
         collect(b);
         if (b->records_len)
             on = work_off(b);

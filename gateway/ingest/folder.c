@@ -283,23 +283,29 @@ static bool work_off(struct lt_folder *f, const char *name)
     }
 }
 
-/* False: stop. */
-static bool work_off_claimed(struct lt_folder *f)
+/* False: stop. ret_well: whether nothing is left claimed. */
+static bool work_off_claimed(struct lt_folder *f, bool *ret_well)
 {
     seen_list left = {0};
     bool on = true;
-    if (list_files(f, f->claimed, &left))
-        for (size_t i = 0; on && i < left.len; i++)
-            on = work_off(f, left.v[i].name);
+    *ret_well = list_files(f, f->claimed, &left);
+    for (size_t i = 0; on && i < left.len; i++)
+        on = work_off(f, left.v[i].name);
     list_free(&left);
     return on;
 }
 
-/* Claim what has stayed the same since the last look, and send it. False: stop. */
+/*
+ * Claim what has stayed the same since the last look, and send it; first what still stands claimed (a crash, a look
+ * that failed), as a namesake claimed over it would be its end. False: stop.
+ */
 static bool look(struct lt_folder *f)
 {
     seen_list now = {0};
-    bool on = true, well = list_files(f, f->config->path, &now);
+    bool well, on = work_off_claimed(f, &well);
+    if (!on || !well)
+        return on;
+    well = list_files(f, f->config->path, &now);
     for (size_t i = 0; on && i < now.len; i++) {
         if (!is_unchanged(f, &now.v[i]))
             continue;
@@ -322,8 +328,6 @@ static bool look(struct lt_folder *f)
 static void *folder_main(void *arg)
 {
     struct lt_folder *f = arg;
-    if (!work_off_claimed(f))
-        return NULL;
     do {
         if (!look(f))
             return NULL;

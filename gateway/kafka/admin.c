@@ -16,11 +16,8 @@ int lt_admin_new(const struct lt_config_prop *props, size_t n_props, struct lt_a
     static const struct lt_kafka_setting forced[] = {{"isolation.level", "read_uncommitted"},
                                                      {"allow.auto.create.topics", "false"}};
     const struct lt_kafka_spec spec = {props, n_props, NULL, forced, 0, LT_ARRAY_LEN(forced)};
-    rd_kafka_conf_t *conf;
     rd_kafka_t *rk;
-    int r = lt_kafka_conf(&spec, &conf, err);
-    if (r == LT_OK)
-        r = lt_kafka_handle(RD_KAFKA_CONSUMER, conf, &rk, err); /* the consumer kind never creates topics by asking */
+    int r = lt_kafka_open(RD_KAFKA_CONSUMER, &spec, &rk, err); /* the consumer kind never creates topics by asking */
     if (r != LT_OK)
         return r;
     struct lt_admin *a = lt_alloc(sizeof(*a));
@@ -53,18 +50,27 @@ static int fail(struct lt_err *err, rd_kafka_resp_err_t code, const char *detail
 
 /* ---- one request, one answer ---- */
 
-static rd_kafka_AdminOptions_t *options(struct lt_admin *a, rd_kafka_admin_op_t op)
+struct request {
+    rd_kafka_queue_t *queue; /* of its answer */
+    rd_kafka_AdminOptions_t *options;
+};
+
+/* The library's call comes next, with both; then answer(). */
+static struct request request(struct lt_admin *a, rd_kafka_admin_op_t op)
 {
     char text[128];
-    rd_kafka_AdminOptions_t *o = rd_kafka_AdminOptions_new(a->rk, op);
-    (void)rd_kafka_AdminOptions_set_request_timeout(o, ADMIN_MS, text,
+    struct request q = {rd_kafka_queue_new(a->rk), rd_kafka_AdminOptions_new(a->rk, op)};
+    (void)rd_kafka_AdminOptions_set_request_timeout(q.options, ADMIN_MS, text,
                                                     sizeof(text)); /* fails for values out of range only */
-    return o;
+    return q;
 }
 
-static int answer(rd_kafka_queue_t *q, const char *what, rd_kafka_event_t **ret, struct lt_err *err)
+/* Ends the request. The caller destroys *ret. */
+static int answer(struct request *q, const char *what, rd_kafka_event_t **ret, struct lt_err *err)
 {
-    rd_kafka_event_t *event = rd_kafka_queue_poll(q, ADMIN_MS + 5000);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(q->queue, ADMIN_MS + 5000);
+    rd_kafka_AdminOptions_destroy(q->options);
+    rd_kafka_queue_destroy(q->queue);
     if (!event)
         return fail(err, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, what);
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
@@ -83,15 +89,12 @@ static int describe(struct lt_admin *a, rd_kafka_ResourceType_t type, const char
 {
     char what[300];
     snprintf(what, sizeof(what), "settings of %s %s", type == RD_KAFKA_RESOURCE_TOPIC ? "topic" : "broker", name);
-    rd_kafka_queue_t *q = rd_kafka_queue_new(a->rk);
-    rd_kafka_AdminOptions_t *o = options(a, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    struct request q = request(a, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
     rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(type, name);
-    rd_kafka_DescribeConfigs(a->rk, &resource, 1, o, q);
+    rd_kafka_DescribeConfigs(a->rk, &resource, 1, q.options, q.queue);
     rd_kafka_ConfigResource_destroy(resource);
-    rd_kafka_AdminOptions_destroy(o);
     rd_kafka_event_t *event = NULL;
-    int r = answer(q, what, &event, err);
-    rd_kafka_queue_destroy(q);
+    int r = answer(&q, what, &event, err);
     if (r != LT_OK)
         return r;
     size_t n = 0;
@@ -216,14 +219,11 @@ int lt_admin_topic_create(struct lt_admin *a, const struct lt_topic_plan *plan, 
             return fail(err, code, NULL, what);
         }
     }
-    rd_kafka_queue_t *q = rd_kafka_queue_new(a->rk);
-    rd_kafka_AdminOptions_t *o = options(a, RD_KAFKA_ADMIN_OP_CREATETOPICS);
-    rd_kafka_CreateTopics(a->rk, &topic, 1, o, q);
+    struct request q = request(a, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    rd_kafka_CreateTopics(a->rk, &topic, 1, q.options, q.queue);
     rd_kafka_NewTopic_destroy(topic);
-    rd_kafka_AdminOptions_destroy(o);
     rd_kafka_event_t *event = NULL;
-    int r = answer(q, what, &event, err);
-    rd_kafka_queue_destroy(q);
+    int r = answer(&q, what, &event, err);
     if (r != LT_OK)
         return r;
     size_t n = 0;

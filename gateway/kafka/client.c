@@ -59,6 +59,13 @@ int lt_kafka_handle(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **re
     return LT_OK;
 }
 
+int lt_kafka_open(rd_kafka_type_t type, const struct lt_kafka_spec *spec, rd_kafka_t **ret, struct lt_err *err)
+{
+    rd_kafka_conf_t *conf;
+    int r = lt_kafka_conf(spec, &conf, err);
+    return r == LT_OK ? lt_kafka_handle(type, conf, ret, err) : r;
+}
+
 enum lt_log_result lt_kafka_result(rd_kafka_resp_err_t code)
 {
     switch (code) {

@@ -31,6 +31,10 @@ int lt_kafka_conf(const struct lt_kafka_spec *spec, rd_kafka_conf_t **ret, struc
 /* Takes conf in success and failure. 0, LT_E_INVALID. */
 int lt_kafka_handle(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret, struct lt_err *err) LT_MUST_CHECK;
 
+/* Both in one, for a handle without callbacks. */
+int lt_kafka_open(rd_kafka_type_t type, const struct lt_kafka_spec *spec, rd_kafka_t **ret,
+                  struct lt_err *err) LT_MUST_CHECK;
+
 /* What a code means outside of transactions. RETRY also for everything that passes by itself. */
 enum lt_log_result lt_kafka_result(rd_kafka_resp_err_t code);
 /* The same as one of enum lt_error, for the parts that are not a log. */

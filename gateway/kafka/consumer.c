@@ -21,15 +21,16 @@ int lt_consumer_new(const struct lt_config_prop *props, size_t n_props, const ch
         {"isolation.level", "read_committed"},
         {"check.crcs", "true"},
         {"allow.auto.create.topics", "false"},
-        {"partition.assignment.strategy", "cooperative-sticky"},
-        {"queued.max.messages.kbytes", "8192"}, /* 64 MiB a partition by default (protocol 4) */
+        /* Static: a restart has its partitions at once. The session ends soon enough for a successor of another name.
+         */
+        {"group.instance.id", client_id},
+        {"session.timeout.ms", "10000"},
+        {"partition.assignment.strategy", "range"}, /* sticky assignors of 2.0.2 abort when destroyed while joining */
+        {"queued.max.messages.kbytes", "8192"},     /* 64 MiB a partition by default (protocol 4) */
     };
     const struct lt_kafka_spec spec = {props, n_props, defaults, forced, LT_ARRAY_LEN(defaults), LT_ARRAY_LEN(forced)};
-    rd_kafka_conf_t *conf;
     rd_kafka_t *rk;
-    int r = lt_kafka_conf(&spec, &conf, err);
-    if (r == LT_OK)
-        r = lt_kafka_handle(RD_KAFKA_CONSUMER, conf, &rk, err);
+    int r = lt_kafka_open(RD_KAFKA_CONSUMER, &spec, &rk, err);
     if (r != LT_OK)
         return r;
     rd_kafka_poll_set_consumer(rk);

@@ -20,9 +20,7 @@ static int group_handle(const struct lt_admin *a, const char *group, rd_kafka_t 
                                               {"isolation.level", "read_committed"},
                                               {"allow.auto.create.topics", "false"}};
     const struct lt_kafka_spec spec = {a->props, a->props_len, NULL, forced, 0, LT_ARRAY_LEN(forced)};
-    rd_kafka_conf_t *conf;
-    int r = lt_kafka_conf(&spec, &conf, err);
-    return r == LT_OK ? lt_kafka_handle(RD_KAFKA_CONSUMER, conf, ret, err) : r;
+    return lt_kafka_open(RD_KAFKA_CONSUMER, &spec, ret, err);
 }
 
 static int row_read_once(const struct lt_admin *a, rd_kafka_t *member, const char *topic, int32_t partition,
@@ -109,11 +107,8 @@ static int repairer(const struct lt_admin *a, const char *group, rd_kafka_t **re
                                               {"transaction.timeout.ms", "15000"},
                                               {"message.timeout.ms", "15000"}};
     const struct lt_kafka_spec spec = {a->props, a->props_len, NULL, forced, 0, LT_ARRAY_LEN(forced)};
-    rd_kafka_conf_t *conf;
     rd_kafka_t *rk;
-    int r = lt_kafka_conf(&spec, &conf, err);
-    if (r == LT_OK)
-        r = lt_kafka_handle(RD_KAFKA_PRODUCER, conf, &rk, err);
+    int r = lt_kafka_open(RD_KAFKA_PRODUCER, &spec, &rk, err);
     if (r != LT_OK)
         return r;
     rd_kafka_error_t *error = rd_kafka_init_transactions(rk, INIT_MS);

@@ -1,6 +1,23 @@
 #include "gateway/kafka/log_kafka.h"
 
+#include "gateway/base/clock.h"
+
 #define CLOSE_ABORT_MS 5000
+#define CLOSE_JOIN_MS 3000
+
+/*
+ * librdkafka 2.0.2 aborts the process (assertion in rd_kafka_sticky_assignor_state_destroy) when a consumer is
+ * destroyed after it joined its group and before its first assignment. Wait for that, within reason.
+ */
+static bool consumer_may_be_destroyed(struct lt_log_kafka *k)
+{
+    for (int64_t until = lt_mono_ms() + CLOSE_JOIN_MS; !k->assigned_once && lt_mono_ms() < until;) {
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(k->consumer, 50);
+        if (m)
+            rd_kafka_message_destroy(m);
+    }
+    return k->assigned_once;
+}
 
 void lt_log_kafka_close(struct lt_log *l)
 {
@@ -14,9 +31,11 @@ void lt_log_kafka_close(struct lt_log *l)
         rd_kafka_error_destroy(error); /* the next init_transactions or the timeout ends it otherwise */
     }
     if (k->consumer) {
+        bool destroy = consumer_may_be_destroyed(k);
         (void)rd_kafka_consumer_close(k->consumer); /* a static member sends no LeaveGroup: it stays known */
         lt_log_kafka_kept_drop(k, -1);
-        rd_kafka_destroy(k->consumer);
+        if (destroy)
+            rd_kafka_destroy(k->consumer); /* else it goes with the process: better than an abort */
     }
     lt_log_kafka_producer_free(k);
     struct lt_kafka_topic *t, *next;

@@ -180,6 +180,7 @@ void lt_log_kafka_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_t
     struct lt_log_kafka *k = opaque;
     int32_t before = k->served_generation;
     struct lt_log_membership *m = NULL;
+    k->assigned_once = true;
     k->served_generation = -1;
     if (!k->closing && membership_read(k, &m, NULL) == LT_LOG_OK)
         k->served_generation = m->generation;

@@ -30,10 +30,12 @@ static const struct lt_log_ops kafka_ops = {
     .stable_end = lt_log_kafka_stable_end,
 };
 
-struct lt_kafka_spec lt_log_kafka_spec(const struct lt_log_kafka *k)
+struct lt_kafka_spec lt_log_kafka_spec(const struct lt_log_kafka *k, const struct lt_kafka_setting *defaults,
+                                       size_t defaults_len, const struct lt_kafka_setting *forced, size_t forced_len)
 {
     /* lt_config_prop and lt_kafka_setting are both a name and a value; props were copied as the latter. */
-    return (struct lt_kafka_spec){.props = (const struct lt_config_prop *)k->props, .props_len = k->props_len};
+    return (struct lt_kafka_spec){
+        (const struct lt_config_prop *)k->props, k->props_len, defaults, forced, defaults_len, forced_len};
 }
 _Static_assert(sizeof(struct lt_config_prop) == sizeof(struct lt_kafka_setting) &&
                    offsetof(struct lt_config_prop, name) == offsetof(struct lt_kafka_setting, name) &&
@@ -68,9 +70,7 @@ int lt_log_kafka_consumer(struct lt_log_kafka *k, struct lt_err *err)
         {"allow.auto.create.topics", "false"},
         {"queued.max.messages.kbytes", queue_kib},
     };
-    struct lt_kafka_spec spec = lt_log_kafka_spec(k);
-    spec.forced = forced;
-    spec.forced_len = LT_ARRAY_LEN(forced);
+    const struct lt_kafka_spec spec = lt_log_kafka_spec(k, NULL, 0, forced, LT_ARRAY_LEN(forced));
     rd_kafka_conf_t *conf;
     int r = lt_kafka_conf(&spec, &conf, err);
     if (r != LT_OK)
@@ -96,14 +96,9 @@ int lt_log_kafka_reader(struct lt_log_kafka *k, const char *isolation, rd_kafka_
         {"enable.partition.eof", "true"},        {"allow.auto.create.topics", "false"},
         {"queued.max.messages.kbytes", "16384"},
     };
-    struct lt_kafka_spec spec = lt_log_kafka_spec(k);
-    spec.defaults = defaults;
-    spec.defaults_len = LT_ARRAY_LEN(defaults);
-    spec.forced = forced;
-    spec.forced_len = LT_ARRAY_LEN(forced);
-    rd_kafka_conf_t *conf;
-    int r = lt_kafka_conf(&spec, &conf, err);
-    return r == LT_OK ? lt_kafka_handle(RD_KAFKA_CONSUMER, conf, ret, err) : r;
+    const struct lt_kafka_spec spec =
+        lt_log_kafka_spec(k, defaults, LT_ARRAY_LEN(defaults), forced, LT_ARRAY_LEN(forced));
+    return lt_kafka_open(RD_KAFKA_CONSUMER, &spec, ret, err);
 }
 
 /* Results of the port become errors for the caller, who has no log yet. */

@@ -54,6 +54,7 @@ struct lt_log_kafka {
     int transaction_timeout_ms;
     size_t queue_bytes;
     size_t record_max;
+    bool assigned_once;             /* a rebalance callback has come: the assignor has a state that can be destroyed */
     struct lt_kafka_setting *props; /* copies, both strings owned */
     size_t props_len;
 
@@ -88,7 +89,9 @@ static inline struct lt_log_kafka *lt_log_kafka_of(struct lt_log *l)
 /* log_kafka.c: handles */
 int lt_log_kafka_consumer(struct lt_log_kafka *k, struct lt_err *err);
 int lt_log_kafka_reader(struct lt_log_kafka *k, const char *isolation, rd_kafka_t **ret, struct lt_err *err);
-struct lt_kafka_spec lt_log_kafka_spec(const struct lt_log_kafka *k);
+/* The configuration's properties between these; all lent. */
+struct lt_kafka_spec lt_log_kafka_spec(const struct lt_log_kafka *k, const struct lt_kafka_setting *defaults,
+                                       size_t defaults_len, const struct lt_kafka_setting *forced, size_t forced_len);
 /* the partition's row, made when first seen */
 struct lt_kafka_partition *lt_log_kafka_partition(struct lt_log_kafka *k, int32_t partition);
 

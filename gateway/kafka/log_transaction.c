@@ -134,11 +134,8 @@ static int producer_new(struct lt_log_kafka *k, struct lt_err *err)
         {"queue.buffering.max.messages", "10000000"},  /* bytes bound it */
         {"topic.metadata.propagation.max.ms", "5000"}, /* a topic that was deleted fails soon, not after 30 s */
     };
-    struct lt_kafka_spec spec = lt_log_kafka_spec(k);
-    spec.defaults = defaults;
-    spec.defaults_len = LT_ARRAY_LEN(defaults);
-    spec.forced = forced;
-    spec.forced_len = LT_ARRAY_LEN(forced);
+    const struct lt_kafka_spec spec =
+        lt_log_kafka_spec(k, defaults, LT_ARRAY_LEN(defaults), forced, LT_ARRAY_LEN(forced));
     rd_kafka_conf_t *conf;
     int r = lt_kafka_conf(&spec, &conf, err);
     if (r != LT_OK)

@@ -115,6 +115,19 @@ static int missing(const char *topic, int32_t partition, struct lt_err *err)
     return LT_LOG_PERMANENT;
 }
 
+/* What every question about a partition needs: a process that lives and a partition that is there. topic NULL: the
+ * consumed one. */
+static int asked(struct lt_log *log, const char *topic, int32_t partition, const struct memory_partition **ret,
+                 struct lt_err *err)
+{
+    struct lt_log_memory *l = memory_log_of(log);
+    if (l->crashed)
+        return memory_dead(l, err);
+    topic = topic ? topic : l->topic->name;
+    *ret = memory_partition_find(l->m, topic, partition);
+    return *ret ? LT_LOG_OK : missing(topic, partition, err);
+}
+
 static int memory_committed(struct lt_log *log, int32_t partition, int timeout_ms LT_UNUSED, struct lt_log_offset *ret,
                             struct lt_err *err)
 {
@@ -135,12 +148,10 @@ static int memory_committed(struct lt_log *log, int32_t partition, int timeout_m
 static int memory_watermarks(struct lt_log *log, const char *topic, int32_t partition, int64_t *ret_low,
                              int64_t *ret_high, struct lt_err *err)
 {
-    struct lt_log_memory *l = memory_log_of(log);
-    if (l->crashed)
-        return memory_dead(l, err);
-    const struct memory_partition *p = memory_partition_find(l->m, topic ? topic : l->topic->name, partition);
-    if (!p)
-        return missing(topic ? topic : l->topic->name, partition, err);
+    const struct memory_partition *p = NULL;
+    int r = asked(log, topic, partition, &p, err);
+    if (r != LT_LOG_OK)
+        return r;
     *ret_low = p->low;
     *ret_high = p->next;
     return LT_LOG_OK;
@@ -148,12 +159,10 @@ static int memory_watermarks(struct lt_log *log, const char *topic, int32_t part
 
 static int memory_stable(struct lt_log *log, int32_t partition, int64_t *ret, struct lt_err *err)
 {
-    struct lt_log_memory *l = memory_log_of(log);
-    if (l->crashed)
-        return memory_dead(l, err);
-    const struct memory_partition *p = memory_partition_find(l->m, l->topic->name, partition);
-    if (!p)
-        return missing(l->topic->name, partition, err);
+    const struct memory_partition *p = NULL;
+    int r = asked(log, NULL, partition, &p, err);
+    if (r != LT_LOG_OK)
+        return r;
     *ret = memory_stable_end(p);
     return LT_LOG_OK;
 }
@@ -172,12 +181,10 @@ static int memory_partitions(struct lt_log *log, const char *topic, int32_t *ret
 
 static int memory_offset_at(struct lt_log *log, int32_t partition, int64_t ms, int64_t *ret, struct lt_err *err)
 {
-    struct lt_log_memory *l = memory_log_of(log);
-    if (l->crashed)
-        return memory_dead(l, err);
-    const struct memory_partition *p = memory_partition_find(l->m, l->topic->name, partition);
-    if (!p)
-        return missing(l->topic->name, partition, err);
+    const struct memory_partition *p = NULL;
+    int r = asked(log, NULL, partition, &p, err);
+    if (r != LT_LOG_OK)
+        return r;
     int64_t at = p->next;
     for (size_t i = 0; i < p->records.len && at == p->next; i++)
         if (p->records.v[i]->rec.append_ms >= ms)

@@ -134,9 +134,7 @@ static int peek_new(struct lt_producer *p, struct lt_err *err)
 {
     const struct lt_kafka_setting forced[] = {{"client.id", p->client_id}, {"allow.auto.create.topics", "false"}};
     const struct lt_kafka_spec spec = {p->props, p->props_len, NULL, forced, 0, LT_ARRAY_LEN(forced)};
-    rd_kafka_conf_t *conf;
-    int r = lt_kafka_conf(&spec, &conf, err);
-    return r == LT_OK ? lt_kafka_handle(RD_KAFKA_CONSUMER, conf, &p->peek, err) : r;
+    return lt_kafka_open(RD_KAFKA_CONSUMER, &spec, &p->peek, err);
 }
 
 /* Every report has come when this returns: what is not delivered by the deadline is purged, and reported so. */
@@ -437,7 +435,8 @@ static int enqueue(struct lt_producer *p, struct topic *t, struct lt_span key, c
         return lt_err_set(err, LT_E_UNAVAILABLE, "producer-fatal", "%s: the producer is being replaced", t->name);
     }
     lt_kafka_fail(err, code, "sending to %s", t->name);
-    return lt_kafka_result(code) == LT_LOG_TOO_LARGE ? LT_E_LIMIT : LT_E_INVALID;
+    /* A topic that is closed to us or gone just now is not the record's fault (protocol 4). */
+    return lt_kafka_result(code) == LT_LOG_TOO_LARGE ? LT_E_INVALID : LT_E_UNAVAILABLE;
 }
 
 int lt_producer_send(struct lt_producer *p, const char *topic, struct lt_span key, const struct lt_headers *headers,

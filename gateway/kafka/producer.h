@@ -36,10 +36,10 @@ int lt_producer_new(const struct lt_config_prop *props, size_t n_props, const ch
 void lt_producer_free(
     struct lt_producer *p); /* flushes up to the message timeout; every report has come when it returns */
 /*
- * LT_OK: fn will be called. LT_E_LIMIT: queue full (429/503), or the record is over librdkafka's own message.max.bytes.
- * LT_E_UNAVAILABLE: producer being replaced, or topic metadata unknown (Kafka away since start, topic missing). Bytes
- * are copied. Partition = lt_partition_of(key, partition count of the topic). Does not block, but for the first record
- * of a topic: up to 2 s.
+ * LT_OK: fn will be called. LT_E_LIMIT: queue full (429/503). LT_E_INVALID: the record is over librdkafka's own
+ * message.max.bytes. LT_E_UNAVAILABLE: producer being replaced, topic metadata unknown (Kafka away since start, topic
+ * missing), or the topic gone or closed to us since. Bytes are copied. Partition = lt_partition_of(key, partition count
+ * of the topic). Does not block, but for the first record of a topic: up to 2 s.
  */
 int lt_producer_send(struct lt_producer *p, const char *topic, struct lt_span key, const struct lt_headers *headers,
                      struct lt_span value, lt_delivery_fn fn, void *ctx, struct lt_err *err) LT_MUST_CHECK;

@@ -27,11 +27,8 @@ int lt_reader_new(const struct lt_config_prop *props, size_t n_props, struct lt_
         {"queued.max.messages.kbytes", "8192"},
     };
     const struct lt_kafka_spec spec = {props, n_props, defaults, forced, LT_ARRAY_LEN(defaults), LT_ARRAY_LEN(forced)};
-    rd_kafka_conf_t *conf;
     rd_kafka_t *rk;
-    int r = lt_kafka_conf(&spec, &conf, err);
-    if (r == LT_OK)
-        r = lt_kafka_handle(RD_KAFKA_CONSUMER, conf, &rk, err);
+    int r = lt_kafka_open(RD_KAFKA_CONSUMER, &spec, &rk, err);
     if (r != LT_OK)
         return r;
     struct lt_reader *reader = lt_alloc(sizeof(*reader));

@@ -481,12 +481,22 @@ static void compile_canonical(struct lt_compile *c)
     }
 }
 
-int lt_mappings_new(const struct lt_config *config, struct lt_diags *diags, struct lt_mappings **ret)
+/* A mapping with errors is never chosen and its examples do not run; those of the others do. */
+static void compile_one(struct lt_compile *c, const struct lt_yaml_node *n)
+{
+    size_t errors = c->diags->errors, len = c->all->len;
+
+    compile_mapping(c, n);
+    if (c->all->len > len)
+        c->all->v[len].broken = c->diags->errors > errors;
+}
+
+int lt_mappings_survey(const struct lt_config *config, struct lt_diags *diags, struct lt_mappings **ret)
 {
     struct lt_mappings *all = lt_alloc(sizeof(*all));
     struct lt_diags found = LT_DIAGS_INIT;
     struct lt_compile c = {.config = config, .all = all, .diags = &found};
-    bool bad;
+    size_t errors;
 
     all->arena = LT_ARENA_INIT;
     all->types = lt_event_types(&all->types_len);
@@ -494,18 +504,28 @@ int lt_mappings_new(const struct lt_config *config, struct lt_diags *diags, stru
     all->v = lt_arena_alloc(&all->arena, config->mappings_len * sizeof(*all->v));
     lt_profiles_compile(&c);
     for (size_t i = 0; i < config->mappings_len; i++)
-        compile_mapping(&c, config->mappings[i]);
-    lt_profiles_link(&c);
+        compile_one(&c, config->mappings[i]);
     compile_check_ambiguous(&c);
+    errors = found.errors;
+    lt_profiles_link(&c);
     compile_canonical(&c);
-    bad = found.errors > 0;
+    for (size_t i = 0; i < all->len && found.errors > errors; i++)
+        all->v[i].broken = true; /* what all of them rest on is wrong */
+    errors = found.errors;
     lt_findings_merge(diags, &found);
-    if (bad) {
-        lt_mappings_free(all);
-        return LT_E_INVALID;
-    }
     *ret = all;
-    return LT_OK;
+    return errors ? LT_E_INVALID : LT_OK;
+}
+
+int lt_mappings_new(const struct lt_config *config, struct lt_diags *diags, struct lt_mappings **ret)
+{
+    struct lt_mappings *all;
+    int r = lt_mappings_survey(config, diags, &all);
+    if (r < 0)
+        lt_mappings_free(all);
+    else
+        *ret = all;
+    return r;
 }
 
 void lt_mappings_free(struct lt_mappings *m)

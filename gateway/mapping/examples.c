@@ -264,7 +264,7 @@ size_t lt_mappings_run_examples(const struct lt_mappings *m, struct lt_diags *di
     size_t n = 0;
 
     for (size_t i = 0; i < m->len; i++)
-        for (size_t j = 0; j < m->v[i].examples_len; j++, n++)
+        for (size_t j = 0; j < m->v[i].examples_len && !m->v[i].broken; j++, n++)
             example_run(&x, &m->v[i], &m->v[i].examples[j]);
     lt_translator_free(x.t);
     return n;

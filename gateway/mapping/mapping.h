@@ -15,6 +15,11 @@ struct lt_tables;
 struct lt_mappings;
 /* All findings to diags; LT_E_INVALID when there was an error. */
 int lt_mappings_new(const struct lt_config *c, struct lt_diags *diags, struct lt_mappings **ret) LT_MUST_CHECK;
+/*
+ * For `check`: the mappings that are right, even when others are not, so that their examples can be run
+ * (lt_mappings_run_examples leaves the others out); free it in every case.
+ */
+int lt_mappings_survey(const struct lt_config *c, struct lt_diags *diags, struct lt_mappings **ret) LT_MUST_CHECK;
 void lt_mappings_free(struct lt_mappings *m);
 const struct lt_tables *lt_mappings_tables(const struct lt_mappings *m); /* lent */
 /* Run every example of every mapping, compare, and check outputs against the canonical schemas. Returns examples run.

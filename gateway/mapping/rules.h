@@ -129,6 +129,7 @@ struct lt_example {
 
 struct lt_mapping {
     const struct lt_yaml_node *node;
+    bool broken; /* errors were found in it: never chosen */
     const char *name;
     enum lt_doc_kind kind;
     struct lt_span root_uri, root_name;

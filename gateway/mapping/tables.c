@@ -330,19 +330,25 @@ struct lt_tables *lt_tables_compile(const struct lt_config *c, struct lt_diags *
     return ts;
 }
 
-int lt_tables_new(const struct lt_config *c, struct lt_diags *diags, struct lt_tables **ret)
+int lt_tables_survey(const struct lt_config *c, struct lt_diags *diags, struct lt_tables **ret)
 {
     struct lt_diags found = LT_DIAGS_INIT;
-    struct lt_tables *ts = lt_tables_compile(c, &found);
+    *ret = lt_tables_compile(c, &found);
     bool bad = found.errors > 0;
 
     lt_findings_merge(diags, &found);
-    if (bad) {
+    return bad ? LT_E_INVALID : LT_OK;
+}
+
+int lt_tables_new(const struct lt_config *c, struct lt_diags *diags, struct lt_tables **ret)
+{
+    struct lt_tables *ts;
+    int r = lt_tables_survey(c, diags, &ts);
+    if (r < 0)
         lt_tables_free(ts);
-        return LT_E_INVALID;
-    }
-    *ret = ts;
-    return LT_OK;
+    else
+        *ret = ts;
+    return r;
 }
 
 void lt_tables_free(struct lt_tables *t)

@@ -21,6 +21,8 @@ struct lt_table;
 
 /* LT_OK; LT_E_INVALID with the findings in diags. A finding that is in diags already is not repeated. */
 int lt_tables_new(const struct lt_config *c, struct lt_diags *diags, struct lt_tables **ret) LT_MUST_CHECK;
+/* For `check`: the entries that are right, even when others are not; free it in every case. */
+int lt_tables_survey(const struct lt_config *c, struct lt_diags *diags, struct lt_tables **ret) LT_MUST_CHECK;
 void lt_tables_free(struct lt_tables *t);
 const struct lt_table *lt_table_find(const struct lt_tables *t, struct lt_span name);
 /* NULL-terminated, for suggestions; lent. */

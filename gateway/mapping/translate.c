@@ -157,6 +157,8 @@ static const struct lt_mapping *translate_choose_xml(struct translate_run *r, lt
 
     for (size_t i = 0; i < r->t->m->len; i++) {
         const struct lt_mapping *m = &r->t->m->v[i];
+        if (m->broken)
+            continue;
         if (m->kind == LT_DOC_XML && lt_span_eq(m->root_name, name) && lt_span_eq(m->root_uri, uri))
             return m;
     }
@@ -287,6 +289,8 @@ static const struct lt_mapping *translate_choose_json(struct translate_run *r, s
 
     for (size_t i = 0; i < r->t->m->len; i++) {
         const struct lt_mapping *m = &r->t->m->v[i];
+        if (m->broken)
+            continue;
         if (!translate_fits(r, m, doc))
             continue;
         if (found) {

@@ -4,6 +4,8 @@ import json
 import os
 import pathlib
 import shutil
+import socket
+import struct
 import subprocess
 import time
 
@@ -26,6 +28,20 @@ def run(*argv, check=None, **kw):
     return r
 
 
+def dismiss(bootstrap, group, instances):
+    """Static members leave their group (LeaveGroup version 3, on the one broker): they do not by themselves, and a group with members
+    stays until their session ends."""
+    def text(s):
+        return struct.pack(">h", len(s)) + s.encode()
+
+    members = b"".join(text("") + text(i) for i in instances)
+    request = struct.pack(">hhi", 13, 3, 1) + text("oracle") + text(group) + struct.pack(">i", len(instances)) + members
+    host, _, port = bootstrap.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as s:
+        s.sendall(struct.pack(">i", len(request)) + request)
+        assert len(s.recv(4096)) > 0, "the broker closed the connection on a LeaveGroup"
+
+
 def empty_kafka(bootstrap):
     """No topics and no groups of the gateway any more."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
@@ -36,7 +52,15 @@ def empty_kafka(bootstrap):
     def groups():
         return [g.group_id for g in admin.list_consumer_groups().result().valid if g.group_id.startswith("lt.")]
 
+    def leave():
+        known = groups()
+        for group, future in admin.describe_consumer_groups(known).items() if known else []:
+            instances = [m.group_instance_id for m in future.result().members if m.group_instance_id]
+            if instances:
+                dismiss(bootstrap, group, instances)
+
     def gone():
+        leave()
         for future in admin.delete_consumer_groups(groups()).values() if groups() else []:
             try:
                 future.result()

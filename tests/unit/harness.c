@@ -15,6 +15,14 @@ void harness_span_is(struct lt_span got, const char *want, const char *file, int
     _fail(file, line);
 }
 
+void harness_contains(const char *text, const char *part, const char *file, int line)
+{
+    if (strstr(text, part))
+        return;
+    print_error("expected \"%s\" in:\n%s\n", part, text);
+    _fail(file, line);
+}
+
 char *harness_folder(void)
 {
     const char *base = getenv("TMPDIR");

@@ -18,6 +18,10 @@
 void harness_span_is(struct lt_span got, const char *want, const char *file, int line);
 #define assert_span_is(got, want) harness_span_is((got), (want), __FILE__, __LINE__)
 
+/* Shows the text when the part is not in it. */
+void harness_contains(const char *text, const char *part, const char *file, int line);
+#define assert_contains(text, part) harness_contains((text), (part), __FILE__, __LINE__)
+
 /* A new empty folder below TMPDIR (or the system's); caller frees the path and removes the folder below. */
 char *harness_folder(void);
 /* Removes the folder and all in it; frees the path. */

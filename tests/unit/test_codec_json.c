@@ -30,12 +30,6 @@ static struct lt_err bad(const char *text, const char *kind)
     return bad_bytes(text, strlen(text), LT_E_INVALID, kind);
 }
 
-static void says(const struct lt_err *err, const char *part)
-{
-    if (!strstr(err->text, part))
-        fail_msg("\"%s\" does not say \"%s\"", err->text, part);
-}
-
 static void a_document_is_read_as_it_was_written(void **state)
 {
     (void)state;
@@ -195,7 +189,7 @@ static void syntax_errors_name_line_and_column(void **state)
     };
     for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
         err = bad(rows[i].json, "json-syntax");
-        says(&err, rows[i].says);
+        assert_contains(err.text, rows[i].says);
     }
 }
 
@@ -211,7 +205,7 @@ static void a_truncated_document_is_refused_wherever_it_ends(void **state)
         assert_true(err.line == 1 && err.column >= 1);
     }
     struct lt_err err = bad("{\"a\": [1, 2", "json-syntax");
-    says(&err, "ends too early");
+    assert_contains(err.text, "ends too early");
 }
 
 static void numbers_out_of_range_are_refused_not_rounded_to_infinity(void **state)
@@ -221,7 +215,7 @@ static void numbers_out_of_range_are_refused_not_rounded_to_infinity(void **stat
                                        "99e308", "1e2147483648", "1e99999999999999999999"};
     for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
         struct lt_err err = bad(rows[i], "json-syntax");
-        says(&err, "too large");
+        assert_contains(err.text, "too large");
     }
     char big[500];
     memset(big, '9', 400);
@@ -239,7 +233,7 @@ static void half_a_surrogate_pair_is_refused(void **state)
                                        "\"\\ude00\\ud83d\""};
     for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
         struct lt_err err = bad(rows[i], "json-syntax");
-        says(&err, "surrogate");
+        assert_contains(err.text, "surrogate");
     }
     lt_json_free(good("[\"\\\\udc00\", \"\\u00ed\\u00a0\", \"\\ud7ff\\ue000\"]"));
 }
@@ -270,7 +264,7 @@ static void other_encodings_are_named(void **state)
     };
     for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
         struct lt_err err = bad_bytes(rows[i].bytes, rows[i].len, LT_E_INVALID, "json-encoding");
-        says(&err, rows[i].says);
+        assert_contains(err.text, rows[i].says);
     }
     struct lt_err err = bad_bytes("{\n\"a\": \"\x80\"}", 11, LT_E_INVALID, "json-encoding");
     assert_int_equal(err.line, 2);
@@ -285,7 +279,7 @@ static void a_duplicate_member_is_named_with_its_place(void **state)
     assert_string_equal(err.pointer, "/x/a~1b/1/Mã");
     assert_int_equal(err.line, 2);
     assert_int_equal(err.column, 12);
-    says(&err, "Mã");
+    assert_contains(err.text, "Mã");
     err = bad("{\"\":1,\"\":2}", "json-duplicate-member");
     assert_string_equal(err.pointer, "/");
     lt_json_free(good("[{\"a\":1},{\"a\":1},{\"A\":1,\"a\":{\"a\":1}}]"));
@@ -322,7 +316,7 @@ static void deep_documents_are_refused_without_using_the_stack(void **state)
     memset(text, '[', 10000);
     memset(text + 10000, ']', 10000);
     struct lt_err err = bad_bytes(text, 20000, LT_E_LIMIT, "json-depth");
-    says(&err, "64 levels");
+    assert_contains(err.text, "64 levels");
     assert_int_equal(err.column, 65);
     struct lt_json *j = NULL;
     struct lt_json_limits huge = {1 << 20, 1000000};

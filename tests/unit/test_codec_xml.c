@@ -38,12 +38,6 @@ static struct lt_err bad(const char *text, const char *kind)
     return bad_bytes(text, strlen(text), LT_E_INVALID, kind);
 }
 
-static void says(const struct lt_err *err, const char *part)
-{
-    if (!strstr(err->text, part))
-        fail_msg("\"%s\" does not say \"%s\"", err->text, part);
-}
-
 static void text_is(lt_xml_node n, const char *want)
 {
     struct lt_arena a = LT_ARENA_INIT;
@@ -143,7 +137,7 @@ static void billion_laughs_are_refused_before_anything_expands(void **state)
             "\"&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;\">]>\n<lolz>&d;</lolz>",
             "xml-doctype");
     assert_int_equal(err.line, 2);
-    says(&err, "DOCTYPE");
+    assert_contains(err.text, "DOCTYPE");
 }
 
 static void external_entities_and_dtds_are_refused_unread(void **state)
@@ -169,7 +163,7 @@ static void an_entity_nobody_declared_is_a_syntax_error(void **state)
 {
     (void)state;
     struct lt_err err = bad("<a>\n&nbsp;</a>", "xml-syntax");
-    says(&err, "nbsp");
+    assert_contains(err.text, "nbsp");
     assert_int_equal(err.line, 2);
 }
 
@@ -182,7 +176,7 @@ static void deep_documents_are_refused_as_deep(void **state)
     for (int i = 0; i < 10000; i++)
         lt_buf_str(&b, "</a>");
     struct lt_err err = bad_bytes(b.ptr, b.len, LT_E_LIMIT, "xml-depth");
-    says(&err, "64 levels");
+    assert_contains(err.text, "64 levels");
     assert_int_equal(err.line, 1);
     struct lt_xml_limits huge = {1 << 20, 1000000};
     struct lt_xml *x = NULL;
@@ -207,7 +201,7 @@ static void thousands_of_attributes_or_namespaces_are_refused(void **state)
         lt_buf_printf(&b, " a%d=''", i);
     lt_buf_str(&b, "/></a>");
     err = bad_bytes(b.ptr, b.len, LT_E_LIMIT, "xml-size");
-    says(&err, "attributes");
+    assert_contains(err.text, "attributes");
     assert_int_equal(err.column, 14);
     lt_buf_reset(&b);
     for (int i = 0; i < 60; i++) {
@@ -245,7 +239,7 @@ static void syntax_errors_name_line_and_column(void **state)
     struct lt_err err = bad("<a>\n  <b>\n  </c>\n</a>", "xml-syntax");
     assert_int_equal(err.line, 3);
     assert_true(err.column > 0);
-    says(&err, "b");
+    assert_contains(err.text, "b");
     static const char *const rows[] = {
         "",       "   ",         "x",           "<a/><b/>",   "<a/>x",        "<a b=1/>", "<a b=\"1\" b=\"2\"/>",
         "<p:a/>", "<a>&#0;</a>", "<a>\x01</a>", "<a>]]></a>", "<a b=\"<\"/>", "<a><a>"};
@@ -338,14 +332,14 @@ static void other_encodings_are_refused_by_name(void **state)
     };
     for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
         struct lt_err err = bad(rows[i].text, "xml-encoding");
-        says(&err, rows[i].says);
+        assert_contains(err.text, rows[i].says);
     }
     char text[256];
     struct lt_err err = bad_bytes(text, utf16("<?xml version=\"1.0\" encoding=\"UTF-8\"?><a/>", false, true, text),
                                   LT_E_INVALID, "xml-encoding");
-    says(&err, "the text is UTF-16");
+    assert_contains(err.text, "the text is UTF-16");
     err = bad_bytes("\0\0\xFE\xFF\0\0\0<", 8, LT_E_INVALID, "xml-encoding");
-    says(&err, "UTF-32");
+    assert_contains(err.text, "UTF-32");
     bad_bytes("\x4C\x6F\xA7\x94\x93", 5, LT_E_INVALID, "xml-encoding");
 }
 

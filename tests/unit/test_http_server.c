@@ -238,6 +238,21 @@ static void a_chunked_body_arrives_whole(void **state)
     assert_int_equal(stats_of(f).memory_now, 0);
 }
 
+/* A proxy before us may see other chunks behind a bare LF than we do: refused, never repaired. */
+static void chunk_lines_that_two_readers_could_cut_differently_are_400(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const chunks[] = {
+        "5\nhello\r\n0\r\n\r\n", "5;a\nhello\r\n0\r\n\r\n", "5;a\rb\r\nhello\r\n0\r\n\r\n", "5\r\nhello\n0\r\n\r\n",
+        "5\r\nhello\r\n0\n\r\n", "5\r\nhello\r\n0\r\n\n",   "5\r\nhello\r\n0\r\nX: y\n\r\n"};
+    for (size_t i = 0; i < LT_ARRAY_LEN(chunks); i++) {
+        LT_AUTOFREE char *request =
+            lt_asprintf("POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%s", chunks[i]);
+        one_exchange(f, request, 400, "bad-request");
+    }
+    assert_int_equal(stats_of(f).memory_now, 0);
+}
+
 static void a_body_above_the_limit_is_413_before_it_is_sent(void **state)
 {
     struct fixture *f = *state;
@@ -557,6 +572,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PLAIN(requests_of_a_connection_are_answered_in_order),
         PLAIN(a_chunked_body_arrives_whole),
+        PLAIN(chunk_lines_that_two_readers_could_cut_differently_are_400),
         PLAIN(a_body_above_the_limit_is_413_before_it_is_sent),
         TLS(a_client_that_sends_all_of_a_huge_body_still_reads_413),
         PLAIN(expect_100_continue_gets_its_go_ahead),

@@ -210,6 +210,47 @@ static void stopping_while_kafka_is_away_commits_nothing(void **state)
     assert_int_equal(f->foreign.commits, 0);
 }
 
+static size_t given(struct fixture *f)
+{
+    pthread_mutex_lock(&f->foreign.lock);
+    size_t n = f->foreign.given;
+    pthread_mutex_unlock(&f->foreign.lock);
+    return n;
+}
+
+/* Held for longer than max.poll.interval.ms they would belong to another member, and come again for ever. */
+static void records_are_not_taken_while_the_rate_is_spent(void **state)
+{
+    struct fixture *f = *state;
+    f->kit.clients[H22].rate = 1;
+    add(f, 0, small_event("H22.01-1", "receive", "H22.01"));
+    assert_int_equal(lt_clients_admit(f->kit.known, &f->kit.clients[H22], lt_mono_ms()), 0);
+    lt_clients_charge(f->kit.known, &f->kit.clients[H22], 2);
+    int64_t until = lt_mono_ms() + 1000;
+    start(f);
+    while (lt_mono_ms() < until) {
+        assert_true(given(f) == 0 || lt_mono_ms() >= until);
+        usleep(2000);
+    }
+    await_committed(f, 0, 1);
+    lt_bridge_stop(f->bridge);
+}
+
+/* A long outage must not use up hours of a client's rate. */
+static void what_is_tried_again_is_charged_once(void **state)
+{
+    struct fixture *f = *state;
+    f->kit.clients[H22].rate = 2;
+    for (int i = 0; i < 6; i++)
+        add(f, 0, small_event("H22.01-1", "receive", "H22.01"));
+    fake_fault(&f->kit.log, LT_TOPIC_INTAKE, LT_E_UNAVAILABLE, 0, 2); /* the first of the dossier, twice */
+    start(f);
+    await_committed(f, 0, 6);
+    lt_bridge_stop(f->bridge);
+    /* 2 less 6: time only shortens the wait; charged three times it is 8 s and more */
+    assert_in_range(lt_clients_admit(f->kit.known, &f->kit.clients[H22], lt_mono_ms()), 0, 3);
+}
+
 int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -218,6 +259,8 @@ int main(void)
         T(foreign_lt_headers_never_get_in),
         T(while_kafka_is_away_nothing_is_committed_and_order_is_kept),
         T(stopping_while_kafka_is_away_commits_nothing),
+        T(records_are_not_taken_while_the_rate_is_spent),
+        T(what_is_tried_again_is_charged_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

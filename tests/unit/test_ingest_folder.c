@@ -219,6 +219,19 @@ static void what_a_crash_left_claimed_is_sent_again(void **state)
     assert_true(exists(f, ".claimed/b/y.json")); /* another instance's */
 }
 
+/* A look at .claimed that failed at the start must not strand files, nor let a namesake be claimed over them. */
+static void what_stands_claimed_is_sent_before_a_namesake_is_claimed(void **state)
+{
+    struct fixture *f = *state;
+    start(f);
+    LT_AUTOFREE char *claimed = lt_asprintf(".claimed/%s/a.json", f->kit.intake.config->instance);
+    put(f, claimed, small_event("H22.01-1", "receive", "H22.01"));
+    await(f, "done/a.json");
+    put(f, "a.json", small_event("H22.01-2", "receive", "H22.01"));
+    await(f, "done/a~2.json");
+    assert_int_equal(fake_count(&f->kit.log, LT_TOPIC_INTAKE), 2);
+}
+
 static void a_file_above_the_limit_is_refused_with_its_digest(void **state)
 {
     struct fixture *f = *state;
@@ -255,9 +268,9 @@ static void a_folder_that_goes_bad_says_so_in_its_status_and_recovers(void **sta
     put(f, "a.json", small_event("H22.01-1", "receive", "H22.01"));
     await(f, "done/a.json");
     assert_int_equal(rmdir(claimed), 0);
-    put(f, ".claimed/a", "in the way"); /* renames into it fail for every user, root too */
+    put(f, ".claimed/a", "in the way"); /* fails for every user, root too */
     put(f, "b.json", small_event("H22.01-2", "receive", "H22.01"));
-    await_status(f, "\"state\":\"trouble\",\"trouble\":\"cannot claim");
+    await_status(f, "\"state\":\"trouble\",\"trouble\":\"cannot read the folder");
     assert_true(exists(f, "b.json"));
     assert_int_equal(unlink(claimed), 0);
     assert_int_equal(mkdir(claimed, 0750), 0);
@@ -276,6 +289,7 @@ int main(void)
         T(while_kafka_is_away_the_file_stays_claimed),
         T(stopping_while_kafka_is_away_leaves_the_file_for_the_next_start),
         T(what_a_crash_left_claimed_is_sent_again),
+        T(what_stands_claimed_is_sent_before_a_namesake_is_claimed),
         T(a_file_above_the_limit_is_refused_with_its_digest),
         T(a_folder_that_cannot_be_used_is_told_at_the_start),
         T(a_folder_that_goes_bad_says_so_in_its_status_and_recovers),

@@ -15,6 +15,23 @@ static int capture(struct worker *w, struct lt_log_membership **ret)
     return w->log->ops->capture(w->log, ret, &err);
 }
 
+/* a had everything, let half of it go, and b took it. */
+static void open_two(struct lt_memory *m, struct worker *a, struct worker *b)
+{
+    worker_open(a, m, "g.a");
+    worker_poll(a, NULL);
+    worker_open(b, m, "g.b");
+    worker_poll(a, NULL);
+    worker_poll(b, NULL);
+}
+
+static void close_two(struct lt_memory *m, struct worker *a, struct worker *b)
+{
+    worker_close(a);
+    worker_close(b);
+    lt_memory_free(m);
+}
+
 static void an_assigned_partition_is_silent_until_it_is_started(void **state LT_UNUSED)
 {
     struct lt_memory *m = cluster_new(2);
@@ -53,9 +70,7 @@ static void a_partition_moves_only_after_its_owner_let_it_go(void **state LT_UNU
     assert_int_equal(owned(&b), 2);
     for (int p = 0; p < 4; p++)
         assert_true(a.assigned[p] != b.assigned[p]);
-    worker_close(&a);
-    worker_close(&b);
-    lt_memory_free(m);
+    close_two(m, &a, &b);
 }
 
 static void membership_is_captured_only_when_every_callback_was_served(void **state LT_UNUSED)
@@ -76,9 +91,7 @@ static void membership_is_captured_only_when_every_callback_was_served(void **st
     assert_int_equal(a.log->ops->abort(a.log, &err), LT_LOG_OK);
     assert_true(a.log->ops->membership_same(a.log, ms));
     a.log->ops->membership_free(a.log, ms);
-    worker_close(&a);
-    worker_close(&b);
-    lt_memory_free(m);
+    close_two(m, &a, &b);
 }
 
 static void offsets_of_a_partition_that_is_no_longer_owned_are_accepted_under_a_fresh_membership(void **state LT_UNUSED)
@@ -86,11 +99,7 @@ static void offsets_of_a_partition_that_is_no_longer_owned_are_accepted_under_a_
     struct lt_memory *m = cluster_new(4);
     struct worker a, b;
     struct lt_err err = LT_ERR_INIT;
-    worker_open(&a, m, "g.a");
-    worker_poll(&a, NULL);
-    worker_open(&b, m, "g.b");
-    worker_poll(&a, NULL);
-    worker_poll(&b, NULL);
+    open_two(m, &a, &b);
     worker_poll(&a, NULL);
     int32_t gone = a.assigned[0] ? 1 : 0;
     assert_false(a.assigned[gone]);
@@ -100,20 +109,14 @@ static void offsets_of_a_partition_that_is_no_longer_owned_are_accepted_under_a_
                      LT_LOG_OK); /* the trap of rules 10 and 11 */
     assert_int_equal(a.log->ops->commit(a.log, &err), LT_LOG_OK);
     a.log->ops->membership_free(a.log, ms);
-    worker_close(&a);
-    worker_close(&b);
-    lt_memory_free(m);
+    close_two(m, &a, &b);
 }
 
 static void a_static_member_that_returns_takes_up_its_share_under_the_same_generation(void **state LT_UNUSED)
 {
     struct lt_memory *m = cluster_new(4);
     struct worker a, b;
-    worker_open(&a, m, "g.a");
-    worker_poll(&a, NULL);
-    worker_open(&b, m, "g.b");
-    worker_poll(&a, NULL);
-    worker_poll(&b, NULL);
+    open_two(m, &a, &b);
     lt_memory_crash(a.log);
     worker_close(&a);
     worker_poll(&b, NULL);
@@ -126,20 +129,14 @@ static void a_static_member_that_returns_takes_up_its_share_under_the_same_gener
     assert_int_equal(capture(&b, &after), LT_LOG_OK);
     b.log->ops->membership_free(b.log, before);
     b.log->ops->membership_free(b.log, after);
-    worker_close(&a);
-    worker_close(&b);
-    lt_memory_free(m);
+    close_two(m, &a, &b);
 }
 
 static void a_member_that_stays_away_loses_its_share_after_the_session(void **state LT_UNUSED)
 {
     struct lt_memory *m = cluster_new(4);
     struct worker a, b;
-    worker_open(&a, m, "g.a");
-    worker_poll(&a, NULL);
-    worker_open(&b, m, "g.b");
-    worker_poll(&a, NULL);
-    worker_poll(&b, NULL);
+    open_two(m, &a, &b);
     worker_close(&a);
     lt_memory_advance(m, 10001);
     worker_poll(&b, NULL);
@@ -169,9 +166,7 @@ static void a_second_log_of_the_same_instance_makes_the_first_a_twin(void **stat
     worker_poll(&second, NULL);
     assert_int_equal(owned(&second), 2);
     first.log->ops->membership_free(first.log, ms);
-    worker_close(&first);
-    worker_close(&second);
-    lt_memory_free(m);
+    close_two(m, &first, &second);
 }
 
 static void a_rebalance_of_one_member_takes_partitions_and_gives_them_back(void **state LT_UNUSED)

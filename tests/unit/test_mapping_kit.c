@@ -251,11 +251,3 @@ const struct lt_refusal *kit_refusal(struct kit *k, const char *media, const cha
     assert_false(k->out.items.v[0].accepted);
     return &k->out.items.v[0].refusal;
 }
-
-void kit_contains(const char *text, const char *part, const char *file, int line)
-{
-    if (strstr(text, part))
-        return;
-    print_error("expected \"%s\" in:\n%s\n", part, text);
-    _fail(file, line);
-}

@@ -46,9 +46,6 @@ const struct lt_event *kit_event(struct kit *k, const char *media, const char *b
 /* The refusal of the whole input or of its only item. */
 const struct lt_refusal *kit_refusal(struct kit *k, const char *media, const char *body);
 
-void kit_contains(const char *text, const char *part, const char *file, int line);
-#define assert_contains(text, part) kit_contains((text), (part), __FILE__, __LINE__)
-
 #define XML "application/xml"
 #define JSON "application/json"
 #define NDJSON "application/x-ndjson"

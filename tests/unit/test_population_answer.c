@@ -69,7 +69,25 @@ static void a_collection_without_a_person_or_no_collection_is_no_match(void **st
           {200, ENVELOPE("<n:CongdanCollection " NS "><n:GhiChu>x</n:GhiChu></n:CongdanCollection>"),
            LT_POPULATION_NO_MATCH, LT_OUTCOME_OK},
           {200, ENVELOPE(""), LT_POPULATION_NO_MATCH, LT_OUTCOME_OK},
+          {200, ENVELOPE("<TraCuuThongTinCongDanResponse/>"), LT_POPULATION_NO_MATCH, LT_OUTCOME_OK},
           {200, "<CongdanCollection/>", LT_POPULATION_NO_MATCH, LT_OUTCOME_OK});
+}
+
+static void a_citizen_element_without_content_is_no_match(void **state)
+{
+    (void)state;
+    CHECK({200, ENVELOPE("<n:CongdanCollection " NS "><n:CongDan/></n:CongdanCollection>"), LT_POPULATION_NO_MATCH,
+           LT_OUTCOME_OK},
+          {200, ENVELOPE("<n:CongdanCollection " NS "><n:CongDan> </n:CongDan></n:CongdanCollection>"),
+           LT_POPULATION_NO_MATCH, LT_OUTCOME_OK});
+}
+
+/* "Not there" is a verdict on a citizen: only an answer to the question may say it. */
+static void something_else_in_the_body_is_an_error_and_no_verdict(void **state)
+{
+    (void)state;
+    CHECK({200, ENVELOPE("<Loi><Ma>004</Ma></Loi>"), LT_POPULATION_ERROR, LT_OUTCOME_RETRY},
+          {200, ENVELOPE("<Response>busy</Response>"), LT_POPULATION_ERROR, LT_OUTCOME_RETRY});
 }
 
 static void an_error_is_never_taken_for_no_match(void **state)
@@ -144,6 +162,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_person_in_the_collection_is_a_match),
         cmocka_unit_test(a_collection_without_a_person_or_no_collection_is_no_match),
+        cmocka_unit_test(a_citizen_element_without_content_is_no_match),
+        cmocka_unit_test(something_else_in_the_body_is_an_error_and_no_verdict),
         cmocka_unit_test(an_error_is_never_taken_for_no_match),
         cmocka_unit_test(out_of_service_is_unavailable),
         cmocka_unit_test(the_configuration_says_what_a_fault_means),

@@ -9,7 +9,9 @@
 #define ENVELOPE(body)                                                                                                 \
     "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body>" body "</s:Body></s:Envelope>"
 #define MATCH                                                                                                          \
-    ENVELOPE("<n:CongdanCollection xmlns:n=\"http://www.mic.gov.vn/dancu/1.0\"><n:CongDan/></n:CongdanCollection>")
+    ENVELOPE("<n:CongdanCollection "                                                                                   \
+             "xmlns:n=\"http://www.mic.gov.vn/dancu/1.0\"><n:CongDan><n:SoDinhDanh>002224000001</n:SoDinhDanh></"      \
+             "n:CongDan></n:CongdanCollection>")
 #define NO_MATCH ENVELOPE("<n:CongdanCollection xmlns:n=\"http://www.mic.gov.vn/dancu/1.0\"/>")
 
 static struct host *population(void)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from tools.lt.derive import derive_config
-from tools.lt.stack import ROOT, Failure, Kafka, Process, free_ports, get, wait_for
+from tools.lt.stack import ROOT, Failure, Kafka, Process, free_ports, get, stop_on_signals, wait_for
 
 BUILD = ROOT / "build/release"
 RUN = ROOT / "var/bench"
@@ -103,6 +103,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--connections", type=int, default=256)
     a = parser.parse_args()
+    stop_on_signals()
     out = ingest(a)
     if a.json:
         print(json.dumps(out))

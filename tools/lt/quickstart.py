@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from tools.lt.stack import ROOT, Failure, Https, Kafka, Process, get, port_taken, wait_for
+from tools.lt.stack import ROOT, Failure, Https, Kafka, Process, get, port_taken, stop_on_signals, wait_for
 
 PORTS = {"Kafka": 19092, "ingest": 18443, "portal": 18444, "population": 18445, "admin": 19464}
 VAR = ROOT / "var"
@@ -134,6 +134,7 @@ def main():
     parser.add_argument("--seed", type=int, default=2024)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     a = parser.parse_args()
+    stop_on_signals()
     os.chdir(ROOT)
     it = Installation(a.build)
     began = time.monotonic()

@@ -39,6 +39,13 @@ def wait_for(what, condition, seconds=60, every=0.05):
     raise Failure(f"{what}: not within {seconds} s" + (f" (last: {last})" if last else ""))
 
 
+def stop_on_signals():
+    """SIGTERM ends the program as Ctrl-C does, so that what it started is stopped."""
+    def end(number, _):
+        raise SystemExit(128 + number)
+    signal.signal(signal.SIGTERM, end)
+
+
 def port_taken(port):
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

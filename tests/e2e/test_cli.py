@@ -1,0 +1,423 @@
+"""The commands as an operator meets them: exit codes, messages with a place, and what must never happen by mistake."""
+
+import dataclasses
+import json
+import re
+import shutil
+import socket
+import subprocess
+
+import pytest
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
+
+from tests.e2e.events import XML, new_code, xml, xml_item
+from tests.e2e.world import LIENTHONG, World, empty_kafka, run
+from tools.lt.stack import ROOT, get, wait_for
+
+EXAMPLES = ROOT / "config/mappings/examples"
+
+
+@pytest.fixture
+def place(tmp_path, pki, bootstrap):
+    """A configuration; nothing is started, Kafka is left as it is."""
+    return World(tmp_path, pki, bootstrap)
+
+
+def lienthong(*argv, check=None, **kw):
+    return run(LIENTHONG, *argv, check=check, timeout=60, **kw)
+
+
+# ---- check --------------------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Mistake:
+    """`old` becomes `new` in a file of config/; the message must stand where `at` begins in it and say all of `says`. $PKI is the folder of keys."""
+
+    file: str
+    old: str
+    new: str
+    at: str
+    says: tuple
+
+    def filled(self, world):
+        return [text.replace("$PKI", str(world.pki)) for text in (self.old, self.new, self.at)]
+
+    def make(self, world):
+        old, new, _ = self.filled(world)
+        assert (world.config.parent / self.file).read_text().count(old) == 1, f"{self.file} must hold {old!r} once"
+        world.edit(self.file, old, new)
+
+    def place(self, world):
+        """file:line:col of the mistake, as the files are now."""
+        _, new, at = self.filled(world)
+        path = world.config.parent / self.file
+        text = path.read_text()
+        offset = text.index(new) + new.index(at)
+        return f"{path}:{text.count(chr(10), 0, offset) + 1}:{offset - text.rfind(chr(10), 0, offset)}: "
+
+    def told(self, world, lines):
+        """The message about it is among these lines."""
+        here = [line for line in lines if line.startswith(self.place(world))]
+        assert here, f"nothing at {self.place(world)}\n" + "\n".join(lines)
+        words = ("expected", "got", *self.says)
+        assert any(all(word in line for word in words) for line in here), f"not told: {words}\n" + "\n".join(here)
+
+
+VI_LA = "{in: examples/onegate-xml/don-vi-la.xml, refused: "
+TRAN_PHU = '{code: H22.34.03, name: "Ủy ban nhân dân phường Trần Phú", level: commune, to: 2025-07-01, successor: '
+
+MISTAKES = {
+    "a misspelt key": Mistake("gateway.yaml", "  threads: 2", "  thread: 2", "thread: 2", ("'thread'", "did you mean 'threads'?")),
+    "a duration that is none": Mistake("gateway.yaml", "ack_timeout: 15s", "ack_timeout: 15 parsecs", "15 parsecs",
+                                       ("ingest.ack_timeout", "a duration", "'15 parsecs'")),
+    "a role that is none": Mistake("clients.yaml", "role: postal", "role: postman", "postman", ("role", "operator", "'postman'")),
+    "a successor that is not there": Mistake("tables/units.yaml", TRAN_PHU + "H22.00691", TRAN_PHU + "H22.99999", "H22.99999",
+                                             ("successor", "H22.99999")),
+    "a route to nowhere": Mistake("routes/main.yaml", "to: portal", "to: portl", "portl", ("to:", "'portl'", "did you mean 'portal'?")),
+    "a timeout of a target": Mistake("targets/portal.yaml", "\ntimeout: 30s", "\ntimeout: soon", "soon", ("timeout", "a duration", "'soon'")),
+    "an option of an adapter": Mistake("targets/population.yaml", "accents: strip", "accents: maybe", "maybe",
+                                       ("accents", "strip, keep", "'maybe'")),
+    "an expired certificate": Mistake("targets/portal.yaml", "$PKI/gateway.crt", "$PKI/gateway-expired.crt", "$PKI",
+                                      ("tls.certificate", "not expired", "gateway-expired.crt")),
+    "a key that everybody can read": Mistake("targets/population.yaml", "$PKI/gateway.key", "$PKI/open.key", "$PKI",
+                                             ("tls.key", "chmod 600", "0644")),
+    "a vocabulary that is not there": Mistake("mappings/opencps-json.yaml", "normal: action}", "normal: acton}", "acton",
+                                              ("normal", "acton", "did you mean action?")),
+    "a schema that is not there": Mistake("mappings/igate-json.yaml", "schema: schemas/provincial/igate/dossier-1.0.json",
+                                          "schema: schemas/provincial/igate/dossier-9.9.json", "schemas/", ("schema", "dossier-9.9.json")),
+    "an example that turns out otherwise": Mistake("mappings/onegate-xml.yaml", VI_LA + "unknown-unit", VI_LA + "unknown-procedure",
+                                                   "unknown-procedure", ("unknown-procedure", "unknown-unit", "don-vi-la.xml")),
+}
+
+
+def prepare(world):
+    run(ROOT / "tools/pki", "make", "--dir", world.pki, "--expired", "gateway", check=0)
+    shutil.copy(world.pki / "gateway.key", world.pki / "open.key")
+    (world.pki / "open.key").chmod(0o644)
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_check_names_one_mistake_with_its_place_and_what_was_expected(place, name):
+    prepare(place)
+    MISTAKES[name].make(place)
+    r = lienthong("check", "--config", place.config, check=78)
+    MISTAKES[name].told(place, r.stdout.splitlines())
+
+
+def test_check_names_twelve_mistakes_of_nine_files_in_one_run(place):
+    prepare(place)
+    for mistake in MISTAKES.values():
+        mistake.make(place)
+    r = lienthong("check", "--config", place.config, check=78)
+    lines = r.stdout.splitlines()
+    missing = []
+    for name, mistake in MISTAKES.items():
+        try:
+            mistake.told(place, lines)
+        except AssertionError as e:
+            missing.append(f"{name}: {str(e).splitlines()[0]}")
+    assert not missing, "\n".join(missing) + "\n\nit printed:\n" + r.stdout
+
+
+def test_check_of_a_clean_configuration_is_ok(place):
+    r = lienthong("check", "--config", place.config, check=0)
+    assert r.stdout.strip().endswith("ok") and "42 examples" in r.stdout
+    assert json.loads(lienthong("check", "--json", "--config", place.config, check=0).stdout) == {"ok": True, "errors": 0, "examples": 42, "findings": []}
+
+
+def test_check_as_json_has_the_same_places(place):
+    MISTAKES["a misspelt key"].make(place)
+    answer = json.loads(lienthong("check", "--json", "--config", place.config, check=78).stdout)
+    (finding,) = answer["findings"]
+    assert (answer["ok"], answer["errors"], finding["severity"]) == (False, 1, "error")
+    assert f"{finding['file']}:{finding['line']}:{finding['column']}: " == MISTAKES["a misspelt key"].place(place) and "threads" in finding["text"]
+
+
+def test_check_finds_a_route_for_events_that_do_not_exist(place):
+    """Otherwise every dossier would go to lt.events.unrouted."""
+    place.edit("routes/main.yaml", '"vn.lienthong.dossier.*"', '"vn.lienthong.dosier.*"')
+    r = lienthong("check", "--config", place.config)
+    assert "dosier" in r.stdout, r.stdout
+
+
+def test_check_names_a_unit_that_no_route_reaches(place):
+    place.edit("routes/main.yaml", 'when: {type: "vn.lienthong.dossier.*"}', 'when: {type: "vn.lienthong.dossier.*", province: [H22, H29]}')
+    place.edit("routes/main.yaml", "sector: dat-dai}}", "sector: dat-dai}, province: H22}")
+    lines = lienthong("check", "--config", place.config, check=0).stdout.splitlines()
+    assert any("units.yaml:" in line and "H40.13738" in line and "no route" in line for line in lines), lines
+    assert not any("H22." in line for line in lines)
+
+
+def test_check_refuses_yaml_that_is_none_with_its_line(place):
+    place.edit("clients.yaml", "provinces: [H22]", "provinces: [H22")
+    r = lienthong("check", "--config", place.config, check=78)
+    assert re.search(r"clients\.yaml:\d+:\d+: ", r.stdout), r.stdout
+
+
+def test_check_of_a_file_that_is_not_there_says_so():
+    assert "/nowhere/gateway.yaml" in lienthong("check", "--config", "/nowhere/gateway.yaml", check=78).stdout
+
+
+SECRET = "k1tdz8-ganz-geheim"
+
+
+@pytest.mark.parametrize("file, key, mode, says", [
+    ("gateway.yaml", "receipt.key", 0o600, "at least 32 bytes"),
+    ("gateway.yaml", "receipt.key", 0o644, "chmod 600"),
+    ("targets/portal.yaml", "portal.password", 0o644, "chmod 600"),
+])
+def test_a_secret_that_is_not_taken_is_named_and_not_printed(place, tmp_path, file, key, mode, says):
+    path = tmp_path / key
+    path.write_text(SECRET + "\n")
+    path.chmod(mode)
+    place.edit(file, f"{place.pki}/{key}", str(path))
+    for command in (["check"], ["check", "--json"], ["run"]):
+        r = lienthong(*command, "--config", place.config, check=78)
+        assert SECRET not in r.stdout + r.stderr and says in r.stdout + r.stderr, command
+
+
+def test_a_secret_of_kafka_is_not_printed(place):
+    place.edit("gateway.yaml", "  bootstrap.servers:", "  security.protocol: sasl_plaintext\n  sasl.mechanism: PLAIN\n  sasl.username: lienthong\n"
+               "  sasl.password: {env: LT_TEST_SASL}\n  bootstrap.servers:")
+    env = {"LT_TEST_SASL": SECRET, "PATH": "/usr/bin:/bin"}
+    for command, code in (("check", 0), ("topics", 69)):  # the broker of the tests speaks no SASL
+        r = lienthong(command, "--config", place.config, check=code, env=env)
+        assert SECRET not in r.stdout + r.stderr
+    r = lienthong("check", "--config", place.config, check=78, env={"PATH": "/usr/bin:/bin"})
+    assert "LT_TEST_SASL" in r.stdout
+
+
+# ---- explain -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("example, rule, where", [
+    ("onegate-xml/nhan-ho-so.xml", "onegate-xml.yaml:", "/SuKienHoSo/SuKien/MaHoSo (line 6)"),
+    ("opencps-json/nhan-ho-so.json", "opencps-json.yaml:", "/dossierNo"),
+    ("igate-json/nhan-ho-so.json", "igate-json.yaml:", "/nationCode"),
+])
+def test_explain_shows_rule_and_place_of_every_field(place, example, rule, where):
+    out = lienthong("explain", "--config", place.config, EXAMPLES / example, check=0).stdout
+    assert "accepted vn.lienthong.dossier.received.v1" in out and "key H22/H22.00847-250902-0123" in out
+    rows = {line.split()[0]: line for line in out.splitlines() if rule in line}
+    assert where in rows["subject"] and {"source", "type", "time", "unit", "procedure", "/HoSo/ChuHoSo", "/HoSo/TaiLieuNop/0/TenTepDinhKem"} <= set(rows)
+    number = int(re.search(re.escape(rule) + r"(\d+)", rows["subject"]).group(1))
+    source = (place.config.parent / "mappings" / rule.rstrip(":")).read_text().splitlines()[number - 1]
+    assert source.startswith("subject:")
+
+
+def test_explain_as_json_is_the_event_that_the_gateway_writes(place):
+    out = json.loads(lienthong("explain", "--json", "--config", place.config, EXAMPLES / "opencps-json/nhan-ho-so.json", check=0).stdout)
+    want = json.loads((EXAMPLES / "opencps-json/nhan-ho-so.out.json").read_text())
+    event = out["items"][0]["event"]
+    assert {k: event[k] for k in want} == want
+
+
+def test_explain_of_a_refused_input_says_why_and_ends_with_1(place):
+    out = lienthong("explain", "--config", place.config, EXAMPLES / "onegate-xml/don-vi-la.xml", check=1).stdout
+    assert "unknown-unit" in out and "line 8" in out
+    assert "json-schema" in lienthong("explain", "--config", place.config, EXAMPLES / "opencps-json/sai-kieu.json", check=1).stdout
+
+
+def test_explain_of_a_file_that_is_not_there_is_a_usage_error(place):
+    assert "/nowhere.xml" in lienthong("explain", "--config", place.config, "/nowhere.xml", check=2).stderr
+
+
+# ---- misspelt commands ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("argv, said", [
+    (["chek"], "did you mean 'check'?"), (["topic"], "did you mean 'topics'?"), (["explian"], "did you mean 'explain'?"), ([], "usage:"),
+    (["check", "--confg", "x"], "--confg"), (["run", "--roles", "ingest,cor"], "'cor'"), (["topics", "destroy"], "show|create"),
+    (["submit"], "--certificate"), (["explain"], "FILE"),
+])
+def test_a_misspelt_command_is_a_usage_error_that_helps(argv, said):
+    assert said in lienthong(*argv, check=2).stderr
+
+
+@pytest.mark.parametrize("command", ["run", "check", "explain", "topics", "status", "submit"])
+def test_every_command_tells_its_usage(command):
+    assert f"usage: lienthong {command}" in lienthong(command, "--help", check=0).stdout
+
+
+def test_status_without_a_gateway_ends_with_69(place):
+    assert f"127.0.0.1:{place.admin_port}" in lienthong("status", "--config", place.config, check=69).stderr
+
+
+# ---- starting where something is in the way ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("which", ["ingest", "admin"])
+def test_a_taken_port_is_named_and_ends_with_78(place, bootstrap, which):
+    empty_kafka(bootstrap)
+    place.topics()
+    port = place.ingest_port if which == "ingest" else place.admin_port
+    with socket.create_server(("127.0.0.1", port)):
+        r = lienthong("run", "--config", place.config, check=78)
+    assert f"127.0.0.1:{port}" in r.stderr and "in use" in r.stderr
+
+
+def test_a_state_folder_that_cannot_be_written_is_named_and_ends_with_78(place):
+    (place.folder / "state").write_text("a file, where a folder is due")
+    r = lienthong("run", "--config", place.config, check=78)
+    assert "state_dir" in r.stderr and str(place.folder / "state") in r.stderr and "expected" in r.stderr
+
+
+def test_a_spool_folder_that_cannot_be_written_is_named_and_ends_with_78(place, bootstrap):
+    empty_kafka(bootstrap)
+    place.topics()
+    (place.folder / "file").write_text("")
+    place.edit("gateway.yaml", f"{place.folder}/state/spool", f"{place.folder}/file/spool")
+    r = lienthong("run", "--config", place.config, check=78)
+    assert "h22-spool" in r.stderr and f"{place.folder}/file" in r.stderr
+
+
+def test_a_configuration_with_errors_does_not_start(place):
+    MISTAKES["a misspelt key"].make(place)
+    r = lienthong("run", "--config", place.config, check=78)
+    assert "did you mean 'threads'?" in r.stderr and "lienthong check" in r.stderr
+
+
+# ---- topics ----------------------------------------------------------------------------------------------------------------------------
+
+
+def rows(place, *switches, check):
+    return {t["name"]: t for t in json.loads(lienthong("topics", *switches, "--json", "--config", place.config, check=check).stdout)}
+
+
+def names(bootstrap):
+    return {t for t in AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=10).topics if t.startswith("lt.")}
+
+
+def test_topics_shows_what_is_missing_and_creates_it_once(place, bootstrap):
+    empty_kafka(bootstrap)
+    missing = rows(place, "show", check=1)
+    assert missing["lt.intake"]["state"] == "missing" and not names(bootstrap)
+    planned = rows(place, "create", "--dry-run", check=0)
+    assert planned["lt.intake"]["state"] == "would create" and not names(bootstrap)
+    made = rows(place, "create", check=0)
+    assert {"lt.intake", "lt.position", "lt.portal", "lt.population", "lt.events.land", "lt.events.unrouted", "lt.quarantine", "lt.deadletter",
+            "lt.audit"} <= names(bootstrap) == {n for n in made if n.startswith("lt.")}
+    assert made["lt.intake"]["state"] == "created" and made["group lt.core"]["state"] == "created"
+    assert {t["state"] for t in rows(place, "create", check=0).values()} == {"ok"}
+    assert {t["state"] for t in rows(place, "show", check=0).values()} == {"ok"}
+
+
+def test_topics_shows_drift_and_changes_nothing(place, bootstrap):
+    empty_kafka(bootstrap)
+    place.topics()
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    entry = ConfigEntry("retention.ms", "86400000", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, "lt.intake", incremental_configs=[entry])
+    next(iter(admin.incremental_alter_configs([resource]).values())).result()
+
+    def drift(verb):
+        return rows(place, verb, check=1)["lt.intake"]
+    seen = drift("show")
+    assert seen["state"] == "drift" and "retention.ms" in seen["detail"] and "86400000" in seen["detail"]
+    assert drift("create")["state"] == "drift" and drift("show") == seen
+
+
+def test_topics_never_changes_a_partition_count(place, bootstrap):
+    empty_kafka(bootstrap)
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    next(iter(admin.create_topics([NewTopic("lt.events.land", 3, 1)]).values())).result()
+    for verb in ("show", "create"):
+        row = rows(place, verb, check=1)["lt.events.land"]
+        assert row["state"] == "differs" and "wanted 6 partitions, has 3" in row["detail"]
+    assert len(admin.list_topics("lt.events.land", timeout=10).topics["lt.events.land"].partitions) == 3
+
+
+def test_topics_without_kafka_ends_with_69_and_names_it(place, bootstrap):
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        port = s.getsockname()[1]
+    place.edit("gateway.yaml", bootstrap, f"127.0.0.1:{port}")
+    assert f"127.0.0.1:{port}" in lienthong("topics", "--config", place.config, check=69).stderr
+
+
+# ---- a running gateway ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_status_and_submit_of_a_running_gateway(running, tmp_path):
+    event = tmp_path / "event.xml"
+    event.write_text(xml(xml_item(new_code())))
+    identity = ["--url", f"{running.url}/v1/events", "--ca", running.pki / "ca.crt", "--certificate", running.pki / "h22.crt", "--key", running.pki / "h22.key"]
+    r = lienthong("submit", *identity, event, check=0)
+    assert running.verdict("h22", json.loads(r.stdout)["receipt"]) == "new"
+    event.write_text(xml(xml_item(new_code(), unit="H22.ZZ9")))
+    r = lienthong("submit", *identity, event, check=1)
+    assert json.loads(r.stdout)["code"] == "unknown-unit"
+    wait_for("the verdict to be counted", lambda: running.verdicts()["new"] == 1)
+    r = lienthong("status", "--config", running.config, check=0)
+    assert "instance  gateway-1" in r.stdout and "new 1" in r.stdout and "STOPPED" not in r.stdout
+    status = json.loads(lienthong("status", "--json", "--config", running.config, check=0).stdout)
+    assert status["core"]["verdicts"]["new"] == 1
+    shown = running.gateway.log.read_text() + get(f"{running.admin}/metrics")[1].decode() + json.dumps(status)
+    for secret in ("portal.password", "receipt.key"):
+        assert (running.pki / secret).read_text().strip() not in shown
+    assert running.gateway.stop() == 0
+    lienthong("submit", *identity, event, check=69)
+
+
+def test_of_two_gateways_under_one_name_the_first_ends_with_78_and_the_second_goes_on(running):
+    second = running.twin("gateway-1")
+    first = running.gateway
+    second.start()
+    try:
+        wait_for("the first to end", lambda: not first.alive(), 60)
+        assert first.popen.wait() == 78, first.tail()
+        assert re.search("same|twin|instance", first.tail(3)), first.tail()
+        wait_for("the second to be ready", lambda: second.must_live() and get(f"{second.admin}/ready")[0] == 200, 60)
+        running.url, running.admin = second.url, second.admin
+        status, answer = running.post("h22", xml(xml_item(new_code())), XML)
+        assert status == 202 and running.verdict("h22", answer["receipt"]) == "new"
+    finally:
+        assert second.stop() == 0, second.tail()
+
+
+def test_a_second_start_of_the_same_configuration_leaves_the_running_gateway_alone(running):
+    """Its ports are taken, so it cannot run; it must not take over the first one's place in Kafka before it knows."""
+    r = lienthong("run", "--config", running.config, check=78)
+    assert "in use" in r.stderr
+    status, answer = running.post("h22", xml(xml_item(new_code())), XML)
+    assert status == 202 and running.verdict("h22", answer["receipt"]) == "new"
+    assert running.gateway.must_live()
+
+
+def test_a_stop_in_the_midst_of_the_start_ends_with_0(world):
+    """At any step of joining the groups of Kafka; a handful of moments, from the first line of the log on."""
+    world.topics()
+    for moment in ("listening", "run started", "events are accepted", "partition-running", "partition-running"):
+        before = world.gateway.log.read_text().count(moment) if world.gateway.log.exists() else 0
+        world.gateway.start()
+        wait_for(moment, lambda: world.gateway.must_live() and world.gateway.log.read_text().count(moment) > before, 30, every=0.001)
+        assert world.gateway.stop() == 0, f"stopped at {moment!r}:\n{world.gateway.tail()}"
+
+
+# ---- a fourth dialect --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_fourth_dialect_is_added_with_yaml_only(world, tmp_path):
+    """docs/adding-a-province.md in a copy of what it touches; then its files beside the shipped ones, and its sample over mutual TLS."""
+    copy = tmp_path / "checkout"
+    for name in ("config", "schemas"):
+        shutil.copytree(ROOT / name, copy / name)
+    (copy / "tools").mkdir()
+    shutil.copy(ROOT / "tools/pki", copy / "tools/pki")
+    blocks = re.findall(r"^```sh test\n(.*?)^```$", (ROOT / "docs/adding-a-province.md").read_text(), re.M | re.S)
+    r = subprocess.run(["bash", "-euo", "pipefail", "-c", "\n".join(blocks)], cwd=copy, capture_output=True, text=True,
+                       env={"PATH": f"{LIENTHONG.parent}:/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"})
+    assert r.returncode == 0, r.stdout + r.stderr
+    for file in ("clients.yaml", "tables/units.yaml", "tables/procedures-h56.yaml", "digests/phieu.yaml", "mappings/phieu-json.yaml"):
+        shutil.copy(copy / "config" / file, world.config.parent / file)
+    shutil.copytree(copy / "config/mappings/examples/phieu-json", world.config.parent / "mappings/examples/phieu-json")
+    world.edit("gateway.yaml", f"schemas_dir: {ROOT / 'schemas'}", f"schemas_dir: {copy / 'schemas'}")
+    run(ROOT / "tools/pki", "make", "--dir", world.pki, "--client", "h56", check=0)
+    world.start()
+    r = lienthong("submit", "--url", f"{world.url}/v1/events", "--ca", world.pki / "ca.crt",
+                  "--certificate", world.pki / "h56.crt", "--key", world.pki / "h56.key", copy / "config/mappings/examples/phieu-json/nhan.json", check=0)
+    assert world.verdict("h56", json.loads(r.stdout)["receipt"]) == "new"
+    (record,) = world.read("lt.intake")
+    assert (record[2], record[3]["lt_client"], record[3]["ce_procedure"]) == ("H56/H56.16000-260310-0007", "h56", "1.001193")
+    created = wait_for("the dossier at the portal", lambda: world.dossier("H56.16000-260310-0007")["creates"], 60)
+    assert len(created) == 1 and created[0]["item"]["DonViXuLy"] == "Ủy ban nhân dân xã Mẫu"

@@ -1,1 +1,0 @@
-lt_test(core_review DEPS core test_harness)

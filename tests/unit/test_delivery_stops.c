@@ -1,0 +1,141 @@
+/* What one partition's trouble may cost the others, and what a queue that is not as it was may cost anybody. */
+#include "tests/unit/delivery_world.h"
+
+#include "gateway/delivery/position.h"
+
+/* Retried transactions of the core leave offsets that no reader ever sees. */
+static void a_gap_wider_than_the_window_is_passed(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    lt_memory_hole(w->memory, "lt.sim", 0, 3 * LT_DELIVERY_WINDOW);
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_run_until_forwarded(w, 1);
+    lt_memory_hole(w->memory, "lt.sim", 0, 2 * LT_DELIVERY_WINDOW);
+    world_received(w, 0, "A", 1);
+    int64_t last = world_received(w, 0, "B", 0);
+    world_run_until_forwarded(w, 3);
+    world_turns(w, 50);
+    struct lt_log_offset at;
+    world_committed(w, 0, &at);
+    assert_int_equal(at.offset, last + 1);
+    world_check_forwarded_in_order(w, "A", 2);
+    world_free(w);
+}
+
+static enum reply refuse_first(struct world *w, const struct seen *call)
+{
+    bool *refused = w->ctx;
+    return *refused && strcmp(call->dossier, "A") == 0 ? REPLY_REJECT : REPLY_OK;
+}
+
+static void a_stopped_partition_leaves_the_memory_to_the_others(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    bool refused = true;
+    w->script = refuse_first;
+    w->ctx = &refused;
+    w->memory_bytes = 40000;
+    world_received(w, 0, "B", 0);
+    world_open(w);
+    world_run_until_forwarded(w, 1);
+    for (int n = 0; n < 200; n++)
+        world_received(w, 0, "A", n);
+    world_turns(w, 50);
+    world_expect_status(w, "\"reason\":\"REJECTED\"");
+    for (int n = 0; n < 20; n++)
+        world_received(w, 1, "C", n);
+    world_run_until_forwarded(w, 21);
+    world_turns(w, 50);
+    struct lt_log_offset at;
+    world_committed(w, 0, &at);
+    assert_int_equal(at.offset, 1); /* B is done, A waits */
+    world_close(w);
+    refused = false;
+    world_open(w);
+    world_run_until_forwarded(w, 221);
+    world_turns(w, 50);
+    assert_int_equal(world_forwarded(w), 221);
+    world_check_forwarded_in_order(w, "A", 200);
+    world_check_forwarded_in_order(w, "B", 1);
+    world_check_forwarded_in_order(w, "C", 20);
+    world_free(w);
+}
+
+static void a_queue_that_ends_before_the_position_stops(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    for (int n = 0; n < 4; n++)
+        world_received(w, 0, "A", n);
+    world_open(w);
+    world_run_until_forwarded(w, 4);
+    world_turns(w, 50);
+    world_close(w);
+    lt_memory_truncate(w->memory, "lt.sim", 0, 2);
+    world_open(w);
+    world_turns(w, 50);
+    world_expect_status(w, "\"reason\":\"QUEUE-CHANGED\"");
+    assert_false(lt_engine_ready(w->engine));
+    world_received(w, 1, "B", 0); /* the others go on */
+    world_run_until_forwarded(w, 5);
+    world_free(w);
+}
+
+struct closing {
+    bool on;
+    int holds, lost, refused;
+};
+
+/* The answer comes while the engine is being closed. */
+static enum reply late(struct world *w, const struct seen *call)
+{
+    struct closing *c = w->ctx;
+    return call->step == LT_STEP_PROGRESS && (!c->on || c->holds-- > 0) ? REPLY_HOLD : REPLY_OK;
+}
+
+static enum lt_memory_fault trouble(void *ctx, const char *instance, enum lt_memory_step step, uint64_t number)
+{
+    struct closing *c = ctx;
+    (void)instance;
+    (void)number;
+    if (c->on && step == LT_STEP_COMMIT && c->lost-- > 0)
+        return LT_FAULT_LOST_DROPPED;
+    if (c->on && step == LT_STEP_COMMITTED && c->refused-- > 0)
+        return LT_FAULT_RETRY;
+    return LT_FAULT_NONE;
+}
+
+static void an_outcome_in_doubt_at_the_end_is_looked_after_until_it_is_committed(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct closing c = {.holds = 2, .lost = 1, .refused = 2};
+    w->script = late;
+    w->ctx = &c;
+    lt_memory_schedule(w->memory, trouble, &c);
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_turns(w, 100);
+    assert_int_equal(w->flying_len, 1);
+    c.on = true;
+    world_close(w);
+    assert_int_equal(world_forwarded(w), 1);
+    struct lt_log_offset at;
+    world_committed(w, 0, &at);
+    assert_int_equal(at.offset, 1);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_gap_wider_than_the_window_is_passed),
+        cmocka_unit_test(a_stopped_partition_leaves_the_memory_to_the_others),
+        cmocka_unit_test(a_queue_that_ends_before_the_position_stops),
+        cmocka_unit_test(an_outcome_in_doubt_at_the_end_is_looked_after_until_it_is_committed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

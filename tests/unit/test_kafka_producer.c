@@ -1,0 +1,104 @@
+/* What the producer says of a record that it cannot even queue, against librdkafka's own mock cluster. */
+#include "harness.h"
+
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/config/config.h"
+#include "gateway/kafka/producer.h"
+
+#define TOPIC "lt.intake"
+
+struct fixture {
+    rd_kafka_t *handle;
+    rd_kafka_mock_cluster_t *cluster;
+    struct lt_producer *producer;
+    atomic_int sent, persisted; /* reports awaited, reports of success */
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = lt_alloc(sizeof(*f));
+    f->handle = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, NULL, 0);
+    f->cluster = rd_kafka_mock_cluster_new(f->handle, 1);
+    assert_int_equal(rd_kafka_mock_topic_create(f->cluster, TOPIC, 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    const struct lt_config_prop props[] = {{"bootstrap.servers", rd_kafka_mock_cluster_bootstraps(f->cluster)},
+                                           {"topic.metadata.refresh.interval.ms", "50"},
+                                           {"message.max.bytes", "2000"}};
+    assert_int_equal(lt_producer_new(props, LT_ARRAY_LEN(props), "test", 1 << 20, 5000, &f->producer, NULL), LT_OK);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    lt_producer_free(f->producer);
+    assert_int_equal(f->sent, 0);
+    rd_kafka_mock_cluster_destroy(f->cluster);
+    rd_kafka_destroy(f->handle);
+    free(f);
+    return 0;
+}
+
+static void on_report(void *ctx, const struct lt_delivery_report *r)
+{
+    struct fixture *f = ctx;
+    atomic_fetch_add(&f->persisted, r->outcome == LT_DELIVERY_PERSISTED);
+    atomic_fetch_sub(&f->sent, 1);
+}
+
+static int try_send(struct fixture *f, struct lt_span value)
+{
+    atomic_fetch_add(&f->sent, 1);
+    int rc = lt_producer_send(f->producer, TOPIC, LT_SPAN_LIT("k"), NULL, value, on_report, f, NULL);
+    if (rc != LT_OK)
+        atomic_fetch_sub(&f->sent, 1);
+    return rc;
+}
+
+static void await_persisted(struct fixture *f)
+{
+    for (int64_t end = lt_mono_ms() + 10000; atomic_load(&f->persisted) == 0; usleep(2000)) {
+        assert_true(lt_mono_ms() < end);
+        if (atomic_load(&f->sent) == 0)
+            (void)try_send(f, LT_SPAN_LIT("v"));
+    }
+}
+
+/* LT_E_INVALID would make ingest refuse a good event as too large. */
+static void a_topic_that_went_away_makes_sending_unavailable_and_is_not_the_records_fault(void **state)
+{
+    struct fixture *f = *state;
+    await_persisted(f);
+    rd_kafka_mock_topic_set_error(f->cluster, TOPIC, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    int rc = LT_OK;
+    for (int64_t end = lt_mono_ms() + 10000; rc == LT_OK; usleep(2000)) {
+        assert_true(lt_mono_ms() < end);
+        rc = try_send(f, LT_SPAN_LIT("v"));
+    }
+    assert_int_equal(rc, LT_E_UNAVAILABLE);
+}
+
+/* LT_E_LIMIT would be `busy`, and sent again for ever. */
+static void a_record_above_the_producers_own_limit_can_never_be_sent(void **state)
+{
+    struct fixture *f = *state;
+    static const char large[3000];
+    await_persisted(f);
+    assert_int_equal(try_send(f, lt_span(large, sizeof(large))), LT_E_INVALID);
+}
+
+int main(void)
+{
+#define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_topic_that_went_away_makes_sending_unavailable_and_is_not_the_records_fault),
+        T(a_record_above_the_producers_own_limit_can_never_be_sent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
