@@ -69,13 +69,13 @@ int lt_compiled_load(const char *path, struct lt_compiled *ret, struct lt_diags 
     lt_xml_init();
     /* Each step reports what it finds in diags and leaves what could be compiled, so that one run finds every mistake.
      */
-    int worst = lt_config_survey(path, &ret->config, diags);
-    if (worst == LT_E_NOT_FOUND)
+    bool whole = lt_config_survey(path, &ret->config, diags) == LT_OK;
+    if (!ret->config)
         return LT_EXIT_CONFIG;
-    worst = LT_MIN(worst, lt_tables_survey(ret->config, diags, &ret->tables));
-    worst = LT_MIN(worst, lt_routes_new(ret->config, ret->tables, diags, &ret->routes));
-    worst = LT_MIN(worst, lt_mappings_survey(ret->config, diags, &ret->mappings));
-    return worst == LT_OK && diags->errors == 0 ? LT_EXIT_OK : LT_EXIT_CONFIG;
+    whole = lt_tables_survey(ret->config, diags, &ret->tables) == LT_OK && whole;
+    whole = lt_routes_new(ret->config, ret->tables, diags, &ret->routes) == LT_OK && whole;
+    whole = lt_mappings_survey(ret->config, diags, &ret->mappings) == LT_OK && whole;
+    return whole && diags->errors == 0 ? LT_EXIT_OK : LT_EXIT_CONFIG;
 }
 
 void lt_compiled_deinit(struct lt_compiled *c)

@@ -151,6 +151,8 @@ int lt_config_survey(const char *path, struct lt_config **ret, struct lt_diags *
         r = diags->errors > errors ? LT_E_INVALID : LT_OK;
     }
     lt_sha256_free(l.hash);
+    if (!l.root) /* nothing at all could be read */
+        lt_config_free(lt_steal(&c));
     *ret = c;
     return r;
 }

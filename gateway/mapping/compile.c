@@ -79,7 +79,8 @@ static void compile_schema(struct lt_compile *c, const struct lt_yaml_node *acce
     rc =
         c->m->kind == LT_DOC_XML ? lt_xsd_load(path, &c->m->xsd, &err) : lt_json_schema_load(path, &c->m->schema, &err);
     if (rc < 0)
-        lt_yaml_error(c->diags, n, "schema: %s%s%s", n->text, ": ", err.text);
+        lt_yaml_error(c->diags, n, "schema: expected %s that can be used, got %s: %s",
+                      c->m->kind == LT_DOC_XML ? "an XSD" : "a JSON Schema", n->text, err.text);
 }
 
 static void compile_accepts(struct lt_compile *c)
