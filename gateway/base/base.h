@@ -23,8 +23,16 @@
 #define LT_CLEANUP(fn) __attribute__((cleanup(fn)))
 #define LT_UNUSED __attribute__((unused))
 #define LT_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define LT_MIN(a, b) ((a) < (b) ? (a) : (b))
-#define LT_MAX(a, b) ((a) > (b) ? (a) : (b))
+/* Each argument is evaluated once. */
+#define LT_PICK_(a, b, op, n)                                                                                          \
+    ({                                                                                                                 \
+        __typeof__((a) + (b)) lt_a_##n = (a);                                                                          \
+        __typeof__((a) + (b)) lt_b_##n = (b);                                                                          \
+        lt_a_##n op lt_b_##n ? lt_a_##n : lt_b_##n;                                                                    \
+    })
+#define LT_PICK(a, b, op, n) LT_PICK_(a, b, op, n)
+#define LT_MIN(a, b) LT_PICK(a, b, <, __COUNTER__)
+#define LT_MAX(a, b) LT_PICK(a, b, >, __COUNTER__)
 
 /* Give the pointer away: the variable is left NULL so that its cleanup does nothing. */
 #define lt_steal(pp)                                                                                                   \

@@ -42,7 +42,7 @@ static void each_mistake_is_named_at_its_place_with_what_was_expected(void **sta
         {"digest: small", "digest: smal",
          "digest: expected the name of a digest profile, got \"smal\"; did you mean small?"},
         {"urn:small}Lo", "urn:small:Lo", "root: expected the root element as \"{namespace}Name\""},
-        {"schema: small.xsd", "schema: smal.xsd", "schema: smal.xsd"},
+        {"schema: small.xsd", "schema: smal.xsd", "got smal.xsd"},
         {"media: application/xml", "media: application/xlm", "media: expected application/xml or application/json"},
         {"from: s:Kenh", "from: \"s:Kenh[\"", "path \"s:Kenh[\""},
         {"from: s:Kenh", "from: q:Kenh", "path \"q:Kenh\""},
