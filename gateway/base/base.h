@@ -31,8 +31,13 @@
         lt_a_##n op lt_b_##n ? lt_a_##n : lt_b_##n;                                                                    \
     })
 #define LT_PICK(a, b, op, n) LT_PICK_(a, b, op, n)
+#ifdef __cppcheck__ /* which does not read statement expressions everywhere */
+#define LT_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define LT_MAX(a, b) ((a) > (b) ? (a) : (b))
+#else
 #define LT_MIN(a, b) LT_PICK(a, b, <, __COUNTER__)
 #define LT_MAX(a, b) LT_PICK(a, b, >, __COUNTER__)
+#endif
 
 /* Give the pointer away: the variable is left NULL so that its cleanup does nothing. */
 #define lt_steal(pp)                                                                                                   \
