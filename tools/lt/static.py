@@ -111,7 +111,7 @@ def check_lint():
     wanted = [e for e in json.loads(database.read_text()) if e["file"].startswith((str(ROOT / "gateway"), str(ROOT / "adapters")))]
     listing = ROOT / "build/lint.json"
     listing.write_text(json.dumps(wanted))
-    r = subprocess.run(["cppcheck", f"--project={listing}", "--enable=warning,portability,performance", "--inline-suppr", "--quiet", "-j2",
+    r = subprocess.run(["cppcheck", f"--project={listing}", "-D__cppcheck__=1", "--enable=warning,portability,performance", "--inline-suppr", "--quiet", "-j2",
                         "--error-exitcode=1", "--suppress=missingIncludeSystem", "--suppress=unknownMacro", "--suppressions-list=tools/lt/cppcheck.txt",
                         f"--cppcheck-build-dir={lint_cache()}"], cwd=ROOT, capture_output=True, text=True)
     return [line for line in r.stderr.splitlines() if line.strip()] if r.returncode else []
