@@ -198,7 +198,7 @@ def test_a_body_that_ends_before_its_length_leaves_nothing_in_kafka(up):
     before = len(up.deadletters.read())
     with raw_connection(up) as tls:
         tls.sendall(head(f"Content-Length: {len(body) + 100}") + body)
-    wait_for("the connection to be gone", lambda: up.status()["ingest"]["http"]["connections_now"] == 0, 10)
+    wait_for("the connection to be gone", lambda: up.status()["ingest"]["http"]["connections_now"] == 0, 90)
     assert not intake_of(up, code) and len(up.deadletters.read()) == before
 
 
@@ -207,7 +207,7 @@ def test_chunks_that_end_before_the_last_leave_nothing_in_kafka(up):
     body = xml(xml_item(code)).encode()
     with raw_connection(up) as tls:
         tls.sendall(head("Transfer-Encoding: chunked") + f"{len(body):x}\r\n".encode() + body + b"\r\n")
-    wait_for("the connection to be gone", lambda: up.status()["ingest"]["http"]["connections_now"] == 0, 10)
+    wait_for("the connection to be gone", lambda: up.status()["ingest"]["http"]["connections_now"] == 0, 90)
     assert not intake_of(up, code)
 
 
