@@ -241,15 +241,16 @@ static void look_for_foreign(struct lt_worker *w)
 }
 
 /* At most one load a turn, in turn, so that a partition in trouble does not keep the others from their batches. */
-static void load_next(struct lt_worker *w, const struct lt_load *load)
+static bool load_next(struct lt_worker *w, const struct lt_load *load)
 {
     for (int32_t i = 0; i < w->partitions_len; i++) {
         struct lt_partition *p = &w->partitions[w->next_load++ % w->partitions_len];
         if (p->state == LT_PARTITION_LOADING || (p->state == LT_PARTITION_STOPPED && lt_mono_ms() >= p->retry_at_ms)) {
             lt_partition_load(p, load);
-            return;
+            return true;
         }
     }
+    return false;
 }
 
 /* Rule 10: batches only from partitions whose last judged record is still there. */
@@ -289,7 +290,7 @@ static void serve_partitions(struct lt_worker *w)
                 lt_warn("core", "unassign", "partition %d: %s", (int)i, err.text);
         }
     }
-    load_next(w, &load);
+    w->loading = load_next(w, &load);
     look_for_foreign(w);
 }
 
@@ -362,7 +363,7 @@ static void collect(struct lt_worker *w)
     int64_t until_ms = w->batch.items.len ? lt_mono_ms() + c->core.commit_linger_ms : 0;
     while (!ended(w) && w->batch.items.len < (size_t)c->core.commit_records &&
            w->batch.bytes < (size_t)c->core.commit_bytes) {
-        int64_t wait_ms = w->batch.items.len ? LT_MAX(until_ms - lt_mono_ms(), 0) : POLL_IDLE_MS;
+        int64_t wait_ms = w->batch.items.len ? LT_MAX(until_ms - lt_mono_ms(), 0) : w->loading ? 0 : POLL_IDLE_MS;
         struct lt_log_record *r;
         if (!poll_once(w, (int)wait_ms, &r)) {
             if (w->batch.items.len == 0 || lt_mono_ms() >= until_ms)

@@ -33,6 +33,7 @@ struct lt_worker {
     struct lt_batch batch;
     LT_VEC(struct lt_carried) carry;
     int32_t next_load;
+    bool loading;    /* a load was made this turn: there may be more to do, do not wait for records */
     bool polls_fail; /* the last poll ended in an error */
     int64_t looked_for_foreign_ms;
     int64_t fenced_at_ms; /* rule 16: last time the producer was fenced while young; 0 never */
