@@ -158,6 +158,7 @@ void lt_core_status(struct lt_core *c, struct lt_json_writer *w)
         pthread_mutex_lock(&k->lock);
         lt_json_begin_object(w);
         lt_json_num(w, "worker", k->number);
+        lt_json_flag(w, "open", atomic_load(&k->open));
         lt_json_str(w, "trouble", lt_span_str(k->trouble));
         lt_json_num(w, "trouble_s", k->trouble[0] ? (lt_mono_ms() - k->trouble_since_ms) / 1000 : 0);
         lt_json_end_object(w);
@@ -209,6 +210,9 @@ bool lt_core_ready(struct lt_core *c)
     struct totals t;
     totals_of(c, &t);
     free(t.routed);
+    for (size_t i = 0; i < c->workers_len; i++)
+        if (!atomic_load(&c->workers[i].open))
+            return false;
     return t.states[LT_PARTITION_RUNNING] > 0 && t.states[LT_PARTITION_LOADING] == 0 &&
            t.states[LT_PARTITION_STOPPED] == 0;
 }

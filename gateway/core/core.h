@@ -43,7 +43,7 @@ void lt_core_free(struct lt_core *c);
 void lt_core_status(struct lt_core *c, struct lt_json_writer *w);
 /* Prometheus text. */
 void lt_core_metrics(struct lt_core *c, struct lt_buf *out);
-/* Is every assigned partition running (readiness), and is at least one assigned? */
+/* Has every worker opened its log, is every assigned partition running, and is at least one assigned? */
 bool lt_core_ready(struct lt_core *c);
 /* Port for receipts. */
 struct lt_fate_port lt_core_fate(struct lt_core *c);

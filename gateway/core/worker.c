@@ -161,6 +161,7 @@ static bool open_log(struct lt_worker *w)
     }
     w->env.log = w->log;
     w->outputs_known = false;
+    atomic_store(&w->open, true);
     return true;
 }
 
@@ -650,6 +651,7 @@ void lt_worker_turn(struct lt_worker *w)
 void lt_worker_close(struct lt_worker *w)
 {
     w->broken = false;
+    atomic_store(&w->open, false);
     if (!w->log)
         return;
     lt_batch_reset(&w->batch, w->log);

@@ -41,6 +41,7 @@ struct lt_worker {
     pthread_t thread;
     /* shared */
     atomic_bool stopping;
+    atomic_bool open;     /* the log is open: this worker is, or is about to be, a member of the group */
     pthread_mutex_t lock; /* guards the fields below and is waited on by wake */
     pthread_cond_t wake;
     char trouble[384]; /* why the worker as a whole does not get on, "" when it does */
