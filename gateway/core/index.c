@@ -111,6 +111,11 @@ static size_t home(const struct lt_index *ix, uint64_t fingerprint)
     return (size_t)mix64(fingerprint) & (ix->size - 1);
 }
 
+void lt_index_prefetch(const struct lt_index *ix, const struct lt_index_key *k)
+{
+    __builtin_prefetch(&ix->slots[home(ix, k->fingerprint)], 1);
+}
+
 static void place(struct lt_index *ix, const struct slot *s)
 {
     size_t i = home(ix, s->tag >> 4);

@@ -37,6 +37,13 @@ bool lt_index_key_of(struct lt_span ce_id, struct lt_span digest, unsigned versi
 /* Room for n more insertions, or LT_E_LIMIT: pause the partition; nothing was changed. */
 int lt_index_reserve(struct lt_index *ix, size_t n, struct lt_err *err) LT_MUST_CHECK;
 
+/*
+ * Bring the place of a key near, before lt_index_judge or lt_index_find asks for it. Take the keys of a group of
+ * records first (16 to 64 of them), reserve, prefetch them all, then judge in offset order: the look-ups then wait for
+ * memory together, not one after the other. A hint: it changes nothing and may be left out.
+ */
+void lt_index_prefetch(const struct lt_index *ix, const struct lt_index_key *k);
+
 struct lt_finding {
     enum lt_verdict_kind verdict; /* NEW, DUPLICATE or CONFLICT */
     bool remapped;                /* CONFLICT: no live entry of the key has this digest version */

@@ -1,5 +1,5 @@
 /* Rules 2-9: from an assignment to a partition that may decide, or a stop that says why not. */
-#include "gateway/core/partition.h"
+#include "gateway/core/loading.h"
 
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
@@ -12,58 +12,30 @@
 #define COMMITTED_TIMEOUT_MS 2000
 #define LOG_SHORT_MS 60000
 
-/* Where a load stands. Every blocking step may serve rebalance callbacks: `lost` says whether the assignment is still
- * ours. */
-struct loading {
-    struct lt_partition *p;
-    const struct lt_load *load;
-    uint64_t epoch;
-    struct lt_window window;     /* under which the index is built */
-    struct lt_position position; /* as committed */
-    int64_t committed, low, high;
-    bool fresh_window; /* another window is configured: no comparison this once (rule 8) */
-    bool outlived;     /* only the clock of the next record shows that what is missing has expired: its sum cannot be
-                          compared */
-    int64_t from;      /* where the read starts */
-    bool head_proved;
-    /* the scan */
-    int64_t clock_ms, expected;
-    uint64_t first_generation, last_anchor;
-    bool any, failed, hole;
-    int64_t hole_at;
-    struct lt_index *index;
-    struct lt_err err;
-};
-
-static bool lost(const struct loading *l)
-{
-    return l->p->epoch != l->epoch;
-}
-
 /* The dependency did not answer: try again soon. */
-static void wait_for(struct loading *l, const char *what, const struct lt_err *err)
+void lt_loading_wait(struct lt_loading *l, const char *what, const struct lt_err *err)
 {
-    if (!lost(l))
+    if (!lt_loading_lost(l))
         lt_partition_stop(l->p, LT_STOP_WAITING, NULL, "%s: %s", what, err->text[0] ? err->text : "no answer");
 }
 
 /* Rules 2 and 3. */
-static bool read_position(struct loading *l)
+static bool read_position(struct lt_loading *l)
 {
     struct lt_log *log = l->load->log;
     struct lt_log_offset at;
     struct lt_err err = LT_ERR_INIT;
     int r = log->ops->committed(log, l->p->number, COMMITTED_TIMEOUT_MS, &at, &err);
-    if (lost(l))
+    if (lt_loading_lost(l))
         return false;
     if (r != LT_LOG_OK) {
-        wait_for(l, "reading the committed offset (an unfinished transaction of the former owner may hold it back)",
-                 &err);
+        lt_loading_wait(
+            l, "reading the committed offset (an unfinished transaction of the former owner may hold it back)", &err);
         return false;
     }
     r = log->ops->watermarks(log, NULL, l->p->number, &l->low, &l->high, &err);
     if (r != LT_LOG_OK) {
-        wait_for(l, "reading the ends of the log", &err);
+        lt_loading_wait(l, "reading the ends of the log", &err);
         return false;
     }
     if (at.offset < 0 && l->high == 0) {
@@ -106,7 +78,7 @@ static bool read_position(struct loading *l)
     return true;
 }
 
-static bool check_incarnation(struct loading *l)
+static bool check_incarnation(struct lt_loading *l)
 {
     if (*l->load->incarnation == 0)
         *l->load->incarnation = l->position.incarnation;
@@ -128,7 +100,7 @@ static bool check_incarnation(struct loading *l)
 }
 
 /* Rules 6 and 7 as far as the ends of the log tell. */
-static bool check_ends(struct loading *l)
+static bool check_ends(struct lt_loading *l)
 {
     if (l->low > l->committed) {
         lt_partition_stop(l->p, LT_STOP_UNJUDGED_DELETED, NULL,
@@ -156,100 +128,6 @@ static bool check_ends(struct loading *l)
     return true;
 }
 
-/* Where to start reading, and whether the place itself proves that nothing live lies before it (rules 6 and 7). */
-static bool choose_start(struct loading *l)
-{
-    l->from = 0;
-    int64_t back_ms = ((int64_t)l->window.generations + 2) * l->window.generation_ms;
-    if (l->position.clock_ms > back_ms) {
-        struct lt_err err = LT_ERR_INIT;
-        int r =
-            l->load->log->ops->offset_at(l->load->log, l->p->number, l->position.clock_ms - back_ms, &l->from, &err);
-        if (lost(l))
-            return false;
-        if (r != LT_LOG_OK) {
-            wait_for(l, "finding the start of the window in the log", &err);
-            return false;
-        }
-    }
-    l->head_proved = l->from > l->low || l->low == 0;
-    if (l->committed > 0)
-        l->from = LT_MIN(l->from, l->committed - 1); /* the anchor is always read */
-    l->from = LT_MIN(LT_MAX(l->from, l->low), l->committed);
-    return true;
-}
-
-static int load_record(void *ctx, const struct lt_log_record *r)
-{
-    struct loading *l = ctx;
-    if (atomic_load(l->load->stopping))
-        return 1;
-    if (r->offset != l->expected) {
-        l->hole = true;
-        l->hole_at = l->expected;
-        return 1;
-    }
-    l->expected++;
-    l->clock_ms = lt_position_clock(l->clock_ms, r);
-    uint64_t g = lt_generation_of(&l->window, l->clock_ms);
-    if (!l->any)
-        l->first_generation = g;
-    l->any = true;
-    if (r->offset == l->committed - 1)
-        l->last_anchor = lt_position_anchor(r);
-    struct lt_event e;
-    struct lt_index_key k;
-    if (lt_event_read(r->key, &r->headers, r->value, &e, NULL) < 0 ||
-        !lt_index_key_of(e.id, e.digest, e.digest_v, lt_headers_value(&r->headers, "lt_replay"), &k)) {
-        lt_index_advance(l->index, g);
-        return 0;
-    }
-    struct lt_finding ignored;
-    if (lt_index_reserve(l->index, 1, &l->err) < 0 ||
-        lt_index_judge(l->index, &k, r->offset, g, &ignored, &l->err) < 0) {
-        l->failed = true;
-        return 1;
-    }
-    return 0;
-}
-
-static bool build_index(struct loading *l)
-{
-    lt_index_free(l->index);
-    l->index = lt_index_new(l->window.generations, l->load->index_bytes_max);
-    l->expected = l->from;
-    l->clock_ms = 0;
-    l->any = l->failed = l->hole = false;
-    if (l->from == l->committed)
-        return true;
-    struct lt_err err = LT_ERR_INIT;
-    int r = l->load->log->ops->scan(l->load->log, NULL, l->p->number, l->from, l->committed, load_record, l, &err);
-    if (lost(l) || atomic_load(l->load->stopping))
-        return false;
-    if (l->failed) {
-        lt_partition_stop(l->p, l->err.code == LT_E_LIMIT ? LT_STOP_INDEX_FULL : LT_STOP_INDEX_DIFFERS, NULL, "%s",
-                          l->err.text);
-        return false;
-    }
-    if (r == LT_LOG_OK && !l->hole && l->expected < l->committed) {
-        l->hole = true;
-        l->hole_at = l->expected;
-    }
-    if (l->hole) {
-        lt_partition_stop(l->p, LT_STOP_HOLE, NULL,
-                          LT_TOPIC_INTAKE " has no record at offset %" PRId64
-                                          " although later ones exist: something other than the gateway "
-                                          "wrote to it or records were deleted",
-                          l->hole_at);
-        return false;
-    }
-    if (r != LT_LOG_OK) {
-        wait_for(l, "reading the log to build the index", &err);
-        return false;
-    }
-    return true;
-}
-
 struct one_record {
     const struct lt_window *window;
     bool found;
@@ -270,7 +148,7 @@ static int take_one(void *ctx, const struct lt_log_record *r)
  * whether generation g is more than K + 1 generations older than clock*; false with the partition left LOADING when
  * there is no such record yet.
  */
-static bool is_expired(struct loading *l, uint64_t g, bool *ret_undecided)
+static bool is_expired(struct lt_loading *l, uint64_t g, bool *ret_undecided)
 {
     *ret_undecided = false;
     uint64_t keep = (uint64_t)l->window.generations + 1;
@@ -284,8 +162,8 @@ static bool is_expired(struct loading *l, uint64_t g, bool *ret_undecided)
     struct lt_err err = LT_ERR_INIT;
     int r = l->load->log->ops->scan(l->load->log, NULL, l->p->number, l->committed, l->committed + 1, take_one, &next,
                                     &err);
-    if (lost(l) || r != LT_LOG_OK || !next.found) {
-        wait_for(l, "reading the record at the committed offset", &err);
+    if (lt_loading_lost(l) || r != LT_LOG_OK || !next.found) {
+        lt_loading_wait(l, "reading the record at the committed offset", &err);
         *ret_undecided = true;
         return false;
     }
@@ -293,9 +171,9 @@ static bool is_expired(struct loading *l, uint64_t g, bool *ret_undecided)
     return l->outlived;
 }
 
-static void wait_for_record(struct loading *l)
+static void wait_for_record(struct lt_loading *l)
 {
-    if (!lost(l) && l->p->state != LT_PARTITION_STOPPED)
+    if (!lt_loading_lost(l) && l->p->state != LT_PARTITION_STOPPED)
         lt_partition_stop(l->p, LT_STOP_WAITING, NULL,
                           "the log before offset %" PRId64
                           " is gone; whether its last records have expired shows with the next record",
@@ -304,7 +182,7 @@ static void wait_for_record(struct loading *l)
 
 /* Rule 7: nothing that is still live lies before the place where the read started, and the log is the one the position
  * was written for. */
-static bool prove_head(struct loading *l)
+static bool prove_head(struct lt_loading *l)
 {
     bool undecided;
     if (l->committed == 0)
@@ -343,7 +221,7 @@ static bool prove_head(struct loading *l)
 }
 
 struct routed_row {
-    struct loading *l;
+    struct lt_loading *l;
     char key[16];
     bool found, other_incarnation;
 };
@@ -368,7 +246,7 @@ static int take_routed(void *ctx, const struct lt_log_record *r)
     return 0;
 }
 
-static bool read_routed(struct loading *l)
+static bool read_routed(struct lt_loading *l)
 {
     struct lt_partition *p = l->p;
     const struct lt_load *load = l->load;
@@ -384,10 +262,10 @@ static bool read_routed(struct loading *l)
     int r = load->log->ops->watermarks(load->log, LT_TOPIC_POSITION, 0, &low, &high, &err);
     if (r == LT_LOG_OK && low < high)
         r = load->log->ops->scan(load->log, LT_TOPIC_POSITION, 0, low, high, take_routed, &row, &err);
-    if (lost(l))
+    if (lt_loading_lost(l))
         return false;
     if (r != LT_LOG_OK) {
-        wait_for(l, "reading the counters in " LT_TOPIC_POSITION, &err);
+        lt_loading_wait(l, "reading the counters in " LT_TOPIC_POSITION, &err);
         return false;
     }
     return true;
@@ -398,7 +276,7 @@ static bool read_routed(struct loading *l)
  * the next record's clock shows that it has expired since, no sum can be rebuilt; the head's proof stands alone
  * (docs/decisions/0001-sum-after-expiry.md).
  */
-static bool prove_sum(struct loading *l)
+static bool prove_sum(struct lt_loading *l)
 {
     lt_index_advance(l->index, lt_generation_of(&l->window, l->position.clock_ms));
     if (l->fresh_window || l->outlived || lt_index_sum(l->index) == l->position.sum)
@@ -410,7 +288,7 @@ static bool prove_sum(struct loading *l)
     return false;
 }
 
-static void run(struct loading *l)
+static void run(struct lt_loading *l)
 {
     struct lt_partition *p = l->p;
     if (l->fresh_window) {
@@ -423,7 +301,7 @@ static void run(struct loading *l)
     struct lt_err err = LT_ERR_INIT;
     int r = l->load->log->ops->start(l->load->log, p->number, l->committed, &err); /* rule 9 */
     if (r != LT_LOG_OK) {
-        wait_for(l, "starting to fetch", &err);
+        lt_loading_wait(l, "starting to fetch", &err);
         return;
     }
     pthread_mutex_lock(&p->lock);
@@ -444,13 +322,12 @@ static void run(struct loading *l)
 
 void lt_partition_load(struct lt_partition *p, const struct lt_load *load)
 {
-    struct loading l = {.p = p, .load = load, .epoch = p->epoch};
+    struct lt_loading l = {.p = p, .load = load, .epoch = p->epoch};
     int64_t begun = lt_mono_ms();
-    if (read_position(&l) && check_incarnation(&l) && check_ends(&l) && read_routed(&l) && choose_start(&l) &&
-        build_index(&l)) {
+    if (read_position(&l) && check_incarnation(&l) && check_ends(&l) && read_routed(&l) && lt_loading_build(&l)) {
         p->loaded_records = (uint64_t)(l.committed - l.from);
         p->load_ms = (uint64_t)(lt_mono_ms() - begun);
-        if (prove_head(&l) && prove_sum(&l) && !lost(&l))
+        if (prove_head(&l) && prove_sum(&l) && !lt_loading_lost(&l))
             run(&l);
     }
     lt_index_free(l.index);

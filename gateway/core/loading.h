@@ -1,0 +1,43 @@
+/*
+ * A load under way: what its steps share (protocol 2, rules 2-9). Inside gateway/core only; load.c asks and proves,
+ * build.c reads the log into an index.
+ *
+ * Every blocking step may serve rebalance callbacks: after each, lt_loading_lost says whether the assignment is still
+ * ours. One thread, the worker's.
+ */
+#ifndef LT_CORE_LOADING_H
+#define LT_CORE_LOADING_H
+
+#include "gateway/core/partition.h"
+
+struct lt_loading {
+    struct lt_partition *p;
+    const struct lt_load *load;
+    uint64_t epoch;
+    struct lt_window window;     /* under which the index is built */
+    struct lt_position position; /* as committed */
+    int64_t committed, low, high;
+    bool fresh_window; /* another window is configured: no comparison this once (rule 8) */
+    bool outlived;     /* only the clock of the next record shows that what is missing has expired: its sum cannot be
+                          compared */
+    /* what lt_loading_build leaves */
+    struct lt_index *index;    /* owned; from `from` up to committed */
+    int64_t from;              /* where the read started */
+    bool head_proved;          /* the place it started at proves that nothing live lies before it */
+    uint64_t first_generation; /* of the first record read */
+    uint64_t last_anchor;      /* of the record at committed - 1, when that was read */
+    int64_t clock_ms;          /* of the last record read */
+};
+
+static inline bool lt_loading_lost(const struct lt_loading *l)
+{
+    return l->p->epoch != l->epoch;
+}
+
+/* The dependency did not answer: try again soon. */
+void lt_loading_wait(struct lt_loading *l, const char *what, const struct lt_err *err);
+
+/* Rules 6 and 7: choose where to start and build the index up to the committed offset. false: stopped, waiting or lost.
+ */
+bool lt_loading_build(struct lt_loading *l);
+#endif
