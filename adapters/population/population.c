@@ -226,8 +226,8 @@ static int population_new(const struct lt_adapter_settings *s, void **ret, struc
 
 static size_t steps(const struct lt_event_type *t, const enum lt_step **ret)
 {
-    *ret = t->population;
-    return t->population_len;
+    *ret = t ? t->population : NULL;
+    return t ? t->population_len : 0;
 }
 
 static bool once(enum lt_step step)

@@ -338,8 +338,8 @@ static int portal_new(const struct lt_adapter_settings *s, void **ret, struct lt
 
 static size_t steps(const struct lt_event_type *t, const enum lt_step **ret)
 {
-    *ret = t->portal;
-    return t->portal_len;
+    *ret = t ? t->portal : NULL;
+    return t ? t->portal_len : 0;
 }
 
 static bool once(enum lt_step step)

@@ -9,6 +9,7 @@
 #ifndef LT_DELIVERY_ADAPTER_H
 #define LT_DELIVERY_ADAPTER_H
 
+#include "gateway/codec/json.h"
 #include "gateway/config/config.h"
 #include "gateway/delivery/outcome.h"
 #include "gateway/http/client.h"
@@ -30,10 +31,13 @@ struct lt_work {
 
 /* An event that the outcome transaction writes beside the forward, keyed like the dossier. */
 struct lt_note {
-    enum { LT_NOTE_ANSWER /* lt.answers */, LT_NOTE_PROVINCE /* lt.province */ } to;
+    enum { LT_NOTE_ANSWER /* lt.answers */, LT_NOTE_PROVINCE /* lt.province */, LT_NOTE_AUDIT /* lt.audit */ } to;
     const char *type;    /* ce_type, static */
     struct lt_span data; /* JSON, in the work's arena; never citizen data */
+    struct lt_span
+        key; /* of the record, in the work's arena: lt.audit is keyed by the actor; ptr NULL: the dossier's */
 };
+#define LT_NOTES_MAX 3
 
 struct lt_result {
     enum lt_outcome outcome;
@@ -41,8 +45,10 @@ struct lt_result {
     const char *code;       /* short and free of personal data, for logs: "http-503", "error_code -1" */
     const char *reason;     /* a sentence for `status`; may quote the target */
     struct lt_span forward; /* changed data for the next target; ptr NULL: unchanged */
-    struct lt_note notes[2];
+    struct lt_note notes[LT_NOTES_MAX];
     size_t notes_len;
+    bool local; /* it says something about this event or its own corner of the target (an endpoint of one province)
+                   only: breaker and pause of the target do not take it for theirs */
 };
 #define LT_RESULT(o) ((struct lt_result){.outcome = (o), .wait_ms = -1, .code = "", .reason = ""})
 
@@ -70,7 +76,10 @@ struct lt_adapter_type {
                struct lt_diags *diags);
     /* Works that were not completed are forgotten without done; no answer comes any more. free(NULL) is fine. */
     void (*free)(void *self);
-    /* The steps of this target for an event type (model/steps.h). */
+    /*
+     * The steps of this target for an event type (model/steps.h). t NULL: an event of a type that is not in the table
+     * (answers, mismatches and conflicts on their way to a province); none: the target does not take such events.
+     */
     size_t (*steps)(const struct lt_event_type *t, const enum lt_step **ret);
     /*
      * A step whose repetition can change the result and that the target cannot be asked about: an intent is committed
@@ -83,6 +92,11 @@ struct lt_adapter_type {
     /* Timers: called in every turn of the loop; returns when it wants to be called again, INT64_MAX for no matter when.
      */
     int64_t (*tick)(void *self, int64_t now_ms);
+    /* Members of an object that `lienthong status` shows beside the engine's own (counts by row of the classifier …).
+     * NULL: nothing to show. */
+    void (*status)(const void *self, struct lt_json_writer *w);
+    /* Lines of Prometheus text, labelled target="<target>". NULL: none. */
+    void (*metrics)(const void *self, const char *target, struct lt_buf *out);
 };
 
 /*

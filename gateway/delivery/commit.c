@@ -120,8 +120,8 @@ static int write_records(struct lt_engine *e, struct lt_err *err)
             int32_t partitions;
             int r = partitions_of(e, f->topic, &partitions, err);
             if (r == LT_OK)
-                r = e->log->ops->produce(e->log, f->topic, lt_partition_of(i->record->key, partitions), i->record->key,
-                                         &f->headers, f->value, err);
+                r = e->log->ops->produce(e->log, f->topic, lt_partition_of(f->key, partitions), f->key, &f->headers,
+                                         f->value, err);
             if (r != LT_OK)
                 return r;
         }
@@ -140,7 +140,8 @@ static void item_committed(struct lt_engine *e, struct lt_item *i)
         for (size_t k = 0; k < i->effects_len; k++) {
             if (lt_span_starts(i->effects[k].headers.len ? i->effects[k].headers.v[0].name : LT_SPAN_NULL, "ce_") &&
                 (strcmp(i->effects[k].topic, LT_TOPIC_ANSWERS) == 0 ||
-                 strcmp(i->effects[k].topic, LT_TOPIC_PROVINCE) == 0))
+                 strcmp(i->effects[k].topic, LT_TOPIC_PROVINCE) == 0 ||
+                 strcmp(i->effects[k].topic, LT_TOPIC_AUDIT) == 0))
                 e->notes++;
             else
                 e->forwarded++;

@@ -23,6 +23,7 @@ int lt_effect_forward(const struct lt_log_record *r, const char *target, struct 
         ret->topic = lt_arena_printf(a, LT_TOPIC_QUEUE_PREFIX LT_SPAN_FMT, LT_SPAN_ARG(part));
         ret->headers = r->headers;
         lt_headers_put(&ret->headers, "lt_hop", lt_span_str(lt_arena_printf(a, "%" PRId64, at + 1)));
+        ret->key = r->key;
         ret->value = data.ptr ? data : r->value;
         return LT_OK;
     }
@@ -50,7 +51,10 @@ void lt_effect_note(const struct lt_log_record *r, const struct lt_event *e, con
     lt_hex(digest, LT_EVENT_ID_LEN / 2, id);
     lt_time_rfc3339(now_ms, time);
 
-    ret->topic = n->to == LT_NOTE_PROVINCE ? LT_TOPIC_PROVINCE : LT_TOPIC_ANSWERS;
+    static const char *const topics[] = {
+        [LT_NOTE_ANSWER] = LT_TOPIC_ANSWERS, [LT_NOTE_PROVINCE] = LT_TOPIC_PROVINCE, [LT_NOTE_AUDIT] = LT_TOPIC_AUDIT};
+    ret->topic = topics[n->to];
+    ret->key = n->key.ptr ? n->key : r->key;
     ret->value = n->data;
     struct lt_headers *out = &ret->headers;
     lt_headers_reset(out);
@@ -69,6 +73,12 @@ void lt_effect_note(const struct lt_log_record *r, const struct lt_event *e, con
     for (size_t i = 0; i < LT_ARRAY_LEN(optional); i++)
         if (optional[i].value.len > 0)
             lt_headers_put(out, optional[i].name, optional[i].value);
+    /* What every reader of canonical events demands, so that a queue can carry it on (lt.province). */
+    char *value_digest = lt_arena_alloc(a, LT_EVENT_DIGEST_LEN + 1);
+    lt_sha256_once(n->data, digest);
+    lt_hex(digest, sizeof(digest), value_digest);
+    lt_headers_put(out, "lt_digest", lt_span_str(value_digest));
+    lt_headers_put(out, "lt_digest_v", LT_SPAN_LIT("0"));
     lt_headers_put(out, "lt_cause", e->id);
     struct lt_span replay;
     if (lt_headers_get(&r->headers, "lt_replay", &replay))

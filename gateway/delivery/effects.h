@@ -12,7 +12,7 @@
 struct lt_effect {
     const char *topic; /* static or in the arena */
     struct lt_headers headers;
-    struct lt_span value;
+    struct lt_span key, value;
 };
 
 enum lt_effects_result { LT_EFFECTS_LAST = 1 };

@@ -369,15 +369,16 @@ void lt_part_record_take(struct lt_engine *e, struct lt_log_record *r)
     struct lt_event ev;
     struct lt_err err = LT_ERR_INIT;
     const struct lt_event_type *type = NULL;
+    const enum lt_step *steps;
     if (lt_event_read(r->key, &r->headers, r->value, &ev, &err) != LT_OK) {
         lt_part_stop(e, p, "BAD-RECORD", false, "find out who writes to the queue besides the core",
                      "offset %" PRId64 ": not a canonical event: %s", r->offset, err.text);
-    } else if (!(type = lt_event_type_by_name(ev.type))) {
+    } else if (!(type = lt_event_type_by_name(ev.type)) && e->set.adapter->steps(NULL, &steps) == 0) {
         lt_part_stop(e, p, "REJECTED", false, "correct the route, or run a version that knows the type",
                      "offset %" PRId64 ", dossier " LT_SPAN_FMT ": no steps are known for events of type " LT_SPAN_FMT,
                      r->offset, LT_SPAN_ARG(ev.key), LT_SPAN_ARG(ev.type));
     }
-    if (!type) { /* next stays: the position must not pass it */
+    if (p->state != LT_PART_RUNNING) { /* next stays: the position must not pass it */
         e->log->ops->record_free(e->log, r);
         return;
     }

@@ -197,7 +197,7 @@ static void take_result(struct lt_engine *e, struct lt_item *i)
     const struct lt_result *r = &i->result;
     int64_t now = lt_engine_now(e);
     i->done = false;
-    if (lt_gate_outcome(&e->gate, r->outcome, r->wait_ms, now)) {
+    if (!r->local && lt_gate_outcome(&e->gate, r->outcome, r->wait_ms, now)) {
         /* credential needs people; the others pass by themselves */
         lt_log(r->outcome == LT_OUTCOME_CREDENTIAL ? LT_LOG_ERROR : LT_LOG_WARN, e->subject, "target-paused",
                "%s (%s): nothing is sent for %" PRId64 " ms, then one call probes", lt_gate_reason(&e->gate), r->code,

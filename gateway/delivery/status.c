@@ -61,6 +61,12 @@ void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w)
     lt_json_num(w, "repeats", (int64_t)e->repeats);
     lt_json_num(w, "transactions", (int64_t)e->transactions);
     lt_json_end_object(w);
+    if (e->set.adapter->status) {
+        lt_json_key(w, LT_SPAN_LIT("details"));
+        lt_json_begin_object(w);
+        e->set.adapter->status(e->adapter, w);
+        lt_json_end_object(w);
+    }
     lt_json_key(w, LT_SPAN_LIT("partitions"));
     lt_json_begin_array(w);
     const struct lt_part *p;
@@ -100,6 +106,8 @@ void lt_engine_metrics(const struct lt_engine *e, struct lt_buf *out)
     metric(e, out, "repeats_total", e->repeats);
     metric(e, out, "transactions_total", e->transactions);
     metric(e, out, "latency_ms_total", e->latency_ms_sum);
+    if (e->set.adapter->metrics)
+        e->set.adapter->metrics(e->adapter, e->name, out);
 }
 
 bool lt_engine_ready(const struct lt_engine *e)

@@ -72,6 +72,8 @@ const char *lt_step_name(enum lt_step s)
         return "ensure";
     case LT_STEP_PROGRESS:
         return "progress";
+    case LT_STEP_CALL:
+        return "call";
     }
     return "unknown";
 }

@@ -12,6 +12,7 @@ enum lt_step {
     LT_STEP_UPSERT,   /* portal: look up, then create or update with the snapshot HoSo */
     LT_STEP_ENSURE,   /* portal: create from the snapshot only when the portal definitely does not have the dossier */
     LT_STEP_PROGRESS, /* portal: one progress row TienDo */
+    LT_STEP_CALL,     /* call-back and notification: one POST of the event; any type of event */
 };
 
 struct lt_event_type {

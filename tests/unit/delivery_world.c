@@ -80,8 +80,8 @@ static void sim_free(void *self)
 
 static size_t steps(const struct lt_event_type *t, const enum lt_step **ret)
 {
-    *ret = t->portal;
-    return t->portal_len;
+    *ret = t ? t->portal : NULL;
+    return t ? t->portal_len : 0;
 }
 
 static bool once(enum lt_step step)

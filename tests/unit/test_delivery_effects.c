@@ -49,6 +49,28 @@ static void the_last_target_and_an_event_without_a_path_forward_nothing(void **s
     lt_arena_deinit(&a);
 }
 
+static void a_note_is_a_whole_event_keyed_like_its_dossier_unless_it_names_a_key(void **state)
+{
+    (void)state;
+    struct lt_arena a = LT_ARENA_INIT;
+    struct lt_log_record r = record(NULL, NULL);
+    struct lt_note n = {.to = LT_NOTE_PROVINCE, .type = "vn.lienthong.population.mismatch.v1", .data = {"{}", 2}};
+    struct lt_effect f = {0};
+    struct lt_event read;
+    struct lt_err err = LT_ERR_INIT;
+    lt_effect_note(&r, &event, "population", LT_STEP_CHECK, &n, 0, &a, &f);
+    assert_string_equal(f.topic, "lt.province");
+    assert_span_is(f.key, "H22/A-1");
+    if (lt_event_read(f.key, &f.headers, f.value, &read, &err) != LT_OK)
+        fail_msg("%s", err.text);
+    n.to = LT_NOTE_AUDIT;
+    n.key = LT_SPAN_LIT("cb01");
+    lt_effect_note(&r, &event, "population", LT_STEP_CHECK, &n, 0, &a, &f);
+    assert_string_equal(f.topic, "lt.audit");
+    assert_span_is(f.key, "cb01");
+    lt_arena_deinit(&a);
+}
+
 static void a_path_about_other_targets_or_a_hop_that_is_no_number_is_an_error(void **state)
 {
     (void)state;
@@ -104,6 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_next_hop_gets_the_same_event_with_its_hop_counted),
         cmocka_unit_test(the_last_target_and_an_event_without_a_path_forward_nothing),
+        cmocka_unit_test(a_note_is_a_whole_event_keyed_like_its_dossier_unless_it_names_a_key),
         cmocka_unit_test(a_path_about_other_targets_or_a_hop_that_is_no_number_is_an_error),
         cmocka_unit_test(a_note_is_an_event_whose_id_depends_on_target_step_and_type_only),
     };
