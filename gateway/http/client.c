@@ -4,11 +4,13 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <strings.h>
+#include <time.h>
 
 #include "gateway/http/outcome.h"
 
 #define IDLE_MAX_S 4L /* servers close idle connections after 5 s and more */
 #define RETRY_AFTER_MAX_S 86400
+#define HEAD_MAX ((size_t)64 << 10) /* header lines kept; libcurl itself refuses more than 300 KiB */
 
 struct call {
     struct lt_http_client *client;
@@ -18,6 +20,7 @@ struct call {
     char *body;
     size_t body_len, body_at;
     struct lt_buf answer;
+    struct lt_buf head; /* header lines of the answer, the last one when there were several (100 Continue) */
     bool too_large, got_headers;
     lt_http_done_fn fn;
     void *ctx;
@@ -77,8 +80,12 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 static size_t on_header(char *data, size_t size, size_t n, void *arg)
 {
     struct call *call = arg;
-    (void)data;
+    struct lt_span line = lt_span(data, size * n);
     call->got_headers = true;
+    if (lt_span_starts(line, "HTTP/"))
+        lt_buf_reset(&call->head);
+    else
+        lt_buf_span(&call->head, line);
     return size * n;
 }
 
@@ -113,17 +120,47 @@ static void call_free(struct call *call, bool keep_easy)
     curl_slist_free_all(call->headers);
     free(call->body);
     lt_buf_deinit(&call->answer);
+    lt_buf_deinit(&call->head);
     free(call);
 }
 
-static long retry_after(CURL *easy)
+bool lt_http_answer_header(const struct lt_http_answer *a, const char *name, struct lt_span *ret)
 {
-    struct curl_header *header;
-    curl_off_t seconds = 0;
-    if (curl_easy_header(easy, "Retry-After", 0, CURLH_HEADER, -1, &header) != CURLHE_OK ||
-        curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &seconds) != CURLE_OK)
+    struct lt_span rest = a->headers, line;
+    size_t len = strlen(name);
+    while (lt_span_cut(&rest, '\n', &line)) {
+        if (line.len <= len || line.ptr[len] != ':' || strncasecmp(line.ptr, name, len) != 0)
+            continue;
+        *ret = lt_span_trim(lt_span(line.ptr + len + 1, line.len - len - 1));
+        return true;
+    }
+    return false;
+}
+
+/* A moment of an HTTP date, -1 when it is none. */
+static int64_t date_of(const struct lt_http_answer *a, const char *name)
+{
+    struct lt_span value;
+    char text[64];
+    if (!lt_http_answer_header(a, name, &value) || value.len == 0 || value.len >= sizeof(text))
         return -1;
-    return (long)LT_MAX(0, LT_MIN(seconds, RETRY_AFTER_MAX_S));
+    memcpy(text, value.ptr, value.len);
+    text[value.len] = '\0';
+    return (int64_t)curl_getdate(text, NULL);
+}
+
+static long retry_after(const struct lt_http_answer *a, int64_t now_s)
+{
+    struct lt_span value;
+    uint64_t seconds;
+    if (!lt_http_answer_header(a, "Retry-After", &value))
+        return -1;
+    if (value.len > 0 && value.ptr[0] >= '0' && value.ptr[0] <= '9' && strspn(value.ptr, "0123456789") >= value.len)
+        return lt_span_u64(value, &seconds) ? (long)LT_MIN(seconds, (uint64_t)RETRY_AFTER_MAX_S) : RETRY_AFTER_MAX_S;
+    int64_t until = date_of(a, "Retry-After"), from = date_of(a, "Date");
+    if (until < 0 || (value.len > 0 && (value.ptr[0] == '-' || value.ptr[0] == '+')))
+        return -1; /* neither seconds nor a date: as if nothing had been said */
+    return (long)LT_MAX(0, LT_MIN(until - (from >= 0 ? from : now_s), RETRY_AFTER_MAX_S));
 }
 
 /* Exactly one callback; the call is gone afterwards. */
@@ -131,7 +168,7 @@ static void finish(struct call *call, CURLcode code, const char *why)
 {
     long connects = 0, request_size = 0;
     char *content_type = NULL;
-    struct lt_http_answer a = {.retry_after_s = -1, .content_type = ""};
+    struct lt_http_answer a = {.retry_after_s = -1, .content_type = "", .curl = lt_http_curl_name((int)code)};
     curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &connects);
     curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &request_size);
     struct lt_http_facts facts = {
@@ -146,8 +183,12 @@ static void finish(struct call *call, CURLcode code, const char *why)
     if (a.failure == LT_HTTP_ANSWERED || a.failure == LT_HTTP_TOO_LARGE)
         curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &a.status);
     if (a.failure == LT_HTTP_ANSWERED) {
+        int64_t now_s = (int64_t)time(NULL), theirs;
         a.body = lt_buf_view(&call->answer);
-        a.retry_after_s = retry_after(call->easy);
+        a.headers = lt_buf_view(&call->head);
+        a.retry_after_s = retry_after(&a, now_s);
+        if ((theirs = date_of(&a, "Date")) >= 0)
+            a.clock_ahead_s = theirs - now_s;
         if (curl_easy_getinfo(call->easy, CURLINFO_CONTENT_TYPE, &content_type) == CURLE_OK && content_type)
             a.content_type = content_type;
     } else if (a.failure == LT_HTTP_TOO_LARGE) {
@@ -223,6 +264,7 @@ int lt_http_client_call(struct lt_http_client *c, const char *method, const char
     call->fn = fn;
     call->ctx = ctx;
     call->answer = LT_BUF_INIT(c->s.answer_max + 1);
+    call->head = LT_BUF_INIT(HEAD_MAX);
     call->next = c->calls;
     call->prev = &c->calls;
     if (call->next)

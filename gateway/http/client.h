@@ -28,9 +28,20 @@ struct lt_http_answer {
     long status;
     struct lt_span body;      /* lent during the callback */
     const char *content_type; /* "" */
-    long retry_after_s;       /* -1 none; dates are turned into seconds, clamped to 0..86400 */
-    char text[256];           /* why, for messages */
+    struct lt_span headers;   /* of the answer, as it came: one "Name: value" a line; lent during the callback */
+    /*
+     * Retry-After, -1 none or senseless. A date counts from the answer's own Date where it has one, so that a clock of
+     * ours that is wrong changes nothing; clamped to 0..86400.
+     */
+    long retry_after_s;
+    const char *curl;     /* libcurl's word for what failed, "COULDNT_CONNECT"; "" when nothing did; static */
+    int64_t clock_ahead_s; /* their Date minus our clock, 0 when they sent none */
+    char text[256];       /* why, for messages */
 };
+/* The value of the first header of that name, trimmed; false: none. */
+bool lt_http_answer_header(const struct lt_http_answer *a, const char *name, struct lt_span *ret);
+/* Is it one of the words that `curl` can hold? "" is none. */
+bool lt_http_curl_word(struct lt_span word);
 typedef void (*lt_http_done_fn)(void *ctx, const struct lt_http_answer *a);
 
 int lt_http_client_new(const struct lt_http_client_settings *s, struct lt_http_client **ret,

@@ -14,4 +14,6 @@ struct lt_http_facts {
     const char *text;      /* libcurl's error text */
 };
 enum lt_http_failure lt_http_outcome(const struct lt_http_facts *f);
+/* libcurl's code as the word that classifier tables know it by; "" for success, "OTHER" for one without a word. */
+const char *lt_http_curl_name(int code);
 #endif
