@@ -150,7 +150,7 @@ static struct running *running_of(struct running_rows *all, struct lt_partition 
         if (all->rows.v[i].partition == p)
             return &all->rows.v[i];
     struct running *r = lt_vec_push(&all->rows);
-    *r = (struct running){.partition = p, .position = p->position};
+    *r = (struct running){.partition = p, .position = p->position, .after = p->offset};
     r->routed = lt_calloc(LT_MAX(p->routed_len, 1), sizeof(*r->routed));
     memcpy(r->routed, p->routed, p->routed_len * sizeof(*r->routed));
     return r;
@@ -168,6 +168,7 @@ static struct running_rows accumulate(const struct lt_batch *b, size_t n, const 
         r->position.verdicts[it->verdict]++;
         r->position.clock_ms = it->clock_ms;
         r->position.sum = it->sum;
+        r->position.holes += (uint64_t)(it->record->offset - r->after); /* what is missing before it was accepted */
         r->after = it->record->offset + 1;
         r->last = it;
         for (size_t c = it->copy_first; c < it->copy_first + it->copy_len; c++) {

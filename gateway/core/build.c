@@ -25,6 +25,7 @@ struct build {
     size_t group_len;
     int64_t expected; /* offset of the next record */
     int64_t hole_at;  /* -1: none */
+    int64_t hole_to;
     bool any, failed;
     struct lt_err err;
 };
@@ -78,11 +79,12 @@ static int take_record(void *ctx, const struct lt_log_record *r)
     struct lt_loading *l = b->l;
     if (atomic_load(l->load->stopping))
         return 1;
-    if (r->offset != b->expected) {
+    if (r->offset != b->expected && !lt_accepted_covers(&l->p->accepted, b->expected, r->offset)) {
         b->hole_at = b->expected;
+        b->hole_to = r->offset;
         return 1;
     }
-    b->expected++;
+    b->expected = r->offset + 1;
     l->clock_ms = lt_position_clock(l->clock_ms, r);
     struct taken *t = &b->group[b->group_len++];
     *t = (struct taken){.offset = r->offset, .generation = lt_generation_of(&l->window, l->clock_ms)};
@@ -115,14 +117,12 @@ static bool read_log(struct lt_loading *l)
                           b.err.text);
         return false;
     }
-    if (r == LT_LOG_OK && b.hole_at < 0 && b.expected < l->committed)
+    if (r == LT_LOG_OK && b.hole_at < 0 && !lt_accepted_covers(&l->p->accepted, b.expected, l->committed)) {
         b.hole_at = b.expected;
+        b.hole_to = l->committed;
+    }
     if (b.hole_at >= 0) {
-        lt_partition_stop(l->p, LT_STOP_HOLE, NULL,
-                          LT_TOPIC_INTAKE " has no record at offset %" PRId64
-                                          " although later ones exist: something other than the gateway "
-                                          "wrote to it or records were deleted",
-                          b.hole_at);
+        lt_partition_stop_hole(l->p, b.hole_at, b.hole_to);
         return false;
     }
     if (r != LT_LOG_OK) {

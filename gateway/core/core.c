@@ -88,6 +88,7 @@ static void partition_status(struct lt_partition *p, int worker, struct lt_json_
             for (int v = 0; v < LT_VERDICTS; v++)
                 lt_json_num(w, lt_verdict_name((enum lt_verdict_kind)v), (int64_t)p->position.verdicts[v]);
             lt_json_num(w, "undeliverable", (int64_t)p->position.undeliverable);
+            lt_json_num(w, "holes", (int64_t)p->position.holes);
             lt_json_flag(w, "foreign_transaction", p->foreign_transaction);
         }
         if (p->state == LT_PARTITION_STOPPED) {
@@ -95,6 +96,8 @@ static void partition_status(struct lt_partition *p, int worker, struct lt_json_
             lt_json_begin_object(w);
             lt_json_str(w, "reason", lt_span_str(lt_stop_name(p->stop)));
             lt_json_str(w, "text", lt_span_str(p->stop_text));
+            lt_json_str(w, "safe", lt_span_str(lt_stop_safe(p->stop)));
+            lt_json_str(w, "advice", lt_span_str(lt_stop_advice(p->stop)));
             lt_json_str(w, "command", lt_span_str(p->stop_command));
             lt_json_end_object(w);
         }

@@ -39,15 +39,14 @@ static bool read_position(struct lt_loading *l)
         return false;
     }
     if (at.offset < 0 && l->high == 0) {
-        lt_partition_stop(l->p, LT_STOP_NOT_INITIALISED, "lienthong topics create",
+        lt_partition_stop(l->p, LT_STOP_NOT_INITIALISED, NULL,
                           "group " LT_GROUP_CORE " has no position on " LT_TOPIC_INTAKE " yet");
         return false;
     }
     if (at.offset < 0) {
         lt_partition_stop(l->p, LT_STOP_OFFSETS_LOST, NULL,
                           "the committed offset of group " LT_GROUP_CORE " is gone while " LT_TOPIC_INTAKE
-                          " holds %" PRId64 " records; " LT_TOPIC_POSITION
-                          " holds the last position, it must be written back before anything is decided",
+                          " holds %" PRId64 " records; " LT_TOPIC_POSITION " holds the last position",
                           l->high - l->low);
         return false;
     }
@@ -56,7 +55,7 @@ static bool read_position(struct lt_loading *l)
             l->p, LT_STOP_MOVED, NULL,
             "offset %" PRId64 " of group " LT_GROUP_CORE
             " was set by another tool: its metadata, the proof of the position, is empty; " LT_TOPIC_POSITION
-            " holds the last position, it must be written back before anything is decided",
+            " holds the last position",
             at.offset);
         return false;
     }
@@ -78,6 +77,13 @@ static bool read_position(struct lt_loading *l)
     return true;
 }
 
+/* The way out where the log itself is another one: look first what it would do. */
+static const char *relog_command(const struct lt_partition *p, char out[LT_STOP_COMMAND_MAX])
+{
+    snprintf(out, LT_STOP_COMMAND_MAX, "lienthong core position --relog --partition %" PRId32 " --dry-run", p->number);
+    return out;
+}
+
 static bool check_incarnation(struct lt_loading *l)
 {
     if (*l->load->incarnation == 0)
@@ -85,7 +91,7 @@ static bool check_incarnation(struct lt_loading *l)
     if (l->position.incarnation != *l->load->incarnation) {
         lt_partition_stop(l->p, LT_STOP_INTAKE_CHANGED, NULL,
                           "the position belongs to incarnation %016" PRIx64 " of " LT_TOPIC_INTAKE
-                          ", this gateway works on %016" PRIx64 ": the topic was made anew",
+                          ", this gateway works on %016" PRIx64 ": the topic was made anew, bring the old one back",
                           l->position.incarnation, *l->load->incarnation);
         return false;
     }
@@ -102,14 +108,22 @@ static bool check_incarnation(struct lt_loading *l)
 /* Rules 6 and 7 as far as the ends of the log tell. */
 static bool check_ends(struct lt_loading *l)
 {
-    if (l->low > l->committed) {
-        lt_partition_stop(l->p, LT_STOP_UNJUDGED_DELETED, NULL,
+    l->next = l->committed;
+    if (l->low > l->committed && lt_accepted_covers(&l->p->accepted, l->committed, l->low)) {
+        l->next = l->low;
+    } else if (l->low > l->committed) {
+        char command[LT_STOP_COMMAND_MAX];
+        snprintf(command, sizeof(command),
+                 "lienthong core accept-hole --partition %" PRId32 " --from %" PRId64 " --to %" PRId64, l->p->number,
+                 l->committed, l->low);
+        lt_partition_stop(l->p, LT_STOP_UNJUDGED_DELETED, command,
                           "%" PRId64 " records were deleted by retention before they were judged (committed %" PRId64
                           ", log starts at %" PRId64 ")",
                           l->low - l->committed, l->committed, l->low);
         return false;
     }
     if (l->high < l->committed) {
+        char relog[LT_STOP_COMMAND_MAX];
         int64_t now = lt_mono_ms(), since = l->p->short_since_ms ? l->p->short_since_ms : now;
         if (now - since < LOG_SHORT_MS)
             lt_partition_stop(l->p, LT_STOP_WAITING, NULL,
@@ -117,7 +131,7 @@ static bool check_ends(struct lt_loading *l)
                               "; waiting for a replica that has it",
                               l->high, l->committed);
         else
-            lt_partition_stop(l->p, LT_STOP_INTAKE_CHANGED, NULL,
+            lt_partition_stop(l->p, LT_STOP_INTAKE_CHANGED, relog_command(l->p, relog),
                               "the log ends at %" PRId64 ", below the committed offset %" PRId64
                               ": it lost acknowledged records or was made anew",
                               l->high, l->committed);
@@ -154,14 +168,14 @@ static bool is_expired(struct lt_loading *l, uint64_t g, bool *ret_undecided)
     uint64_t keep = (uint64_t)l->window.generations + 1;
     if (lt_generation_of(&l->window, l->position.clock_ms) > g + keep)
         return true;
-    if (l->high <= l->committed) {
+    if (l->high <= l->next) {
         *ret_undecided = true; /* nothing to decide until a record comes */
         return false;
     }
     struct one_record next = {.window = &l->window};
     struct lt_err err = LT_ERR_INIT;
-    int r = l->load->log->ops->scan(l->load->log, NULL, l->p->number, l->committed, l->committed + 1, take_one, &next,
-                                    &err);
+    /* The first record there is: the offset itself may be a hole that was accepted. */
+    int r = l->load->log->ops->scan(l->load->log, NULL, l->p->number, l->next, l->high, take_one, &next, &err);
     if (lt_loading_lost(l) || r != LT_LOG_OK || !next.found) {
         lt_loading_wait(l, "reading the record at the committed offset", &err);
         *ret_undecided = true;
@@ -189,7 +203,8 @@ static bool prove_head(struct lt_loading *l)
         return true;
     if (l->committed - 1 >= l->low) {
         if (l->last_anchor != l->position.anchor) {
-            lt_partition_stop(l->p, LT_STOP_INTAKE_CHANGED, NULL,
+            char relog[LT_STOP_COMMAND_MAX];
+            lt_partition_stop(l->p, LT_STOP_INTAKE_CHANGED, relog_command(l->p, relog),
                               "the record at offset %" PRId64
                               " is not the one the position was written for: " LT_TOPIC_INTAKE
                               " was restored or made anew",
@@ -222,21 +237,31 @@ static bool prove_head(struct lt_loading *l)
 
 struct routed_row {
     struct lt_loading *l;
-    char key[16];
-    bool found, other_incarnation;
+    char key[16], decisions_key[LT_ACCEPTED_KEY_MAX];
 };
 
-/* The per-output counters stand in lt.position beside the position (protocol 5). */
+static void take_decisions(struct lt_loading *l, const struct lt_log_record *r)
+{
+    struct lt_err err = LT_ERR_INIT;
+    int result = lt_accepted_parse(r->value, l->position.incarnation, &l->p->accepted, &err);
+    if (result < 0 && result != LT_E_NOT_FOUND)
+        lt_warn("core", "bad-decision", "partition %d: what was accepted cannot be read: %s", (int)l->p->number,
+                err.text);
+}
+
+/* The per-output counters stand in lt.position beside the position (protocol 5), and so does what an operator accepted.
+ */
 static int take_routed(void *ctx, const struct lt_log_record *r)
 {
     struct routed_row *row = ctx;
+    if (lt_span_is(r->key, row->decisions_key) && !r->value_null)
+        take_decisions(row->l, r);
     if (!lt_span_is(r->key, row->key) || r->value_null)
         return 0;
     static const struct lt_json_limits limits = {.bytes_max = 1 << 20, .depth_max = 8};
     LT_AUTO_JSON struct lt_json *j = NULL;
     if (lt_json_parse(r->value, &limits, &j, NULL) < 0)
         return 0;
-    row->found = true;
     lt_json_value outputs = lt_json_get(lt_json_root(j), "outputs");
     for (size_t i = 0; i < row->l->load->outputs_len; i++) {
         int64_t n = 0;
@@ -253,12 +278,12 @@ static bool read_routed(struct lt_loading *l)
     free(p->routed);
     p->routed_len = load->outputs_len;
     p->routed = lt_calloc(LT_MAX(p->routed_len, 1), sizeof(*p->routed));
-    if (l->committed == 0)
-        return true;
+    p->accepted = (struct lt_accepted){0};
     int64_t low, high;
     struct lt_err err = LT_ERR_INIT;
     struct routed_row row = {.l = l};
     snprintf(row.key, sizeof(row.key), "%" PRId32, p->number);
+    lt_accepted_key(p->number, row.decisions_key);
     int r = load->log->ops->watermarks(load->log, LT_TOPIC_POSITION, 0, &low, &high, &err);
     if (r == LT_LOG_OK && low < high)
         r = load->log->ops->scan(load->log, LT_TOPIC_POSITION, 0, low, high, take_routed, &row, &err);
@@ -281,7 +306,17 @@ static bool prove_sum(struct lt_loading *l)
     lt_index_advance(l->index, lt_generation_of(&l->window, l->position.clock_ms));
     if (l->fresh_window || l->outlived || lt_index_sum(l->index) == l->position.sum)
         return true;
-    lt_partition_stop(l->p, LT_STOP_INDEX_DIFFERS, NULL,
+    const struct lt_accepted *a = &l->p->accepted;
+    if (a->index && a->index_offset == l->committed && a->index_sum == lt_index_sum(l->index)) {
+        lt_warn("core", "index-accepted", "partition %d goes on with the index the log gives, as an operator decided",
+                (int)l->p->number);
+        return true;
+    }
+    char command[LT_STOP_COMMAND_MAX];
+    snprintf(command, sizeof(command),
+             "lienthong core accept-index --partition %" PRId32 " --offset %" PRId64 " --sum %016" PRIx64, l->p->number,
+             l->committed, lt_index_sum(l->index));
+    lt_partition_stop(l->p, LT_STOP_INDEX_DIFFERS, command,
                       "the index built from the log has sum %016" PRIx64 ", the position says %016" PRIx64
                       ": the log was changed behind the gateway, or this is a bug; nothing is decided",
                       lt_index_sum(l->index), l->position.sum);
@@ -299,7 +334,7 @@ static void run(struct lt_loading *l)
             l->position.anchor = l->last_anchor;
     }
     struct lt_err err = LT_ERR_INIT;
-    int r = l->load->log->ops->start(l->load->log, p->number, l->committed, &err); /* rule 9 */
+    int r = l->load->log->ops->start(l->load->log, p->number, l->next, &err); /* rule 9 */
     if (r != LT_LOG_OK) {
         lt_loading_wait(l, "starting to fetch", &err);
         return;
@@ -309,7 +344,8 @@ static void run(struct lt_loading *l)
     p->paused = false;
     p->index = lt_steal(&l->index);
     p->position = l->position;
-    p->offset = p->next = l->committed;
+    p->offset = l->committed;
+    p->next = l->next;
     p->clock_ms = l->position.clock_ms;
     p->disturbances = l->load->log->ops->disturbances(l->load->log);
     p->stop = LT_STOP_NONE;
@@ -324,7 +360,7 @@ void lt_partition_load(struct lt_partition *p, const struct lt_load *load)
 {
     struct lt_loading l = {.p = p, .load = load, .epoch = p->epoch};
     int64_t begun = lt_mono_ms();
-    if (read_position(&l) && check_incarnation(&l) && check_ends(&l) && read_routed(&l) && lt_loading_build(&l)) {
+    if (read_position(&l) && check_incarnation(&l) && read_routed(&l) && check_ends(&l) && lt_loading_build(&l)) {
         p->loaded_records = (uint64_t)(l.committed - l.from);
         p->load_ms = (uint64_t)(lt_mono_ms() - begun);
         if (prove_head(&l) && prove_sum(&l) && !lt_loading_lost(&l))
@@ -359,7 +395,8 @@ void lt_partition_verify(struct lt_partition *p, const struct lt_load *load)
         return;
     }
     if (last.anchor != p->position.anchor) {
-        lt_partition_stop(p, LT_STOP_INTAKE_CHANGED, NULL,
+        char relog[LT_STOP_COMMAND_MAX];
+        lt_partition_stop(p, LT_STOP_INTAKE_CHANGED, relog_command(p, relog),
                           "after a broker was lost, the record at offset %" PRId64
                           " is not the one that was judged: acknowledged records were lost",
                           p->offset - 1);

@@ -2,30 +2,13 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
+#include "gateway/model/event.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #define RETRY_MS 30000
-
-const char *lt_stop_name(enum lt_stop s)
-{
-    static const char *const names[] = {
-        [LT_STOP_NONE] = "NONE",
-        [LT_STOP_NOT_INITIALISED] = "NOT-INITIALISED",
-        [LT_STOP_OFFSETS_LOST] = "OFFSETS-LOST",
-        [LT_STOP_MOVED] = "MOVED",
-        [LT_STOP_INTAKE_CHANGED] = "INTAKE-CHANGED",
-        [LT_STOP_UNJUDGED_DELETED] = "UNJUDGED-DELETED",
-        [LT_STOP_TRUNCATED] = "TRUNCATED",
-        [LT_STOP_HOLE] = "HOLE",
-        [LT_STOP_INDEX_DIFFERS] = "INDEX-DIFFERS",
-        [LT_STOP_INDEX_FULL] = "INDEX-FULL",
-        [LT_STOP_TOPIC_MISSING] = "TOPIC-MISSING",
-        [LT_STOP_WAITING] = "WAITING",
-    };
-    return names[s];
-}
 
 void lt_partition_init(struct lt_partition *p, int32_t number)
 {
@@ -62,6 +45,9 @@ void lt_partition_stop(struct lt_partition *p, enum lt_stop stop, const char *co
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    char of_the_row[LT_STOP_COMMAND_MAX];
+    lt_stop_command(stop, p->number, of_the_row);
+    command = command ? command : of_the_row;
     /* The same stop found again at a retry is not news. */
     bool known = p->state == LT_PARTITION_STOPPED && p->stop == stop && strcmp(p->stop_text, text) == 0;
     pthread_mutex_lock(&p->lock);
@@ -69,7 +55,7 @@ void lt_partition_stop(struct lt_partition *p, enum lt_stop stop, const char *co
     p->state = LT_PARTITION_STOPPED;
     p->stop = stop;
     snprintf(p->stop_text, sizeof(p->stop_text), "%s", text);
-    snprintf(p->stop_command, sizeof(p->stop_command), "%s", command ? command : "");
+    snprintf(p->stop_command, sizeof(p->stop_command), "%s", command);
     p->retry_at_ms = lt_mono_ms() + (stop == LT_STOP_WAITING ? 1000 : RETRY_MS);
     pthread_mutex_unlock(&p->lock);
     if (known)
@@ -79,6 +65,19 @@ void lt_partition_stop(struct lt_partition *p, enum lt_stop stop, const char *co
     if (stop == LT_STOP_WAITING)
         lt_warn(subject, "waiting", "%s", text);
     else
-        lt_error(subject, "stopped", "%s: %s%s%s", lt_stop_name(stop), text, command ? "; run: " : "",
-                 command ? command : "");
+        lt_error(subject, "stopped", "%s: %s%s%s", lt_stop_name(stop), text, p->stop_command[0] ? "; run: " : "",
+                 p->stop_command);
+}
+
+void lt_partition_stop_hole(struct lt_partition *p, int64_t from, int64_t to)
+{
+    char command[LT_STOP_COMMAND_MAX];
+    snprintf(command, sizeof(command),
+             "lienthong core accept-hole --partition %" PRId32 " --from %" PRId64 " --to %" PRId64, p->number, from,
+             to);
+    lt_partition_stop(p, LT_STOP_HOLE, command,
+                      LT_TOPIC_INTAKE " has no record at offsets %" PRId64 " to %" PRId64
+                                      " although later ones exist: something other than the gateway wrote to it or "
+                                      "records were deleted",
+                      from, to - 1);
 }

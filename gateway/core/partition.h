@@ -7,8 +7,10 @@
 #ifndef LT_CORE_PARTITION_H
 #define LT_CORE_PARTITION_H
 
+#include "gateway/core/accepted.h"
 #include "gateway/core/index.h"
 #include "gateway/core/position.h"
+#include "gateway/core/stop.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -20,31 +22,17 @@ enum lt_partition_state {
     LT_PARTITION_STOPPED, /* stop says why; tried again at retry_at_ms */
 };
 
-enum lt_stop {
-    LT_STOP_NONE,
-    LT_STOP_NOT_INITIALISED,
-    LT_STOP_OFFSETS_LOST,
-    LT_STOP_MOVED,
-    LT_STOP_INTAKE_CHANGED,
-    LT_STOP_UNJUDGED_DELETED,
-    LT_STOP_TRUNCATED,
-    LT_STOP_HOLE,
-    LT_STOP_INDEX_DIFFERS,
-    LT_STOP_INDEX_FULL,
-    LT_STOP_TOPIC_MISSING,
-    LT_STOP_WAITING, /* the log or the group coordinator does not answer */
-};
-const char *lt_stop_name(enum lt_stop s); /* NOT-INITIALISED … */
-
 struct lt_partition {
     int32_t number;
     enum lt_partition_state state;
-    uint64_t epoch; /* raised at every assignment and revocation (rule 1) */
-    bool hole;      /* a record is missing at `next`: what came before it is judged, then the partition stops */
-    bool started;   /* the log fetches it */
-    bool paused;    /* but not now: a batch is being retried (rule 14) */
-    int64_t next;   /* offset of the next record expected from the log */
-    int64_t offset; /* committed */
+    uint64_t epoch;  /* raised at every assignment and revocation (rule 1) */
+    bool hole;       /* a record is missing at `next`: what came before it is judged, then the partition stops */
+    bool started;    /* the log fetches it */
+    bool paused;     /* but not now: a batch is being retried (rule 14) */
+    int64_t hole_to; /* while hole: offset of the first record after it */
+    int64_t next;    /* offset of the next record expected from the log */
+    struct lt_accepted accepted; /* by an operator: missing offsets that are no hole */
+    int64_t offset;              /* committed */
     struct lt_position position; /* as committed */
     int64_t clock_ms;            /* running: of the last judged record */
     struct lt_index *index;
@@ -55,7 +43,7 @@ struct lt_partition {
     bool foreign_transaction;  /* alarm FOREIGN-TRANSACTION is up */
     enum lt_stop stop;
     char stop_text[384];
-    char stop_command[160];
+    char stop_command[LT_STOP_COMMAND_MAX];
     int64_t retry_at_ms;    /* monotonic */
     int64_t short_since_ms; /* rule 6: log end below committed since, monotonic; 0 not */
     uint64_t loaded_records, load_ms;
@@ -66,8 +54,11 @@ void lt_partition_init(struct lt_partition *p, int32_t number);
 void lt_partition_deinit(struct lt_partition *p);
 /* Rule 1 and rule 17: the index is dropped, a new epoch begins. */
 void lt_partition_reset(struct lt_partition *p, enum lt_partition_state state);
+/* command NULL: the one of the stop's row, if it has one. */
 void lt_partition_stop(struct lt_partition *p, enum lt_stop stop, const char *command, const char *fmt, ...)
     LT_PRINTF(4, 5);
+/* Rule 9: offsets from <= o < to are missing and nobody has accepted it. */
+void lt_partition_stop_hole(struct lt_partition *p, int64_t from, int64_t to);
 
 struct lt_load {
     struct lt_log *log;

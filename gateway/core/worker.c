@@ -194,9 +194,8 @@ static bool know_outputs(struct lt_worker *w)
     for (int32_t i = 0; i < w->partitions_len; i++) {
         struct lt_partition *p = &w->partitions[i];
         if (p->state == LT_PARTITION_LOADING || p->state == LT_PARTITION_STOPPED)
-            lt_partition_stop(p, r == LT_LOG_PERMANENT ? LT_STOP_TOPIC_MISSING : LT_STOP_WAITING,
-                              r == LT_LOG_PERMANENT ? "lienthong topics create" : NULL, "topic %s: %s", missing,
-                              err.text);
+            lt_partition_stop(p, r == LT_LOG_PERMANENT ? LT_STOP_TOPIC_MISSING : LT_STOP_WAITING, NULL, "topic %s: %s",
+                              missing, err.text);
     }
     return false;
 }
@@ -303,8 +302,12 @@ static bool take_record(struct lt_worker *w, struct lt_log_record *r)
     struct lt_partition *p =
         r->partition >= 0 && r->partition < w->partitions_len ? &w->partitions[r->partition] : NULL;
     bool running = p && p->state == LT_PARTITION_RUNNING;
-    if (running && r->offset > p->next)
-        p->hole = true;
+    if (running && !p->hole && r->offset > p->next) {
+        p->hole = !lt_accepted_covers(&p->accepted, p->next, r->offset);
+        p->hole_to = r->offset;
+        if (!p->hole)
+            p->next = r->offset;
+    }
     if (!running || p->hole || r->offset != p->next) {
         w->log->ops->record_free(w->log, r);
         return !(running && p->hole);
@@ -621,12 +624,7 @@ static void stop_holes(struct lt_worker *w)
     for (int32_t i = 0; i < w->partitions_len; i++) {
         struct lt_partition *p = &w->partitions[i];
         if (p->state == LT_PARTITION_RUNNING && p->hole)
-            lt_partition_stop(p, LT_STOP_HOLE, NULL,
-                              LT_TOPIC_INTAKE
-                              " has no record at offset %" PRId64
-                              " although later ones exist: something other than the gateway wrote to it or "
-                              "records were deleted",
-                              p->next);
+            lt_partition_stop_hole(p, p->next, p->hole_to);
         p->hole = false;
     }
 }

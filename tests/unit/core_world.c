@@ -151,7 +151,7 @@ int64_t core_world_append(struct core_world *w, const struct core_event *e)
     lt_headers_reset(&h);
     snprintf(subject, sizeof(subject), "HS-%d", e->subject);
     snprintf(key, sizeof(key), "H22/%s", subject);
-    snprintf(time, sizeof(time), "%" PRId64, lt_memory_clock(w->memory));
+    snprintf(time, sizeof(time), "%" PRId64, e->sent_ms ? e->sent_ms : lt_memory_clock(w->memory));
     lt_headers_add(&h, LT_SPAN_LIT("ce_specversion"), LT_SPAN_LIT("1.0"));
     if (!e->broken)
         lt_headers_add(&h, LT_SPAN_LIT("ce_id"), core_event_id(id, e->id));

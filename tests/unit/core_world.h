@@ -67,6 +67,7 @@ struct core_event {
     bool broken;            /* without ce_id: no event */
     const char *value;      /* NULL: a small one */
     struct lt_header *more; /* beside the event's own; closed by one without a name */
+    int64_t sent_ms;        /* lt_time; 0: the memory's clock */
 };
 /* Appended at the memory's clock; returns the offset. */
 int64_t core_world_append(struct core_world *w, const struct core_event *e);

@@ -52,7 +52,7 @@ static void turn(struct world *w)
 
 static void append_value(struct world *w, int key, int id, int digest, bool broken, const char *value)
 {
-    struct core_event e = {key % PARTITIONS, key, id, digest, broken, value, NULL};
+    struct core_event e = {key % PARTITIONS, key, id, digest, broken, value, NULL, 0};
     assert_true(w->sent_len < SENT_MAX);
     int64_t offset = core_world_append(&w->core, &e);
     w->sent[w->sent_len++] = (struct sent){e.partition, offset, key, id, digest, broken};

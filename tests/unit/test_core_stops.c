@@ -1,0 +1,324 @@
+/*
+ * The ways out of the stops of a partition, on the in-memory log: what an operator accepts stands in lt.position, the
+ * partition finds it there at its next try, and the counters still add up to the offset.
+ */
+#include "tests/unit/core_world.h"
+
+#include <stdio.h>
+
+static void init_world(struct core_world *w)
+{
+    core_world_init(w, &(struct core_world_plan){.partitions = 2, .commit_records = 7});
+    core_world_genesis(w);
+}
+
+static void append(struct core_world *w, int32_t partition, int id)
+{
+    (void)core_world_append(w, &(struct core_event){.partition = partition, .subject = id, .id = id, .digest = id});
+}
+
+static void append_range(struct core_world *w, int32_t partition, int from, int to)
+{
+    for (int id = from; id < to; id++)
+        append(w, partition, id);
+}
+
+static void turns(struct core_world *w, int n)
+{
+    for (int i = 0; i < n; i++) {
+        core_world_retry_now(w);
+        core_world_turn(w);
+    }
+}
+
+static void run_to_the_end(struct core_world *w)
+{
+    for (int i = 0; i < 50 && !core_world_finished(w); i++)
+        turns(w, 1);
+    core_world_must_finish(w);
+}
+
+/* What `lienthong core accept-…` leaves. */
+static void accept(struct core_world *w, int32_t partition, const struct lt_accepted *a, uint64_t incarnation)
+{
+    LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(4096);
+    char key[LT_ACCEPTED_KEY_MAX];
+    struct lt_headers none;
+    lt_headers_reset(&none);
+    lt_accepted_key(partition, key);
+    lt_accepted_write(a, partition, incarnation, "test", "2024-01-01T00:00:00Z", &out);
+    lt_memory_append(w->memory, LT_TOPIC_POSITION, 0, lt_span_str(key), &none, lt_buf_view(&out));
+}
+
+static void accept_hole(struct core_world *w, int32_t partition, int64_t from, int64_t to)
+{
+    struct lt_accepted a = {0};
+    assert_int_equal(lt_accepted_add_hole(&a, (struct lt_hole){from, to}, 0, NULL), LT_OK);
+    accept(w, partition, &a, CORE_INCARNATION);
+}
+
+static struct lt_position must_add_up(struct core_world *w, int32_t partition)
+{
+    struct lt_position p;
+    int64_t offset = core_world_committed(w, partition, &p);
+    uint64_t sum = p.holes;
+    for (int v = 0; v < LT_VERDICTS; v++)
+        sum += p.verdicts[v];
+    assert_int_equal(sum, offset);
+    return p;
+}
+
+static const char *command_of(const struct core_world *w, int32_t partition)
+{
+    return w->worker.partitions[partition].stop_command;
+}
+
+static void a_hole_ahead_is_passed_once_it_is_accepted_and_the_counters_say_so(void **state)
+{
+    (void)state;
+    struct core_world w;
+    init_world(&w);
+    append_range(&w, 0, 0, 3);
+    lt_memory_hole(w.memory, LT_TOPIC_INTAKE, 0, 2);
+    append_range(&w, 0, 3, 6);
+    append_range(&w, 1, 100, 104);
+    turns(&w, 6);
+    core_world_must_stop(&w, 0, LT_STOP_HOLE);
+    assert_string_equal(command_of(&w, 0), "lienthong core accept-hole --partition 0 --from 3 --to 5");
+    assert_int_equal(core_world_committed(&w, 1, NULL), 4); /* the other goes on */
+    accept_hole(&w, 0, 3, 5);
+    run_to_the_end(&w);
+    struct lt_position p = must_add_up(&w, 0);
+    assert_int_equal(p.holes, 2);
+    assert_int_equal(p.verdicts[LT_VERDICT_NEW], 6);
+    assert_int_equal(lt_memory_count(w.memory, CORE_PLAIN), 10);
+
+    core_world_close(&w); /* a rebuild passes it too, and counts it once */
+    append(&w, 0, 1);
+    run_to_the_end(&w);
+    p = must_add_up(&w, 0);
+    assert_int_equal(p.holes, 2);
+    assert_int_equal(p.verdicts[LT_VERDICT_DUPLICATE], 1);
+    core_world_deinit(&w);
+}
+
+static void a_hole_that_is_wider_than_what_was_accepted_still_stops(void **state)
+{
+    (void)state;
+    struct core_world w;
+    init_world(&w);
+    append_range(&w, 0, 0, 3);
+    lt_memory_hole(w.memory, LT_TOPIC_INTAKE, 0, 3);
+    append_range(&w, 0, 3, 6);
+    accept_hole(&w, 0, 3, 5);
+    turns(&w, 6);
+    core_world_must_stop(&w, 0, LT_STOP_HOLE);
+    assert_int_equal(core_world_committed(&w, 0, NULL), 3);
+    core_world_deinit(&w);
+}
+
+static void a_hole_accepted_for_another_incarnation_or_partition_means_nothing(void **state)
+{
+    (void)state;
+    struct core_world w;
+    init_world(&w);
+    append_range(&w, 0, 0, 3);
+    lt_memory_hole(w.memory, LT_TOPIC_INTAKE, 0, 1);
+    append_range(&w, 0, 3, 6);
+    struct lt_accepted a = {.holes = {{3, 4}}, .holes_len = 1};
+    accept(&w, 0, &a, CORE_INCARNATION + 1);
+    accept(&w, 1, &a, CORE_INCARNATION);
+    turns(&w, 6);
+    core_world_must_stop(&w, 0, LT_STOP_HOLE);
+    core_world_deinit(&w);
+}
+
+static void unjudged_records_that_were_deleted_are_passed_once_accepted_when_nothing_live_lies_before(void **state)
+{
+    (void)state;
+    struct core_world w;
+    init_world(&w);
+    append_range(&w, 0, 0, 4);
+    run_to_the_end(&w);
+    core_world_close(&w);
+    append_range(&w, 0, 4, 6); /* never judged */
+    lt_memory_advance(w.memory, CORE_WINDOW_MS + 3 * lt_window_of(CORE_WINDOW_MS).generation_ms);
+    append_range(&w, 0, 0, 2);
+    lt_memory_delete_head(w.memory, LT_TOPIC_INTAKE, 0, 6);
+    turns(&w, 3);
+    core_world_must_stop(&w, 0, LT_STOP_UNJUDGED_DELETED);
+    assert_string_equal(command_of(&w, 0), "lienthong core accept-hole --partition 0 --from 4 --to 6");
+    accept_hole(&w, 0, 4, 6);
+    run_to_the_end(&w);
+    struct lt_position p = must_add_up(&w, 0);
+    assert_int_equal(p.holes, 2);
+    assert_int_equal(p.verdicts[LT_VERDICT_NEW], 6); /* 0 and 1 had expired */
+    core_world_deinit(&w);
+}
+
+static void accepting_the_loss_does_not_excuse_a_log_that_starts_inside_the_window(void **state)
+{
+    (void)state;
+    struct core_world w;
+    init_world(&w);
+    append_range(&w, 0, 0, 4);
+    run_to_the_end(&w);
+    core_world_close(&w);
+    append_range(&w, 0, 4, 8);
+    lt_memory_delete_head(w.memory, LT_TOPIC_INTAKE, 0, 6);
+    accept_hole(&w, 0, 4, 6);
+    turns(&w, 3);
+    core_world_must_stop(&w, 0, LT_STOP_TRUNCATED);
+    core_world_deinit(&w);
+}
+
+static void damage_sum(struct core_world *w, int32_t partition)
+{
+    struct lt_position p;
+    char metadata[LT_POSITION_MAX];
+    int64_t offset = core_world_committed(w, partition, &p);
+    p.sum ^= 1;
+    lt_position_format(&p, metadata);
+    lt_memory_offset_set(w->memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, partition, offset, metadata);
+}
+
+static void an_index_that_differs_is_taken_once_exactly_that_one_was_accepted(void **state)
+{
+    (void)state;
+    struct core_world w;
+    init_world(&w);
+    append_range(&w, 0, 0, 5);
+    run_to_the_end(&w);
+    struct lt_position good = must_add_up(&w, 0);
+    core_world_close(&w);
+    damage_sum(&w, 0);
+    append_range(&w, 0, 3, 7);
+    turns(&w, 3);
+    core_world_must_stop(&w, 0, LT_STOP_INDEX_DIFFERS);
+    char command[LT_STOP_COMMAND_MAX];
+    snprintf(command, sizeof(command), "lienthong core accept-index --partition 0 --offset 5 --sum %016llx",
+             (unsigned long long)good.sum);
+    assert_string_equal(command_of(&w, 0), command);
+
+    struct lt_accepted a = {.index = true, .index_offset = 5, .index_sum = good.sum ^ 8};
+    accept(&w, 0, &a, CORE_INCARNATION);
+    turns(&w, 3);
+    core_world_must_stop(&w, 0, LT_STOP_INDEX_DIFFERS);
+    a.index_sum = good.sum;
+    accept(&w, 0, &a, CORE_INCARNATION);
+    run_to_the_end(&w);
+    struct lt_position p = must_add_up(&w, 0);
+    assert_int_equal(p.verdicts[LT_VERDICT_DUPLICATE], 2);
+    assert_int_equal(p.verdicts[LT_VERDICT_NEW], 7);
+    core_world_deinit(&w);
+}
+
+static void a_judged_record_that_vanished_needs_both_decisions_and_is_not_counted_as_lost(void **state)
+{
+    (void)state;
+    struct core_world w;
+    init_world(&w);
+    append_range(&w, 0, 0, 8);
+    run_to_the_end(&w);
+    core_world_close(&w);
+    lt_memory_remove(w.memory, LT_TOPIC_INTAKE, 0, 5);
+    turns(&w, 3);
+    core_world_must_stop(&w, 0, LT_STOP_HOLE);
+    accept_hole(&w, 0, 5, 6);
+    turns(&w, 3);
+    core_world_must_stop(&w, 0, LT_STOP_INDEX_DIFFERS);
+    uint64_t sum;
+    assert_int_equal(sscanf(strstr(command_of(&w, 0), "--sum ") + 6, "%lx", &sum), 1);
+    struct lt_accepted a = {.holes = {{5, 6}}, .holes_len = 1, .index = true, .index_offset = 8, .index_sum = sum};
+    accept(&w, 0, &a, CORE_INCARNATION);
+    append(&w, 0, 3);
+    run_to_the_end(&w);
+    struct lt_position p = must_add_up(&w, 0);
+    assert_int_equal(p.holes, 0); /* it had its verdict */
+    assert_int_equal(p.verdicts[LT_VERDICT_DUPLICATE], 1);
+    core_world_deinit(&w);
+}
+
+static void a_position_written_back_lets_the_partition_go_on_and_doubles_nothing(void **state)
+{
+    (void)state;
+    struct core_world w;
+    init_world(&w);
+    append_range(&w, 0, 0, 5);
+    run_to_the_end(&w);
+    struct lt_log_offset at;
+    lt_memory_offset_get(w.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, &at);
+    core_world_close(&w);
+    append_range(&w, 0, 0, 8);
+    for (int moved = 0; moved < 2; moved++) {
+        lt_memory_offset_set(w.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, moved ? 0 : -1, "");
+        turns(&w, 3);
+        core_world_must_stop(&w, 0, moved ? LT_STOP_MOVED : LT_STOP_OFFSETS_LOST);
+        assert_string_equal(command_of(&w, 0), "lienthong core position --partition 0");
+    }
+    lt_memory_offset_set(w.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, at.offset, at.metadata);
+    run_to_the_end(&w);
+    struct lt_position p = must_add_up(&w, 0);
+    assert_int_equal(p.verdicts[LT_VERDICT_NEW], 8);
+    assert_int_equal(p.verdicts[LT_VERDICT_DUPLICATE], 5);
+    assert_int_equal(lt_memory_count(w.memory, CORE_PLAIN), 8);
+    core_world_deinit(&w);
+}
+
+/* Protocol 2 clock: a record bears min(append time, lt_time + 10 min), so one wrong clock moves nothing. */
+static void append_sent_at(struct core_world *w, int id, int64_t sent_ms)
+{
+    struct core_event e = {.partition = 0, .subject = id, .id = id, .digest = id, .sent_ms = sent_ms};
+    (void)core_world_append(w, &e);
+}
+
+static void an_append_time_a_year_ahead_expires_nothing(void **state)
+{
+    (void)state;
+    struct core_world w;
+    init_world(&w);
+    append(&w, 0, 1);
+    run_to_the_end(&w);
+    int64_t year = 365LL * 86400000, now = lt_memory_clock(w.memory);
+    lt_memory_advance(w.memory, 2 * year); /* the broker's clock alone */
+    append_sent_at(&w, 2, now + 1000);
+    append_sent_at(&w, 1, now + 2000);
+    run_to_the_end(&w);
+    struct lt_position p = must_add_up(&w, 0);
+    assert_int_equal(p.verdicts[LT_VERDICT_DUPLICATE], 1);
+    assert_true(p.clock_ms <= now + 2000 + 10 * 60 * 1000);
+    core_world_deinit(&w);
+}
+
+static void every_stop_says_what_it_means_what_is_safe_and_what_to_do(void **state)
+{
+    (void)state;
+    for (int s = LT_STOP_NONE + 1; s < LT_STOPS; s++) {
+        assert_true(lt_stop_name((enum lt_stop)s)[0]);
+        assert_true(lt_stop_cause((enum lt_stop)s)[0]);
+        assert_true(lt_stop_safe((enum lt_stop)s)[0]);
+        assert_true(lt_stop_advice((enum lt_stop)s)[0]);
+    }
+    char command[LT_STOP_COMMAND_MAX];
+    lt_stop_command(LT_STOP_MOVED, 11, command);
+    assert_string_equal(command, "lienthong core position --partition 11");
+    lt_stop_command(LT_STOP_INDEX_FULL, 11, command);
+    assert_string_equal(command, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hole_ahead_is_passed_once_it_is_accepted_and_the_counters_say_so),
+        cmocka_unit_test(a_hole_that_is_wider_than_what_was_accepted_still_stops),
+        cmocka_unit_test(a_hole_accepted_for_another_incarnation_or_partition_means_nothing),
+        cmocka_unit_test(unjudged_records_that_were_deleted_are_passed_once_accepted_when_nothing_live_lies_before),
+        cmocka_unit_test(accepting_the_loss_does_not_excuse_a_log_that_starts_inside_the_window),
+        cmocka_unit_test(an_index_that_differs_is_taken_once_exactly_that_one_was_accepted),
+        cmocka_unit_test(a_judged_record_that_vanished_needs_both_decisions_and_is_not_counted_as_lost),
+        cmocka_unit_test(a_position_written_back_lets_the_partition_go_on_and_doubles_nothing),
+        cmocka_unit_test(an_append_time_a_year_ahead_expires_nothing),
+        cmocka_unit_test(every_stop_says_what_it_means_what_is_safe_and_what_to_do),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
