@@ -1,11 +1,17 @@
 #include "adapters/population/answer.h"
 
-#include "gateway/codec/xml.h"
-
-#define NS_SOAP "http://schemas.xmlsoap.org/soap/envelope/"
-#define ANSWER_BYTES_MAX ((size_t)4 << 20)
-#define ANSWER_DEPTH_MAX 64
 #define SEARCH_DEPTH 4 /* CongdanCollection may stand in an operation's response element */
+
+static const char *const operations[] = {"lookup", "verify", NULL};
+
+const struct lt_classifier_form lt_population_answers = {
+    .who = "the population database",
+    .operations = operations,
+    .asks = 1u << LT_POPULATION_LOOKUP | 1u << LT_POPULATION_VERIFY,
+    .classes = 1u << LT_CLASS_OK | 1u << LT_CLASS_RETRY | 1u << LT_CLASS_UNAVAILABLE | 1u << LT_CLASS_THROTTLE |
+               1u << LT_CLASS_CREDENTIAL | 1u << LT_CLASS_REJECT | 1u << LT_CLASS_UNKNOWN,
+    .quotes = false, /* a fault's words may name a citizen */
+};
 
 static void says(struct lt_population_answer *r, enum lt_population_meaning m, enum lt_outcome o, const char *code,
                  const char *reason)
@@ -14,45 +20,6 @@ static void says(struct lt_population_answer *r, enum lt_population_meaning m, e
     r->outcome = o;
     r->code = code;
     r->reason = reason;
-}
-
-static bool transport(const struct lt_http_answer *h, struct lt_arena *a, struct lt_population_answer *r)
-{
-    const char *text = lt_arena_str(a, lt_span_str(h->text));
-    r->wait_ms = h->retry_after_s >= 0 ? (int64_t)h->retry_after_s * 1000 : -1;
-    switch (h->failure) {
-    case LT_HTTP_NOT_SENT:
-        says(r, LT_POPULATION_UNAVAILABLE, LT_OUTCOME_RETRY, "not-sent", text);
-        return true;
-    case LT_HTTP_UNKNOWN: /* a question changes nothing: it is asked again */
-        says(r, LT_POPULATION_UNAVAILABLE, LT_OUTCOME_RETRY, "cut", text);
-        return true;
-    case LT_HTTP_TOO_LARGE:
-        says(r, LT_POPULATION_ERROR, LT_OUTCOME_RETRY, "answer-too-large", text);
-        return true;
-    case LT_HTTP_CREDENTIAL:
-        says(r, LT_POPULATION_ERROR, LT_OUTCOME_CREDENTIAL, "tls", text);
-        return true;
-    case LT_HTTP_ANSWERED:
-        break;
-    }
-    const char *code = lt_arena_printf(a, "http-%ld", h->status);
-    const char *reason = lt_arena_printf(a, "the population database answered HTTP %ld", h->status);
-    if (h->status == 200)
-        return false;
-    if (h->status == 401 || h->status == 403)
-        says(r, LT_POPULATION_ERROR, LT_OUTCOME_CREDENTIAL, code, reason);
-    else if (h->status == 429 || (h->status == 503 && r->wait_ms >= 0))
-        says(r, LT_POPULATION_UNAVAILABLE, LT_OUTCOME_THROTTLE, code, reason);
-    else if (h->status == 502 || h->status == 503 || h->status == 504)
-        says(r, LT_POPULATION_UNAVAILABLE, LT_OUTCOME_RETRY, code, reason);
-    else if (h->status >= 400 && h->status < 500 && h->status != 404 && h->status != 408)
-        says(r, LT_POPULATION_ERROR, LT_OUTCOME_REJECT, code, reason);
-    else if (h->status == 500 && h->body.len > 0)
-        return false; /* SOAP 1.1 sends faults with 500 */
-    else
-        says(r, LT_POPULATION_ERROR, LT_OUTCOME_RETRY, code, reason);
-    return true;
 }
 
 static lt_xml_node find(lt_xml_node at, const char *name, unsigned depth)
@@ -65,16 +32,6 @@ static lt_xml_node find(lt_xml_node at, const char *name, unsigned depth)
             return inner;
     }
     return (lt_xml_node){NULL};
-}
-
-static void fault(const struct lt_population_options *o, lt_xml_node n, struct lt_arena *a,
-                  struct lt_population_answer *r)
-{
-    lt_xml_node code = lt_xml_child(n, NULL, "faultcode");
-    struct lt_span text = lt_xml_present(code) ? lt_span_trim(lt_xml_text(code, a)) : LT_SPAN_NULL;
-    const char *what = lt_arena_printf(a, "fault " LT_SPAN_FMT, LT_SPAN_ARG(text));
-    says(r, LT_POPULATION_ERROR, lt_population_fault(o, text), what,
-         lt_arena_printf(a, "the population database answered with SOAP fault " LT_SPAN_FMT, LT_SPAN_ARG(text)));
 }
 
 static void collection(lt_xml_node body, struct lt_span id, struct lt_arena *a, struct lt_population_answer *r)
@@ -100,37 +57,60 @@ static void collection(lt_xml_node body, struct lt_span id, struct lt_arena *a, 
         says(r, LT_POPULATION_MATCH, LT_OUTCOME_OK, "match", "id, name and birth belong together");
 }
 
-void lt_population_answer_read(const struct lt_population_options *o, struct lt_span id,
-                               const struct lt_http_answer *http, struct lt_arena *a, struct lt_population_answer *ret)
+/* KetQuaXacThucResponse{TonTai}: is there such a person? */
+static void existence(lt_xml_node body, struct lt_arena *a, struct lt_population_answer *r)
 {
-    *ret = (struct lt_population_answer){.wait_ms = -1, .code = "", .reason = ""};
-    if (transport(http, a, ret))
-        return;
-    LT_AUTO_XML struct lt_xml *xml = NULL;
-    const struct lt_xml_limits limits = {.bytes_max = ANSWER_BYTES_MAX, .depth_max = ANSWER_DEPTH_MAX};
-    const char *status = lt_arena_printf(a, "http-%ld", http->status);
-    if (lt_xml_parse(http->body, &limits, &xml, NULL) != LT_OK) {
-        says(ret, LT_POPULATION_ERROR, LT_OUTCOME_RETRY, http->status == 200 ? "not-xml" : status,
-             "the population database answered with something that is no XML");
-        return;
-    }
-    lt_xml_node root = lt_xml_root(xml), body = lt_xml_child(root, NS_SOAP, "Body");
-    if (http->status == 200 &&
-        lt_span_is(lt_xml_name(root), "CongdanCollection")) { /* some buses take the envelope off */
-        collection(root, id, a, ret);
-        return;
-    }
-    if (!lt_span_is(lt_xml_name(root), "Envelope") || !lt_xml_present(body)) {
-        says(ret, LT_POPULATION_ERROR, LT_OUTCOME_RETRY, http->status == 200 ? "not-soap" : status,
+    lt_xml_node n = find(body, "TonTai", SEARCH_DEPTH);
+    struct lt_span said = lt_xml_present(n) ? lt_span_trim(lt_xml_text(n, a)) : LT_SPAN_NULL;
+    if (lt_span_is(said, "true") || lt_span_is(said, "1"))
+        says(r, LT_POPULATION_MATCH, LT_OUTCOME_OK, "match", "there is such a person");
+    else if (lt_span_is(said, "false") || lt_span_is(said, "0"))
+        says(r, LT_POPULATION_NO_MATCH, LT_OUTCOME_OK, "no-match", "there is no such person");
+    else
+        says(r, LT_POPULATION_ERROR, LT_OUTCOME_RETRY, "other-answer",
+             "the population database answered without TonTai");
+}
+
+static void content(unsigned operation, struct lt_span id, const struct lt_classified *c, struct lt_arena *a,
+                    struct lt_population_answer *r)
+{
+    lt_xml_node root = lt_xml_root(c->xml);
+    /* Some buses take the envelope off. */
+    bool bare =
+        lt_span_is(lt_xml_name(root), "CongdanCollection") || lt_span_is(lt_xml_name(root), "KetQuaXacThucResponse");
+    if (!c->soap && !bare) {
+        says(r, LT_POPULATION_ERROR, LT_OUTCOME_RETRY, "not-soap",
              "the population database answered with something that is no SOAP 1.1 envelope");
         return;
     }
-    lt_xml_node f = lt_xml_child(body, NS_SOAP, "Fault");
-    if (lt_xml_present(f))
-        fault(o, f, a, ret);
-    else if (http->status != 200)
-        says(ret, LT_POPULATION_ERROR, LT_OUTCOME_RETRY, status,
-             "the population database answered HTTP 500 without a fault");
+    lt_xml_node at = c->soap ? lt_xml_child(root, NULL, "Body") : root;
+    if (operation == LT_POPULATION_VERIFY)
+        existence(at, a, r);
     else
-        collection(body, id, a, ret);
+        collection(at, id, a, r);
+}
+
+void lt_population_answer_read(struct lt_classifier *answers, unsigned operation, struct lt_span id,
+                               const struct lt_http_answer *http, struct lt_arena *a, struct lt_population_answer *ret)
+{
+    static const struct {
+        enum lt_population_meaning meaning;
+        enum lt_outcome outcome;
+    } meanings[LT_CLASSES] = {
+        [LT_CLASS_RETRY] = {LT_POPULATION_ERROR, LT_OUTCOME_RETRY},
+        [LT_CLASS_UNAVAILABLE] = {LT_POPULATION_UNAVAILABLE, LT_OUTCOME_RETRY},
+        [LT_CLASS_THROTTLE] = {LT_POPULATION_UNAVAILABLE, LT_OUTCOME_THROTTLE},
+        [LT_CLASS_CREDENTIAL] = {LT_POPULATION_ERROR, LT_OUTCOME_CREDENTIAL},
+        [LT_CLASS_REJECT] = {LT_POPULATION_ERROR, LT_OUTCOME_REJECT},
+        [LT_CLASS_UNKNOWN] = {LT_POPULATION_ERROR, LT_OUTCOME_RETRY}, /* a question: it is asked again */
+    };
+    LT_AUTO_CLASSIFIED struct lt_classified c;
+    lt_classifier_read(answers, operation, http, a, &c);
+    *ret = (struct lt_population_answer){.wait_ms = c.wait_ms};
+    if (c.is == LT_CLASS_OK && c.xml)
+        content(operation, id, &c, a, ret);
+    else if (c.is == LT_CLASS_OK)
+        says(ret, LT_POPULATION_ERROR, LT_OUTCOME_RETRY, c.code, "the population database's answer is no document");
+    else
+        says(ret, meanings[c.is].meaning, meanings[c.is].outcome, c.code, c.reason);
 }

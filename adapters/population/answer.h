@@ -1,12 +1,17 @@
 /*
  * What the population database's answer means. No match, error and unavailable are three different things (domain 2.1).
- * Pure.
+ * The target's table (`answers:`, gateway/delivery/classifier.h) tells errors apart; the verdict on a citizen is read
+ * here. Pure but for the table's counters.
  */
 #ifndef LT_POPULATION_ANSWER_H
 #define LT_POPULATION_ANSWER_H
 
 #include "adapters/population/options.h"
-#include "gateway/http/client.h"
+#include "gateway/delivery/classifier.h"
+
+/* Equal to the words of `on:` in the table, lt_population_answers. */
+enum lt_population_operation { LT_POPULATION_LOOKUP /* TraCuu… */, LT_POPULATION_VERIFY /* XacThuc… */ };
+extern const struct lt_classifier_form lt_population_answers;
 
 enum lt_population_meaning {
     LT_POPULATION_MATCH,
@@ -23,7 +28,7 @@ struct lt_population_answer {
 };
 
 /* id: the number that was asked about, to notice an answer about somebody else. */
-void lt_population_answer_read(const struct lt_population_options *o, struct lt_span id,
+void lt_population_answer_read(struct lt_classifier *answers, unsigned operation, struct lt_span id,
                                const struct lt_http_answer *http, struct lt_arena *a, struct lt_population_answer *ret);
 
 #endif

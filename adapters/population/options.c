@@ -40,24 +40,7 @@ const struct lt_opt lt_population_opts[LT_POPULATION_OPTS] = {
      .offset = FIELD(database_code),
      .required = true,
      .help = "MaCSDL that a match adds to DSKetNoiCSDL"},
-    {.key = "faults",
-     .type = LT_OPT_NODE,
-     .offset = FIELD(faults),
-     .help =
-         "SOAP fault codes: a mapping of globs to retry, throttle, credential or reject; the first that fits counts"},
 };
-
-static bool fault_outcome(struct lt_span word, enum lt_outcome *ret)
-{
-    static const enum lt_outcome allowed[] = {LT_OUTCOME_RETRY, LT_OUTCOME_THROTTLE, LT_OUTCOME_CREDENTIAL,
-                                              LT_OUTCOME_REJECT};
-    for (size_t i = 0; i < LT_ARRAY_LEN(allowed); i++)
-        if (lt_span_is(word, lt_outcome_name(allowed[i]))) {
-            *ret = allowed[i];
-            return true;
-        }
-    return false;
-}
 
 size_t lt_population_options_read(const struct lt_config_target *t, struct lt_population_options *ret,
                                   struct lt_arena *a, struct lt_diags *diags)
@@ -70,32 +53,5 @@ size_t lt_population_options_read(const struct lt_config_target *t, struct lt_po
         return diags->errors - errors;
     }
     (void)lt_opts_decode(t->options, "options", lt_population_opts, LT_POPULATION_OPTS, ret, a, diags);
-    const struct lt_yaml_node *n = ret->faults;
-    if (n && n->kind != LT_YAML_MAP)
-        lt_yaml_expected(diags, n, "options.faults", "a mapping of fault codes");
-    for (size_t i = 0; n && n->kind == LT_YAML_MAP && i < n->len; i++) {
-        enum lt_outcome o;
-        if (!fault_outcome(lt_yaml_text(n->items[i]), &o))
-            lt_yaml_expected(diags, n->items[i], "options.faults", "retry, throttle, credential or reject");
-    }
     return diags->errors - errors;
-}
-
-/* Without the prefix: soapenv:Server.Busy -> Server.Busy */
-static struct lt_span local(struct lt_span code)
-{
-    const char *colon = code.len ? memchr(code.ptr, ':', code.len) : NULL;
-    return colon ? lt_span(colon + 1, code.len - (size_t)(colon + 1 - code.ptr)) : code;
-}
-
-enum lt_outcome lt_population_fault(const struct lt_population_options *o, struct lt_span faultcode)
-{
-    struct lt_span code = local(lt_span_trim(faultcode));
-    enum lt_outcome outcome;
-    if (o->faults)
-        for (size_t i = 0; i < o->faults->len; i++)
-            if (lt_glob_match(o->faults->keys[i]->text, code) &&
-                fault_outcome(lt_yaml_text(o->faults->items[i]), &outcome))
-                return outcome;
-    return lt_span_starts(code, "Client") ? LT_OUTCOME_REJECT : LT_OUTCOME_RETRY;
 }

@@ -15,16 +15,11 @@ struct lt_population_options {
     int accents; /* enum lt_accents */
     bool upper;
     const char *database_code; /* MaCSDL */
-    const struct lt_yaml_node *faults;
 };
 
-#define LT_POPULATION_OPTS 10
+#define LT_POPULATION_OPTS 9
 extern const struct lt_opt lt_population_opts[LT_POPULATION_OPTS];
 
 size_t lt_population_options_read(const struct lt_config_target *t, struct lt_population_options *ret,
                                   struct lt_arena *a, struct lt_diags *diags);
-/* What a SOAP fault means: the first glob of `faults` that fits its code, else Client is reject, anything else retry.
- */
-enum lt_outcome lt_population_fault(const struct lt_population_options *o, struct lt_span faultcode);
-
 #endif

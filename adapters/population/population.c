@@ -27,6 +27,7 @@ struct lt_population {
     struct lt_population_options options;
     struct lt_arena arena;
     struct lt_engine *engine;
+    struct lt_classifier *answers;
     const char *url;
     struct question *questions;
 };
@@ -145,7 +146,7 @@ static void on_answer(void *ctx, const struct lt_http_answer *http)
     struct question *q = ctx;
     struct lt_population *p = q->population;
     struct lt_population_answer a;
-    lt_population_answer_read(&p->options, lt_span_str(q->id), http, &q->arena, &a);
+    lt_population_answer_read(p->answers, LT_POPULATION_LOOKUP, lt_span_str(q->id), http, &q->arena, &a);
     struct lt_result r = decided(p, q->work, &a);
     lt_delivery_done(p->engine, q->work, &r);
     question_free(q);
@@ -204,6 +205,7 @@ static void population_free(void *self)
         return;
     while (p->questions)
         question_free(p->questions);
+    lt_classifier_free(p->answers);
     lt_arena_deinit(&p->arena);
     free(p);
 }
@@ -215,7 +217,9 @@ static int population_new(const struct lt_adapter_settings *s, void **ret, struc
     p->arena = LT_ARENA_INIT;
     p->engine = s->engine;
     p->url = s->target->url;
-    if (lt_population_options_read(s->target, &p->options, &p->arena, diags) > 0) {
+    size_t errors = lt_population_options_read(s->target, &p->options, &p->arena, diags);
+    int r = lt_classifier_new(&lt_population_answers, s->target->answers, s->target->node, &p->answers, diags);
+    if (errors > 0 || r != LT_OK) {
         population_free(p);
         return LT_E_INVALID;
     }
@@ -243,6 +247,16 @@ static int64_t tick(void *self, int64_t now_ms)
     return INT64_MAX;
 }
 
+static void status(const void *self, struct lt_json_writer *w)
+{
+    lt_classifier_status(((const struct lt_population *)self)->answers, w);
+}
+
+static void metrics(const void *self, const char *target, struct lt_buf *out)
+{
+    lt_classifier_metrics(((const struct lt_population *)self)->answers, target, out);
+}
+
 const struct lt_adapter_type lt_population_adapter = {
     .name = "population",
     .opts = lt_population_opts,
@@ -253,4 +267,6 @@ const struct lt_adapter_type lt_population_adapter = {
     .once = once,
     .submit = submit,
     .tick = tick,
+    .status = status,
+    .metrics = metrics,
 };

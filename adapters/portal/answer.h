@@ -1,18 +1,28 @@
 /*
- * What the portal's answer means (domain 1.1, 1.5, 1.6): one table from HTTP and error_code/message to a word, for each
- * kind of call. Pure.
- *
- * error_code is a number or a text, and says little by itself: "0" can come with "đã tồn tại", and existing dossiers
- * come with 0, 3 or -3. So the message is read too, in NFC and without regard to case.
+ * What the portal's answer means (domain 1.1, 1.5, 1.6). The target's table (`answers:`, gateway/delivery/classifier.h)
+ * gives the word; here stands what a table cannot say: whether a look-up found *this* dossier or definitely none, and
+ * the session of a login. Pure but for the table's counters.
  */
 #ifndef LT_PORTAL_ANSWER_H
 #define LT_PORTAL_ANSWER_H
 
 #include "adapters/portal/options.h"
+#include "gateway/delivery/classifier.h"
 #include "gateway/delivery/outcome.h"
-#include "gateway/http/client.h"
 
-enum lt_portal_call { LT_PORTAL_LOGIN, LT_PORTAL_LOOKUP, LT_PORTAL_CREATE, LT_PORTAL_UPDATE, LT_PORTAL_PROGRESS };
+/* Equal to the words of `on:` in the table, lt_portal_answers. */
+enum lt_portal_call {
+    LT_PORTAL_LOGIN,
+    LT_PORTAL_LOOKUP,
+    LT_PORTAL_CREATE,
+    LT_PORTAL_UPDATE,
+    LT_PORTAL_PROGRESS,
+    LT_PORTAL_STATUS,     /* DongBoTrangThaiHoSo */
+    LT_PORTAL_RATING,     /* DongBoDanhGia */
+    LT_PORTAL_PROCEDURES, /* LayDanhSachTTHC */
+    LT_PORTAL_PROCEDURE,  /* LayThuTuc */
+};
+extern const struct lt_classifier_form lt_portal_answers;
 
 enum lt_portal_meaning {
     LT_PORTAL_DONE,      /* applied; login: session filled */
@@ -38,6 +48,6 @@ struct lt_portal_answer {
 };
 
 /* mahoso: the dossier that was asked about (look-up), to notice an answer about another one. */
-void lt_portal_answer_read(const struct lt_portal_options *o, enum lt_portal_call call, struct lt_span mahoso,
+void lt_portal_answer_read(struct lt_classifier *answers, enum lt_portal_call call, struct lt_span mahoso,
                            const struct lt_http_answer *http, struct lt_arena *a, struct lt_portal_answer *ret);
 #endif

@@ -64,50 +64,6 @@ const struct lt_opt lt_portal_opts[LT_PORTAL_OPTS] = {
      .min = 0,
      .max = 10000000,
      .help = "dossiers remembered to be at the portal, which spares their look-up; 0: ask every time"},
-    {.key = "success_codes",
-     .type = LT_OPT_STRINGS,
-     .offset = FIELD(success_codes),
-     .help = "error_code of success; default 0, 00"},
-    {.key = "success_messages",
-     .type = LT_OPT_STRINGS,
-     .offset = FIELD(success_messages),
-     .help = "with a success code, a message must be empty or contain one of these; default thành công, success"},
-    {.key = "failure_messages",
-     .type = LT_OPT_STRINGS,
-     .offset = FIELD(failure_messages),
-     .help = "a message that contains one of these is a refusal, whatever the code; default không thành công, chưa "
-             "thành công, "
-             "thất bại, lỗi, unsuccess"},
-    {.key = "exists_messages",
-     .type = LT_OPT_STRINGS,
-     .offset = FIELD(exists_messages),
-     .help = "a create whose message contains one of these met a known dossier, whatever the code; default đã tồn tại"},
-    {.key = "absent_messages",
-     .type = LT_OPT_STRINGS,
-     .offset = FIELD(absent_messages),
-     .help = "a refused update or row whose message contains one of these met no such dossier; default không tồn tại, "
-             "không tìm thấy hồ sơ"},
-    {.key = "lookup_absent_messages",
-     .type = LT_OPT_STRINGS,
-     .offset = FIELD(lookup_absent_messages),
-     .help = "a refused look-up whose message contains one of these counts as definitely absent, like an empty result; "
-             "none by default"},
-    {.key = "session_codes",
-     .type = LT_OPT_STRINGS,
-     .offset = FIELD(session_codes),
-     .help = "error_code of an ended session; none by default"},
-    {.key = "session_messages",
-     .type = LT_OPT_STRINGS,
-     .offset = FIELD(session_messages),
-     .help = "message of an ended session; default session, phiên làm việc, phiên đăng nhập, hết phiên"},
-    {.key = "busy_codes",
-     .type = LT_OPT_STRINGS,
-     .offset = FIELD(busy_codes),
-     .help = "error_code of a busy portal; none by default"},
-    {.key = "busy_messages",
-     .type = LT_OPT_STRINGS,
-     .offset = FIELD(busy_messages),
-     .help = "message of a busy portal that did not apply the call; default quá tải, đang bận"},
     {.key = "status_map",
      .type = LT_OPT_NODE,
      .offset = FIELD(status_map),
@@ -121,19 +77,6 @@ const struct lt_opt lt_portal_opts[LT_PORTAL_OPTS] = {
      .help = "a progress row that may or may not be at the portal: hold stops its partition, resend sends it again and "
              "counts it"},
 };
-
-static void default_list(struct lt_opt_strings *s, const char *const *v, size_t n)
-{
-    if (s->v)
-        return;
-    s->v = (const char **)v;
-    s->len = n;
-}
-#define DEFAULT_LIST(field, ...)                                                                                       \
-    do {                                                                                                               \
-        static const char *const words[] = {__VA_ARGS__};                                                              \
-        default_list(&(field), words, LT_ARRAY_LEN(words));                                                            \
-    } while (0)
 
 static bool is_status(struct lt_span s)
 {
@@ -169,13 +112,6 @@ size_t lt_portal_options_read(const struct lt_config_target *t, struct lt_portal
     }
     (void)lt_opts_decode(t->options, "options", lt_portal_opts, LT_PORTAL_OPTS, ret, a, diags);
     check_status_map(ret->status_map, diags);
-    DEFAULT_LIST(ret->success_codes, "0", "00");
-    DEFAULT_LIST(ret->success_messages, "thành công", "success");
-    DEFAULT_LIST(ret->failure_messages, "không thành công", "chưa thành công", "thất bại", "lỗi", "unsuccess");
-    DEFAULT_LIST(ret->exists_messages, "đã tồn tại");
-    DEFAULT_LIST(ret->absent_messages, "không tồn tại", "không tìm thấy hồ sơ");
-    DEFAULT_LIST(ret->session_messages, "session", "phiên làm việc", "phiên đăng nhập", "hết phiên");
-    DEFAULT_LIST(ret->busy_messages, "quá tải", "đang bận");
     if (diags->errors == errors) {
         ret->auth_url = lt_arena_printf(a, "%s%s", t->url, ret->auth_endpoint);
         ret->integration_url = lt_arena_printf(a, "%s%s", t->url, ret->integration_endpoint);

@@ -17,16 +17,13 @@ struct lt_portal_options {
     int64_t session_ms;
     int64_t batch, progress_batch, gather_ms;
     int64_t known;
-    struct lt_opt_strings success_codes, success_messages, failure_messages, exists_messages, absent_messages;
-    struct lt_opt_strings lookup_absent_messages;
-    struct lt_opt_strings session_codes, session_messages, busy_codes, busy_messages;
     const struct lt_yaml_node *status_map;
     int on_unknown_progress; /* enum lt_portal_unknown */
     /* made from url and the endpoints */
     const char *auth_url, *integration_url;
 };
 
-#define LT_PORTAL_OPTS 23
+#define LT_PORTAL_OPTS 13
 extern const struct lt_opt lt_portal_opts[LT_PORTAL_OPTS];
 
 /* Everything in the arena. Number of errors, which are in diags. */

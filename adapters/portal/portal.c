@@ -310,6 +310,7 @@ static void portal_free(void *self)
         lt_vec_deinit(&p->gathers[g].jobs.list);
     }
     lt_known_free(p->known);
+    lt_classifier_free(p->answers);
     free(p->session);
     lt_arena_deinit(&p->arena);
     free(p);
@@ -321,7 +322,9 @@ static int portal_new(const struct lt_adapter_settings *s, void **ret, struct lt
     struct lt_portal *p = lt_alloc(sizeof(*p));
     p->arena = LT_ARENA_INIT;
     p->engine = s->engine;
-    if (lt_portal_options_read(s->target, &p->options, &p->arena, diags) > 0) {
+    size_t errors = lt_portal_options_read(s->target, &p->options, &p->arena, diags);
+    int r = lt_classifier_new(&lt_portal_answers, s->target->answers, s->target->node, &p->answers, diags);
+    if (errors > 0 || r != LT_OK) {
         portal_free(p);
         return LT_E_INVALID;
     }
@@ -347,6 +350,16 @@ static bool once(enum lt_step step)
     return step == LT_STEP_PROGRESS;
 }
 
+static void status(const void *self, struct lt_json_writer *w)
+{
+    lt_classifier_status(((const struct lt_portal *)self)->answers, w);
+}
+
+static void metrics(const void *self, const char *target, struct lt_buf *out)
+{
+    lt_classifier_metrics(((const struct lt_portal *)self)->answers, target, out);
+}
+
 const struct lt_adapter_type lt_portal_adapter = {
     .name = "portal",
     .opts = lt_portal_opts,
@@ -357,4 +370,6 @@ const struct lt_adapter_type lt_portal_adapter = {
     .once = once,
     .submit = submit,
     .tick = lt_portal_tick,
+    .status = status,
+    .metrics = metrics,
 };

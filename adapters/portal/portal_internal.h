@@ -46,6 +46,7 @@ struct lt_portal {
     struct lt_arena arena;
     struct lt_engine *engine;
     struct lt_known *known;
+    struct lt_classifier *answers;
     const char *headers[5];
     char *session;
     uint64_t session_number;

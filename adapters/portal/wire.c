@@ -76,7 +76,7 @@ static void on_answer(void *ctx, const struct lt_http_answer *http)
     struct lt_portal *p = c->portal;
     struct lt_arena arena = LT_ARENA_INIT;
     struct lt_portal_answer a;
-    lt_portal_answer_read(&p->options, c->kind, c->jobs.list.v[0]->work->event->subject, http, &arena, &a);
+    lt_portal_answer_read(p->answers, c->kind, c->jobs.list.v[0]->work->event->subject, http, &arena, &a);
     if (a.meaning == LT_PORTAL_SESSION && p->session_number == c->session)
         p->session_until_ms = 0;
     if (a.meaning == LT_PORTAL_SESSION && !c->relogged) {
@@ -113,7 +113,7 @@ static void on_login(void *ctx, const struct lt_http_answer *http)
     struct lt_arena arena = LT_ARENA_INIT;
     struct lt_portal_answer a;
     p->login_out = false;
-    lt_portal_answer_read(&p->options, LT_PORTAL_LOGIN, LT_SPAN_NULL, http, &arena, &a);
+    lt_portal_answer_read(p->answers, LT_PORTAL_LOGIN, LT_SPAN_NULL, http, &arena, &a);
     if (a.meaning == LT_PORTAL_DONE) {
         free(p->session);
         p->session = lt_strndup(a.session.ptr, a.session.len);

@@ -58,6 +58,7 @@ struct lt_config_target {
     int64_t retry_min_ms, retry_max_ms; /* full jitter between 0 and min(max, min * 2^n) */
     int64_t settle_ms;                  /* after an unknown outcome (rule 7) */
     const struct lt_yaml_node *options; /* adapter's own, decoded by the adapter */
+    const struct lt_yaml_node *answers; /* classifier table, compiled by gateway/delivery */
     const struct lt_yaml_node *node;
 };
 

@@ -71,6 +71,10 @@ static const struct lt_opt target_opts[] = {
      .max = 86400000,
      .help = "After a call whose outcome is unknown: the target's longest processing time, waited before it is asked."},
     {.key = "options", .type = LT_OPT_NODE, .offset = T(options), .help = "The adapter's own options."},
+    {.key = "answers",
+     .type = LT_OPT_NODE,
+     .offset = T(answers),
+     .help = "What the target's answers mean, a table: docs/adding-a-target.md."},
 };
 static const struct lt_opt retry_opts[] = {
     {.key = "min",

@@ -34,9 +34,9 @@ struct lt_http_answer {
      * ours that is wrong changes nothing; clamped to 0..86400.
      */
     long retry_after_s;
-    const char *curl;     /* libcurl's word for what failed, "COULDNT_CONNECT"; "" when nothing did; static */
+    const char *curl;      /* libcurl's word for what failed, "COULDNT_CONNECT"; "" when nothing did; static */
     int64_t clock_ahead_s; /* their Date minus our clock, 0 when they sent none */
-    char text[256];       /* why, for messages */
+    char text[256];        /* why, for messages */
 };
 /* The value of the first header of that name, trimmed; false: none. */
 bool lt_http_answer_header(const struct lt_http_answer *a, const char *name, struct lt_span *ret);

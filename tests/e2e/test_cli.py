@@ -91,6 +91,17 @@ MISTAKES = {
 }
 
 
+# Mistakes in the tables of what a target's answers mean; the message stands at `at`.
+ANSWERS = {
+    "an example that ends in another row": Mistake("targets/portal.yaml", "examples: [{status: 408}]", "examples: [{status: 429}]", "{status: 429}",
+                                                   ("row 'too-slow'", "row 'too-many'")),
+    "a condition that is none": Mistake("targets/population.yaml", 'when: {fault: "Client*"}', 'when: {falt: "Client*"}', "falt",
+                                        ("'falt'", "did you mean 'fault'?")),
+    "a cut call taken for one that was not applied": Mistake("targets/portal.yaml", "transport: [cut, too-large]}\n      is: unknown",
+                                                             "transport: [cut, too-large]}\n      is: retry", "retry", ("may have been applied",)),
+}
+
+
 def prepare(world):
     run(ROOT / "tools/pki", "make", "--dir", world.pki, "--expired", "gateway", check=0)
     shutil.copy(world.pki / "gateway.key", world.pki / "open.key")
@@ -103,6 +114,22 @@ def test_check_names_one_mistake_with_its_place_and_what_was_expected(place, nam
     MISTAKES[name].make(place)
     r = lienthong("check", "--config", place.config, check=78)
     MISTAKES[name].told(place, r.stdout.splitlines())
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_check_proves_the_tables_of_answers(place, name):
+    prepare(place)
+    ANSWERS[name].make(place)
+    r = lienthong("check", "--config", place.config, check=78)
+    path = f"{place.config.parent / ANSWERS[name].file}:"
+    assert any(line.startswith(path) and all(word in line for word in ("expected", "got", *ANSWERS[name].says)) for line in r.stdout.splitlines()), r.stdout
+
+
+def test_check_tells_a_row_that_can_never_match(place):
+    prepare(place)
+    place.edit("targets/portal.yaml", "    - name: too-many\n", "    - {name: late, when: {status: 403}, is: retry, examples: [{status: 403}]}\n    - name: too-many\n")
+    r = lienthong("check", "--config", place.config, check=78)
+    assert "row 'late' can never match: row 'denied' of line" in r.stdout
 
 
 def test_check_names_twelve_mistakes_of_nine_files_in_one_run(place):

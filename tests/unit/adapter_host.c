@@ -50,6 +50,11 @@ struct host *host_new(const struct lt_adapter_type *type, const char *url, const
     assert_int_equal(lt_yaml_parse("target.yaml", lt_span_str(options), &h->options, &diags), LT_OK);
     h->target = (struct lt_config_target){
         .name = "target", .adapter = type->name, .url = url, .options = lt_yaml_root(h->options), .concurrency = 4};
+    /* The table that ships: what its rows say is what these tests prove. */
+    LT_AUTOFREE char *shipped = lt_asprintf("config/targets/%s.yaml", type->name);
+    assert_int_equal(lt_yaml_load(shipped, &h->shipped, &diags), LT_OK);
+    h->target.answers = lt_yaml_get(lt_yaml_root(h->shipped), "answers");
+    h->target.node = lt_yaml_root(h->options);
     const struct lt_adapter_settings s = {.target = &h->target};
     if (type->new (&s, &h->adapter, &h->traits, &diags) != LT_OK) {
         struct lt_buf text = LT_BUF_INIT(65536);
@@ -74,6 +79,7 @@ void host_free(struct host *h)
         free(h->works[i]);
     }
     lt_yaml_free(h->options);
+    lt_yaml_free(h->shipped);
     free(h);
     host = NULL;
 }

@@ -34,7 +34,7 @@ struct host {
     const struct lt_adapter_type *type;
     void *adapter;
     struct lt_adapter_traits traits;
-    struct lt_yaml *options;
+    struct lt_yaml *options, *shipped;
     struct lt_config_target target;
     struct host_call calls[HOST_CALLS_MAX];
     size_t calls_len;

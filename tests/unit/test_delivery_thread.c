@@ -165,6 +165,8 @@ static void an_event_travels_through_thread_client_and_adapter(void **state)
                       LT_SPAN_LIT("{username: u, password: {env: LT_TEST_PORTAL_PASSWORD}, dstcode: d, madonvi: m}"),
                       &yaml, &diags),
         LT_OK);
+    struct lt_yaml *shipped = NULL;
+    assert_int_equal(lt_yaml_load("config/targets/portal.yaml", &shipped, &diags), LT_OK);
     const struct lt_config_target target = {.name = "portal",
                                             .adapter = "portal",
                                             .url = url,
@@ -174,7 +176,8 @@ static void an_event_travels_through_thread_client_and_adapter(void **state)
                                             .retry_min_ms = 1,
                                             .retry_max_ms = 10,
                                             .settle_ms = 10,
-                                            .options = lt_yaml_root(yaml)};
+                                            .options = lt_yaml_root(yaml),
+                                            .answers = lt_yaml_get(lt_yaml_root(shipped), "answers")};
     const struct lt_config config = {.instance = "gw1"};
     const struct lt_delivery_settings s = {
         .config = &config, .target = &target, .adapter = &lt_portal_adapter, .ctx = m, .open_log = open_memory};
@@ -193,6 +196,7 @@ static void an_event_travels_through_thread_client_and_adapter(void **state)
     assert_int_equal(lt_memory_count(m, LT_TOPIC_ANSWERS), 2);
     lt_memory_free(m);
     lt_yaml_free(yaml);
+    lt_yaml_free(shipped);
 }
 
 static void a_portal_that_is_away_is_waited_for(void **state)
@@ -208,6 +212,8 @@ static void a_portal_that_is_away_is_waited_for(void **state)
                       LT_SPAN_LIT("{username: u, password: {env: LT_TEST_PORTAL_PASSWORD}, dstcode: d, madonvi: m}"),
                       &yaml, &diags),
         LT_OK);
+    struct lt_yaml *shipped = NULL;
+    assert_int_equal(lt_yaml_load("config/targets/portal.yaml", &shipped, &diags), LT_OK);
     const struct lt_config_target target = {.name = "portal",
                                             .adapter = "portal",
                                             .url = "http://127.0.0.1:1",
@@ -217,7 +223,8 @@ static void a_portal_that_is_away_is_waited_for(void **state)
                                             .retry_min_ms = 1,
                                             .retry_max_ms = 5,
                                             .settle_ms = 10,
-                                            .options = lt_yaml_root(yaml)};
+                                            .options = lt_yaml_root(yaml),
+                                            .answers = lt_yaml_get(lt_yaml_root(shipped), "answers")};
     const struct lt_config config = {.instance = "gw1"};
     const struct lt_delivery_settings s = {
         .config = &config, .target = &target, .adapter = &lt_portal_adapter, .ctx = m, .open_log = open_memory};
@@ -229,6 +236,7 @@ static void a_portal_that_is_away_is_waited_for(void **state)
     assert_int_equal(lt_memory_count(m, LT_TOPIC_ANSWERS), 0);
     lt_memory_free(m);
     lt_yaml_free(yaml);
+    lt_yaml_free(shipped);
 }
 
 int main(void)

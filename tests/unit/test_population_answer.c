@@ -11,7 +11,8 @@
     "MẪU</n:Ten></n:HoVaTen></n:CongDan>"
 #define FAULT(code) ENVELOPE("<s:Fault><faultcode>" code "</faultcode><faultstring>x</faultstring></s:Fault>")
 
-static struct lt_population_options options;
+static struct lt_yaml *yaml;
+static struct lt_classifier *answers;
 static struct lt_arena arena = LT_ARENA_INIT;
 
 static struct lt_population_answer read_answer(long status, const char *body, long retry_after_s)
@@ -21,8 +22,9 @@ static struct lt_population_answer read_answer(long status, const char *body, lo
                                   .status = status,
                                   .body = lt_span_str(body),
                                   .content_type = "",
+                                  .headers = retry_after_s >= 0 ? LT_SPAN_LIT("Retry-After: 7\r\n") : LT_SPAN_NULL,
                                   .retry_after_s = retry_after_s};
-    lt_population_answer_read(&options, LT_SPAN_LIT("002224000001"), &http, &arena, &a);
+    lt_population_answer_read(answers, LT_POPULATION_LOOKUP, LT_SPAN_LIT("002224000001"), &http, &arena, &a);
     return a;
 }
 
@@ -93,7 +95,7 @@ static void something_else_in_the_body_is_an_error_and_no_verdict(void **state)
 static void an_error_is_never_taken_for_no_match(void **state)
 {
     (void)state;
-    CHECK({500, FAULT("s:Server.ClientProxy.ServiceFailed"), LT_POPULATION_ERROR, LT_OUTCOME_RETRY},
+    CHECK({500, FAULT("s:Server.Failed"), LT_POPULATION_ERROR, LT_OUTCOME_RETRY},
           {200, FAULT("s:Server"), LT_POPULATION_ERROR, LT_OUTCOME_RETRY},
           {500, FAULT("s:Client.BadRequest"), LT_POPULATION_ERROR, LT_OUTCOME_REJECT},
           {500, "oops", LT_POPULATION_ERROR, LT_OUTCOME_RETRY}, {500, "", LT_POPULATION_ERROR, LT_OUTCOME_RETRY},
@@ -122,38 +124,65 @@ static void out_of_service_is_unavailable(void **state)
     static const enum lt_http_failure failures[] = {LT_HTTP_NOT_SENT, LT_HTTP_UNKNOWN};
     for (size_t i = 0; i < LT_ARRAY_LEN(failures); i++) {
         struct lt_http_answer http = {.failure = failures[i], .content_type = "", .retry_after_s = -1};
-        lt_population_answer_read(&options, LT_SPAN_LIT("002224000001"), &http, &arena, &a);
+        lt_population_answer_read(answers, LT_POPULATION_LOOKUP, LT_SPAN_LIT("002224000001"), &http, &arena, &a);
         assert_int_equal(a.meaning, LT_POPULATION_UNAVAILABLE);
         assert_int_equal(a.outcome, LT_OUTCOME_RETRY);
     }
 }
 
-static void the_configuration_says_what_a_fault_means(void **state)
+static void a_fault_of_the_bus_is_told_from_one_of_the_database(void **state)
 {
     (void)state;
-    struct lt_yaml *yaml = NULL;
-    assert_int_equal(lt_yaml_parse("t.yaml",
-                                   LT_SPAN_LIT("{\"Client.Quota*\": throttle, \"*Auth*\": credential, \"*\": reject}"),
-                                   &yaml, NULL),
-                     LT_OK);
-    struct lt_population_options o = {.faults = lt_yaml_root(yaml)};
-    assert_int_equal(lt_population_fault(&o, LT_SPAN_LIT("s:Client.QuotaExceeded")), LT_OUTCOME_THROTTLE);
-    assert_int_equal(lt_population_fault(&o, LT_SPAN_LIT("Server.AuthFailed")), LT_OUTCOME_CREDENTIAL);
-    assert_int_equal(lt_population_fault(&o, LT_SPAN_LIT("Server")), LT_OUTCOME_REJECT);
-    lt_yaml_free(yaml);
+    CHECK({500, FAULT("Server.ServerProxy.ServiceFailed.HttpError"), LT_POPULATION_UNAVAILABLE, LT_OUTCOME_RETRY},
+          {500, FAULT("Server.ServerProxy.AccessDenied"), LT_POPULATION_ERROR, LT_OUTCOME_CREDENTIAL},
+          {500, FAULT("s:Server.Busy"), LT_POPULATION_ERROR, LT_OUTCOME_RETRY});
+}
+
+static void a_verification_is_a_match_only_when_the_answer_says_that_the_person_exists(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        enum lt_population_meaning meaning;
+    } rows[] = {
+        {ENVELOPE("<KetQuaXacThucResponse><TonTai>true</TonTai></KetQuaXacThucResponse>"), LT_POPULATION_MATCH},
+        {ENVELOPE("<KetQuaXacThucResponse><TonTai> 1 </TonTai></KetQuaXacThucResponse>"), LT_POPULATION_MATCH},
+        {"<KetQuaXacThucResponse><TonTai>true</TonTai></KetQuaXacThucResponse>", LT_POPULATION_MATCH},
+        {ENVELOPE("<KetQuaXacThucResponse><TonTai>false</TonTai></KetQuaXacThucResponse>"), LT_POPULATION_NO_MATCH},
+        {ENVELOPE("<KetQuaXacThucResponse/>"), LT_POPULATION_ERROR},
+        {ENVELOPE("<KetQuaXacThucResponse><TonTai>maybe</TonTai></KetQuaXacThucResponse>"), LT_POPULATION_ERROR},
+        {ENVELOPE("<n:CongdanCollection " NS "/>"), LT_POPULATION_ERROR},
+    };
+    for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
+        struct lt_population_answer a;
+        struct lt_http_answer http = {.status = 200, .body = lt_span_str(rows[i].body), .retry_after_s = -1};
+        lt_population_answer_read(answers, LT_POPULATION_VERIFY, LT_SPAN_LIT("002224000001"), &http, &arena, &a);
+        if (a.meaning != rows[i].meaning)
+            fail_msg("%s: got %d (%s)", rows[i].body, (int)a.meaning, a.reason);
+    }
 }
 
 static int teardown(void **state)
 {
     (void)state;
     lt_arena_deinit(&arena);
+    lt_classifier_free(answers);
+    lt_yaml_free(yaml);
     return 0;
 }
 
 static int setup(void **state)
 {
     (void)state;
-    lt_xml_init();
+    struct lt_diags diags = LT_DIAGS_INIT;
+    assert_int_equal(lt_yaml_load("config/targets/population.yaml", &yaml, &diags), LT_OK);
+    if (lt_classifier_new(&lt_population_answers, lt_yaml_get(lt_yaml_root(yaml), "answers"), lt_yaml_root(yaml),
+                          &answers, &diags) != LT_OK) {
+        struct lt_buf text = LT_BUF_INIT(65536);
+        lt_diags_print(&diags, &text);
+        fail_msg("%s", lt_buf_take(&text));
+    }
+    lt_diags_deinit(&diags);
     return 0;
 }
 
@@ -166,7 +195,8 @@ int main(void)
         cmocka_unit_test(something_else_in_the_body_is_an_error_and_no_verdict),
         cmocka_unit_test(an_error_is_never_taken_for_no_match),
         cmocka_unit_test(out_of_service_is_unavailable),
-        cmocka_unit_test(the_configuration_says_what_a_fault_means),
+        cmocka_unit_test(a_fault_of_the_bus_is_told_from_one_of_the_database),
+        cmocka_unit_test(a_verification_is_a_match_only_when_the_answer_says_that_the_person_exists),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
