@@ -7,6 +7,7 @@
 #include "gateway/cli/cli.h"
 #include "gateway/core/core.h"
 #include "gateway/ingest/ingest.h"
+#include "gateway/ingest/peers.h"
 #include "gateway/ops/genesis_watch.h"
 #include "gateway/ops/listener.h"
 #include "gateway/ops/notify.h"
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #define DRAIN_MS 20000
+#define CERTIFICATES_LOOK_S 5
 
 struct gateway {
     struct lt_compiled compiled;
@@ -25,6 +27,7 @@ struct gateway {
     int64_t started_ms;
     struct lt_core *core;
     struct lt_ingest *ingest;
+    struct lt_peers *peers; /* without role ingest: the listener for other instances' questions */
     struct lt_genesis_watch *genesis;
     struct lt_delivery_engine **targets;
     atomic_size_t targets_len; /* grows while the admin listener already answers */
@@ -161,6 +164,8 @@ static int start_edges(struct gateway *g, struct lt_err *err)
         if (r == LT_OK)
             r = lt_ingest_start(&s, &g->ingest, err);
     }
+    if (r == LT_OK && g->core_on && !g->ingest_on)
+        r = lt_peers_start(c, lt_core_fate(g->core), &g->peers, err);
     struct lt_listener_port port = {.ctx = g, .ready = ready, .metrics = metrics, .status = status};
     if (r == LT_OK)
         r = lt_listener_start(c->admin.listen, &port, &g->listener, err);
@@ -191,6 +196,7 @@ static void stop(struct gateway *g)
     if (g->ingest)
         lt_ingest_drain(g->ingest, DRAIN_MS);
     lt_ingest_free(lt_steal(&g->ingest));
+    lt_peers_free(lt_steal(&g->peers), DRAIN_MS);
     lt_genesis_watch_stop(lt_steal(&g->genesis));
     for (size_t i = 0; i < g->targets_len; i++)
         lt_delivery_stop(g->targets[i]);
@@ -200,6 +206,33 @@ static void stop(struct gateway *g)
     free(g->targets);
     lt_core_free(lt_steal(&g->core));
     lt_compiled_deinit(&g->compiled);
+}
+
+static void renew_certificates(struct gateway *g, bool force)
+{
+    struct lt_err err = LT_ERR_INIT;
+    if (g->ingest)
+        lt_ingest_renew(g->ingest, force);
+    int r = g->peers ? lt_peers_renew(g->peers, force, &err) : LT_OK;
+    if (r < 0)
+        lt_error("peers", "certificates-kept", "%s; the last good ones go on", err.text);
+    else if (r == LT_HTTP_RENEWED)
+        lt_info("peers", "certificates-renewed", "new connections are served with %s",
+                g->compiled.config->ingest.tls.certificate);
+}
+
+/* Until SIGTERM or SIGINT, which is returned. SIGHUP and time look after the certificates meanwhile. */
+static int wait_for_end(struct gateway *g, const sigset_t *signals)
+{
+    static const struct timespec look = {.tv_sec = CERTIFICATES_LOOK_S};
+    for (;;) {
+        int caught = sigtimedwait(signals, NULL, &look);
+        if (caught == SIGTERM || caught == SIGINT)
+            return caught;
+        if (caught == SIGHUP)
+            lt_info("run", "reloading", "SIGHUP: certificates; other settings are read at the start only");
+        renew_certificates(g, caught == SIGHUP);
+    }
 }
 
 static bool parse_roles(struct gateway *g, const char *text)
@@ -282,6 +315,7 @@ static int run(int argc, char **argv)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
     r = start(&g);
@@ -289,8 +323,7 @@ static int run(int argc, char **argv)
         lt_info("run", "started", "lienthong %s, instance %s, roles %s, admin http://%s", LT_VERSION, c->instance,
                 roles, c->admin.listen);
         lt_notify("READY=1");
-        int caught;
-        sigwait(&signals, &caught);
+        int caught = wait_for_end(&g, &signals);
         lt_info("run", "stopping", "%s: finishing what was begun", caught == SIGTERM ? "SIGTERM" : "SIGINT");
         lt_notify("STOPPING=1");
     }

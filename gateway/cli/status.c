@@ -21,19 +21,6 @@ static void on_answer(void *ctx, const struct lt_http_answer *a)
     snprintf(f->text, sizeof(f->text), "%s", a->text);
 }
 
-static void print_verdicts(lt_json_value core)
-{
-    lt_json_value v = lt_json_get(core, "verdicts");
-    printf("core      ");
-    for (size_t i = 0; i < lt_json_len(v); i++) {
-        struct lt_span name;
-        int64_t n = 0;
-        lt_json_int(lt_json_member_at(v, i, &name), &n);
-        printf("%s" LT_SPAN_FMT " %lld", i ? ", " : "", LT_SPAN_ARG(name), (long long)n);
-    }
-    printf("\n");
-}
-
 static struct lt_span text_of(lt_json_value v, const char *name)
 {
     struct lt_span s = LT_SPAN_NULL;
@@ -41,8 +28,19 @@ static struct lt_span text_of(lt_json_value v, const char *name)
     return s;
 }
 
+/* "name n, name n": the members of an object of counters. */
+static void put_counters(lt_json_value counters, struct lt_buf *out)
+{
+    for (size_t i = 0; i < lt_json_len(counters); i++) {
+        struct lt_span name;
+        int64_t n = 0;
+        lt_json_int(lt_json_member_at(counters, i, &name), &n);
+        lt_buf_printf(out, "%s" LT_SPAN_FMT " %lld", i ? ", " : "", LT_SPAN_ARG(name), (long long)n);
+    }
+}
+
 /* Every stop with reason and command: the reason why anybody asks. Returns how many. */
-static size_t print_stops(const char *module, lt_json_value partitions)
+static size_t put_stops(struct lt_span module, lt_json_value partitions, struct lt_buf *out)
 {
     size_t stops = 0;
     for (size_t i = 0; i < lt_json_len(partitions); i++) {
@@ -52,72 +50,107 @@ static size_t print_stops(const char *module, lt_json_value partitions)
             continue;
         lt_json_int(lt_json_get(p, "partition"), &n);
         struct lt_span command = text_of(stop, "command");
-        printf("STOPPED   %s partition %lld: " LT_SPAN_FMT ": " LT_SPAN_FMT "%s" LT_SPAN_FMT "\n", module, (long long)n,
-               LT_SPAN_ARG(text_of(stop, "reason")), LT_SPAN_ARG(text_of(stop, "text")),
-               command.len ? "\n          run: " : "", LT_SPAN_ARG(command));
+        lt_buf_printf(out,
+                      "STOPPED   " LT_SPAN_FMT " partition %lld: " LT_SPAN_FMT ": " LT_SPAN_FMT "%s" LT_SPAN_FMT "\n",
+                      LT_SPAN_ARG(module), (long long)n, LT_SPAN_ARG(text_of(stop, "reason")),
+                      LT_SPAN_ARG(text_of(stop, "text")), command.len ? "\n          run: " : "", LT_SPAN_ARG(command));
         stops++;
     }
     return stops;
 }
 
-static size_t print_troubles(lt_json_value workers)
+static size_t put_troubles(lt_json_value workers, struct lt_buf *out)
 {
     size_t n = 0;
     for (size_t i = 0; i < lt_json_len(workers); i++) {
         struct lt_span t = text_of(lt_json_at(workers, i), "trouble");
         if (t.len) {
-            printf("TROUBLE   core: " LT_SPAN_FMT "\n", LT_SPAN_ARG(t));
+            lt_buf_printf(out, "TROUBLE   core: " LT_SPAN_FMT "\n", LT_SPAN_ARG(t));
             n++;
         }
     }
     return n;
 }
 
-static size_t print_target(lt_json_value t)
+/* Folders and bridges that cannot work, certificates that could not be renewed. */
+static size_t put_ingest(lt_json_value ingest, struct lt_buf *out)
 {
-    struct lt_span name = text_of(t, "target"), state = text_of(t, "state"), reason = text_of(t, "reason");
-    printf("%-9.*s " LT_SPAN_FMT "%s" LT_SPAN_FMT, (int)name.len, name.ptr ? name.ptr : "?", LT_SPAN_ARG(state),
-           reason.len ? ": " : "", LT_SPAN_ARG(reason));
-    lt_json_value outcomes = lt_json_get(t, "outcomes");
-    for (size_t i = 0; i < lt_json_len(outcomes); i++) {
-        struct lt_span key;
-        int64_t n = 0;
-        lt_json_int(lt_json_member_at(outcomes, i, &key), &n);
-        printf(", " LT_SPAN_FMT " %lld", LT_SPAN_ARG(key), (long long)n);
+    static const char *const kinds[] = {"folders", "bridges"};
+    struct lt_span kept = text_of(ingest, "certificates_kept"), why = text_of(ingest, "why");
+    int64_t accepted = 0;
+    size_t n = 0;
+    lt_json_int(lt_json_get(ingest, "accepted"), &accepted);
+    lt_buf_printf(out, "ingest    accepted %lld\n", (long long)accepted);
+    if (why.len) {
+        lt_buf_printf(out, "TROUBLE   " LT_SPAN_FMT "\n", LT_SPAN_ARG(why));
+        n++;
     }
-    printf("\n");
-    return print_stops(name.ptr, lt_json_get(t, "partitions"));
+    if (kept.len) {
+        lt_buf_printf(out, "TROUBLE   ingest: the last good certificates go on: " LT_SPAN_FMT "\n", LT_SPAN_ARG(kept));
+        n++;
+    }
+    for (size_t k = 0; k < LT_ARRAY_LEN(kinds); k++) {
+        lt_json_value list = lt_json_get(ingest, kinds[k]);
+        for (size_t i = 0; i < lt_json_len(list); i++) {
+            struct lt_span trouble = text_of(lt_json_at(list, i), "trouble");
+            if (!trouble.len)
+                continue;
+            lt_buf_printf(out, "TROUBLE   %.6s " LT_SPAN_FMT ": " LT_SPAN_FMT "\n", kinds[k],
+                          LT_SPAN_ARG(text_of(lt_json_at(list, i), "name")), LT_SPAN_ARG(trouble));
+            n++;
+        }
+    }
+    return n;
 }
 
-static int print_status(lt_json_value root)
+static size_t put_target(lt_json_value t, struct lt_buf *out)
+{
+    struct lt_span name = text_of(t, "target"), reason = text_of(t, "reason");
+    lt_buf_printf(out, "%-9.*s " LT_SPAN_FMT "%s" LT_SPAN_FMT "\n", (int)name.len, name.ptr ? name.ptr : "?",
+                  LT_SPAN_ARG(text_of(t, "state")), reason.len ? ": " : "", LT_SPAN_ARG(reason));
+    lt_json_value counters = lt_json_get(t, "counters");
+    if (lt_json_len(counters)) {
+        lt_buf_str(out, "          ");
+        put_counters(counters, out);
+        lt_buf_char(out, '\n');
+    }
+    return put_stops(name, lt_json_get(t, "partitions"), out);
+}
+
+/* For people; returns the number of findings, for people and machines alike. */
+static size_t describe(lt_json_value root, struct lt_buf *out)
 {
     size_t findings = 0;
     lt_json_value core = lt_json_get(root, "core"), targets = lt_json_get(root, "targets");
-    printf("instance  " LT_SPAN_FMT "\n", LT_SPAN_ARG(text_of(root, "instance")));
+    lt_buf_printf(out, "instance  " LT_SPAN_FMT "\n", LT_SPAN_ARG(text_of(root, "instance")));
+    if (lt_json_present(lt_json_get(root, "ingest")))
+        findings += put_ingest(lt_json_get(root, "ingest"), out);
     if (lt_json_present(core)) {
-        print_verdicts(core);
-        findings += print_troubles(lt_json_get(core, "workers"));
-        findings += print_stops("core", lt_json_get(core, "partitions"));
+        lt_buf_str(out, "core      ");
+        put_counters(lt_json_get(core, "verdicts"), out);
+        lt_buf_char(out, '\n');
+        findings += put_troubles(lt_json_get(core, "workers"), out);
+        findings += put_stops(LT_SPAN_LIT("core"), lt_json_get(core, "partitions"), out);
     }
     for (size_t i = 0; i < lt_json_len(targets); i++)
-        findings += print_target(lt_json_at(targets, i));
-    return findings ? LT_EXIT_FINDING : LT_EXIT_OK;
+        findings += put_target(lt_json_at(targets, i), out);
+    return findings;
 }
 
 static int show(const struct fetched *f, bool json)
 {
     static const struct lt_json_limits limits = {.bytes_max = 32 << 20, .depth_max = 32};
     LT_AUTO_JSON struct lt_json *j = NULL;
+    LT_AUTOBUF struct lt_buf text = LT_BUF_INIT(32 << 20);
     struct lt_err err = LT_ERR_INIT;
-    if (json) {
-        fwrite(f->body.ptr, 1, f->body.len, stdout);
-        return LT_EXIT_OK;
-    }
     if (lt_json_parse(lt_buf_view(&f->body), &limits, &j, &err) < 0) {
         fprintf(stderr, "lienthong status: the answer is not readable: %s\n", err.text);
         return LT_EXIT_UNAVAILABLE;
     }
-    return print_status(lt_json_root(j));
+    size_t findings = describe(lt_json_root(j), &text);
+    struct lt_span out = json ? lt_buf_view(&f->body) : lt_buf_view(&text);
+    fwrite(out.ptr, 1, out.len, stdout);
+    return findings ? LT_EXIT_FINDING : LT_EXIT_OK;
 }
 
 static int status(int argc, char **argv)

@@ -47,7 +47,9 @@ void lt_http_conn_new(struct lt_http_loop *loop, int fd)
     c->read_event = event_new(loop->base, fd, EV_READ | EV_PERSIST, on_ready, c);
     c->write_event = event_new(loop->base, fd, EV_WRITE, on_ready, c);
     if (s->tls) {
-        c->ssl = SSL_new(s->tls);
+        pthread_mutex_lock(&s->lock);
+        c->ssl = SSL_new(s->tls); /* holds the context it was made of */
+        pthread_mutex_unlock(&s->lock);
         c->state = HANDSHAKE;
         if (!c->ssl || SSL_set_fd(c->ssl, fd) != 1) {
             lt_http_conn_free(c);
@@ -89,8 +91,9 @@ void lt_http_conn_free(struct lt_http_conn *c)
         SSL_free(c->ssl);
     }
     close(c->fd);
-    if (atomic_fetch_sub(&c->peer->refs, 1) == 1)
-        free(c->peer);
+    if (c->counted)
+        lt_http_share_leave(s, c->peer);
+    lt_http_peer_unref(s, c->peer);
     free(c->in);
     free(c->out);
     free(c);
@@ -283,8 +286,13 @@ static ssize_t fill(struct lt_http_conn *c)
     }
     if ((c->state == BODY || c->state == CHUNK_DATA) && lt_http_in_len(c) == 0 && c->body_left > 0) {
         struct lt_http_request *r = c->req;
-        ssize_t n = conn_recv(c, r->body + r->body_len, (size_t)c->body_left);
-        if (n > 0) {
+        char scratch[SCRATCH];
+        ssize_t n = r->is_over ? conn_recv(c, scratch, LT_MIN(sizeof(scratch), (size_t)c->body_left))
+                               : conn_recv(c, r->body + r->body_len, (size_t)c->body_left);
+        if (n > 0 && r->is_over) {
+            lt_http_input_spill(c, scratch, (size_t)n);
+            c->body_left -= (uint64_t)n;
+        } else if (n > 0) {
             r->body_len += (size_t)n;
             c->body_left -= (uint64_t)n;
         }
@@ -348,15 +356,22 @@ static bool handshake(struct lt_http_conn *c)
     struct lt_http_peer_ref *peer = lt_alloc(sizeof(*peer));
     atomic_init(&peer->refs, 1);
     bool ok = lt_http_tls_peer(c->ssl, &peer->peer);
-    atomic_fetch_sub(&c->peer->refs, 1); /* nobody's: never the last */
+    struct lt_http_server *s = c->loop->server;
+    lt_http_peer_unref(s, c->peer); /* nobody's */
     c->peer = peer;
     if (!ok) {
-        atomic_fetch_add(&c->loop->server->tls_failures, 1);
+        atomic_fetch_add(&s->tls_failures, 1);
         c->dead = true;
         return false;
     }
     c->state = HEAD;
-    lt_http_set_deadline(c, 1000 * (int64_t)c->loop->server->s.idle_timeout_s);
+    lt_http_set_deadline(c, 1000 * (int64_t)s->s.idle_timeout_s);
+    c->counted = lt_http_share_join(s, peer);
+    if (!c->counted) {
+        atomic_fetch_add(&s->refused_connections, 1);
+        lt_http_input_refuse(c, 503, "too-many-connections",
+                             "this client holds as many connections as one may; use those, or close some", 5);
+    }
     return true;
 }
 
@@ -433,6 +448,10 @@ void lt_http_conn_answer(struct lt_http_request *r)
             c->state = HEAD;
         else
             c->close_after = true;
+        if (r->is_over && !r->over.whole) { /* the rest of the body is no request */
+            c->linger_after = true;
+            c->in_at = c->in_end = 0;
+        }
         lt_http_set_deadline(c, 1000 * (int64_t)c->loop->server->s.idle_timeout_s);
     }
     lt_http_request_free(r);
@@ -442,6 +461,23 @@ void lt_http_conn_answer(struct lt_http_request *r)
         else
             conn_run(c);
     }
+}
+
+/* ---- room ---- */
+
+#define DAWDLE_MS 2000 /* an honest handshake is over by then */
+
+bool lt_http_conns_make_room(struct lt_http_loop *loop)
+{
+    int64_t begun_before = loop->now_ms + 1000 * (int64_t)loop->server->s.request_timeout_s - DAWDLE_MS;
+    struct lt_http_conn *oldest = NULL;
+    for (struct lt_http_conn *c = loop->conns; c; c = c->next)
+        if (c->state == HANDSHAKE && c->deadline_ms < begun_before &&
+            (!oldest || c->deadline_ms <= oldest->deadline_ms))
+            oldest = c;
+    if (oldest)
+        lt_http_conn_free(oldest);
+    return oldest != NULL;
 }
 
 /* ---- time ---- */
@@ -459,7 +495,9 @@ void lt_http_conns_tick(struct lt_http_loop *loop)
             continue;
         }
         bool begun = (c->state == HEAD && c->head_scanned > 0) || (c->state >= BODY && c->state <= TRAILER);
-        if (begun && !c->out) {
+        if (begun && !c->out && c->req && c->req->is_over) {
+            lt_http_input_cut(c); /* what it would be told is known already */
+        } else if (begun && !c->out) {
             lt_http_input_refuse(c, 408, "timeout", "the request did not come whole in time", 0);
             conn_run(c);
         } else {

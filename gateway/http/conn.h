@@ -18,14 +18,16 @@ struct lt_http_conn {
     struct event *read_event, *write_event;
     struct lt_http_peer_ref *peer;
     enum lt_http_state state;
-    bool running;        /* inside conn_run: replies only leave their bytes */
-    bool dead;           /* free at the end of conn_run */
-    bool close_after;    /* when out is written */
-    bool linger_after;   /* the same, taking what still comes first */
-    bool tls_broken;     /* no close_notify any more */
-    bool want_write;     /* OpenSSL must write before it can read on */
-    bool scarce;         /* input buffer full while a request is handled: not reading */
-    int64_t deadline_ms; /* 0 none */
+    bool running;          /* inside conn_run: replies only leave their bytes */
+    bool dead;             /* free at the end of conn_run */
+    bool close_after;      /* when out is written */
+    bool linger_after;     /* the same, taking what still comes first */
+    bool tls_broken;       /* no close_notify any more */
+    bool want_write;       /* OpenSSL must write before it can read on */
+    bool scarce;           /* input buffer full while a request is handled: not reading */
+    bool counted;          /* in its client's share */
+    int64_t deadline_ms;   /* 0 none */
+    int64_t over_until_ms; /* of a body above body_max, at most */
     char *in;
     size_t in_at, in_end, in_size, head_scanned;
     uint64_t body_left; /* of the body or the chunk */
@@ -42,6 +44,10 @@ struct lt_http_conn {
 bool lt_http_input_step(struct lt_http_conn *c);
 /* Answer what never becomes a request of the handler's; the connection ends because the rest of it has no meaning. */
 void lt_http_input_refuse(struct lt_http_conn *c, int status, const char *code, const char *detail, int retry_after_s);
+/* input.c: bytes of a body above body_max. */
+void lt_http_input_spill(struct lt_http_conn *c, const char *bytes, size_t len);
+/* input.c: give a request above body_max to the handler as far as it came. c may be gone afterwards. */
+void lt_http_input_cut(struct lt_http_conn *c);
 /* conn.c: put bytes behind what is to be written; frees them. */
 void lt_http_out_take(struct lt_http_conn *c, char *bytes, size_t len);
 

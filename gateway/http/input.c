@@ -35,28 +35,6 @@ void lt_http_input_refuse(struct lt_http_conn *c, int status, const char *code, 
     lt_http_set_deadline(c, LINGER_MS);
 }
 
-/* Count `more` bytes of body against body_max and the budget; false: refused. */
-static bool reserve(struct lt_http_conn *c, uint64_t more)
-{
-    struct lt_http_server *s = c->loop->server;
-    struct lt_http_request *r = c->req;
-    char detail[160];
-    if (more > s->s.body_max || r->body_reserved + more > s->s.body_max) {
-        snprintf(detail, sizeof(detail), "the body is larger than %zu bytes, the most that is taken here",
-                 s->s.body_max);
-        lt_http_input_refuse(c, 413, "body-too-large", detail, 0);
-        return false;
-    }
-    if (atomic_fetch_add(&s->memory_now, (size_t)more) + more > s->s.memory) {
-        atomic_fetch_sub(&s->memory_now, (size_t)more);
-        lt_http_input_refuse(c, 503, "busy", "too many requests are in work just now; send it again later", 1);
-        return false;
-    }
-    r->body_reserved += (size_t)more;
-    r->body = lt_realloc(r->body, r->body_reserved + 1);
-    return true;
-}
-
 static void dispatch(struct lt_http_conn *c)
 {
     struct lt_http_server *s = c->loop->server;
@@ -64,10 +42,106 @@ static void dispatch(struct lt_http_conn *c)
     if (r->body)
         r->body[r->body_len] = '\0';
     r->keep_alive = r->head.keep_alive && !atomic_load(&s->draining);
+    if (r->is_over && r->over_sha) {
+        uint8_t sum[LT_SHA256_SIZE];
+        lt_sha256_final(r->over_sha, sum);
+        lt_hex(sum, sizeof(sum), r->over.sha256);
+        r->over.whole = true;
+    } else if (r->is_over) {
+        r->keep_alive = false;
+    }
+    if (r->is_over)
+        count_refusal(s, 413);
     c->state = HANDLING;
     c->deadline_ms = 0; /* the handler owes the answer */
     atomic_fetch_add(&s->requests, 1);
     s->s.handle(s->s.ctx, r);
+}
+
+static bool reserve(struct lt_http_conn *c, size_t more)
+{
+    struct lt_http_request *r = c->req;
+    if (!lt_http_memory_take(c->loop->server, c->peer, more)) {
+        lt_http_input_refuse(c, 503, "busy", "too many requests are in work just now; send it again later", 1);
+        return false;
+    }
+    r->body_reserved += more;
+    r->body = lt_realloc(r->body, r->body_reserved + 1);
+    return true;
+}
+
+/* ---- bodies above body_max ---- */
+
+#define OVER_READ ((uint64_t)256 << 20) /* more than this is not worth reading for its digest */
+#define OVER_PAUSE_MS 2000
+
+/* The sender waits for an answer that is known already: whoever pauses gets it. */
+static void over_deadline(struct lt_http_conn *c)
+{
+    c->deadline_ms = LT_MIN(c->over_until_ms, c->loop->now_ms + OVER_PAUSE_MS);
+}
+
+void lt_http_input_spill(struct lt_http_conn *c, const char *bytes, size_t len)
+{
+    struct lt_http_request *r = c->req;
+    size_t keep = LT_MIN(len, LT_HTTP_OVER_KEEP - r->body_len);
+    lt_sha256_update(r->over_sha, lt_span(bytes, len));
+    memcpy(r->body + r->body_len, bytes, keep);
+    r->body_len += keep;
+    over_deadline(c);
+}
+
+void lt_http_input_cut(struct lt_http_conn *c)
+{
+    lt_sha256_free(lt_steal(&c->req->over_sha));
+    dispatch(c);
+}
+
+/* From here on the body is hashed and thrown away but for its beginning. False: it is refused, or the handler's. */
+static bool go_over(struct lt_http_conn *c, uint64_t more)
+{
+    struct lt_http_server *s = c->loop->server;
+    struct lt_http_request *r = c->req;
+    char detail[160];
+    if (!s->s.give_over) {
+        snprintf(detail, sizeof(detail), "the body is larger than %zu bytes, the most that is taken here",
+                 s->s.body_max);
+        lt_http_input_refuse(c, 413, "body-too-large", detail, 0);
+        return false;
+    }
+    if (r->body_reserved < LT_HTTP_OVER_KEEP && !reserve(c, LT_HTTP_OVER_KEEP - r->body_reserved))
+        return false;
+    bool told = r->head.has_length; /* else in chunks, and so much has come before */
+    size_t before = r->body_len;
+    c->over_until_ms = c->deadline_ms;
+    over_deadline(c);
+    r->is_over = true;
+    r->over_sha = lt_sha256_new();
+    r->over.length = before + more;
+    lt_sha256_update(r->over_sha, lt_span(r->body, before));
+    r->body_len = LT_MIN(before, LT_HTTP_OVER_KEEP);
+    if (r->over.length > OVER_READ || (told && r->head.expect_continue && lt_http_in_len(c) == 0)) {
+        lt_http_input_cut(c);
+        return false;
+    }
+    return true;
+}
+
+/* Count `more` bytes of body against body_max and the budget; false: refused, or given to the handler as it is. */
+static bool admit(struct lt_http_conn *c, uint64_t more)
+{
+    struct lt_http_server *s = c->loop->server;
+    struct lt_http_request *r = c->req;
+    if (r->is_over) {
+        r->over.length += more;
+        if (r->over.length <= OVER_READ)
+            return true;
+        lt_http_input_cut(c);
+        return false;
+    }
+    if (more > s->s.body_max || r->body_reserved + more > s->s.body_max)
+        return go_over(c, more);
+    return reserve(c, (size_t)more);
 }
 
 /*
@@ -93,7 +167,7 @@ static bool start_body(struct lt_http_conn *c)
     if (h->chunked) {
         c->state = CHUNK_LINE;
     } else if (h->has_length && h->length > 0) {
-        if (!reserve(c, h->length))
+        if (!admit(c, h->length))
             return false;
         c->body_left = h->length;
         c->state = BODY;
@@ -156,9 +230,13 @@ static void take_body(struct lt_http_conn *c)
 {
     struct lt_http_request *r = c->req;
     size_t n = (size_t)LT_MIN(c->body_left, (uint64_t)lt_http_in_len(c));
-    memcpy(r->body + r->body_len, c->in + c->in_at, n);
+    if (r->is_over) {
+        lt_http_input_spill(c, c->in + c->in_at, n);
+    } else {
+        memcpy(r->body + r->body_len, c->in + c->in_at, n);
+        r->body_len += n;
+    }
     c->in_at += n;
-    r->body_len += n;
     c->body_left -= n;
 }
 
@@ -193,7 +271,7 @@ bool lt_http_input_step(struct lt_http_conn *c)
             c->state = TRAILER;
             return true;
         }
-        if (!reserve(c, size))
+        if (!admit(c, size))
             return false;
         c->body_left = size;
         c->state = CHUNK_DATA;

@@ -14,15 +14,36 @@
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <uthash.h>
 
+#include "gateway/base/crypto.h"
 #include "gateway/http/head.h"
 #include "gateway/http/server.h"
 
 struct lt_http_conn;
 
+/* The server's PEM files as they looked when they were last read. */
+struct lt_http_files_seen {
+    struct {
+        int64_t changed_s, changed_ns, size;
+        uint64_t inode;
+    } v[3];
+};
+
+/* What one client certificate holds of the server. Counted by its peers; found by fingerprint under the server's lock.
+ */
+struct lt_http_share {
+    char fingerprint[65];
+    unsigned refs;      /* under the server's lock */
+    size_t connections; /* under the server's lock */
+    atomic_size_t memory;
+    UT_hash_handle hh;
+};
+
 struct lt_http_peer_ref {
     atomic_uint refs;
     struct lt_http_peer peer;
+    struct lt_http_share *share; /* NULL: a plain connection, or one before its handshake */
 };
 
 enum lt_http_ending { LT_HTTP_END_REPLY, LT_HTTP_END_DROP, LT_HTTP_END_RESET };
@@ -35,6 +56,9 @@ struct lt_http_request {
     struct lt_http_head head;
     char *body;
     size_t body_len, body_reserved; /* reserved: counted in the server's memory */
+    bool is_over;                   /* above body_max: hashed and thrown away but for its beginning */
+    struct lt_http_over over;
+    struct lt_sha256 *over_sha;
     bool keep_alive;
     /* the answer */
     enum lt_http_ending ending;
@@ -70,7 +94,10 @@ struct lt_http_loop {
 struct lt_http_server {
     atomic_uint refs;
     struct lt_http_settings s; /* strings owned */
-    SSL_CTX *tls;
+    SSL_CTX *tls;              /* replaced under the lock */
+    pthread_mutex_t renewing;  /* one at a time; before `lock` */
+    struct lt_http_files_seen tls_seen;
+    struct lt_http_share *shares;    /* under the lock */
     struct lt_http_peer_ref *nobody; /* peer of plain connections */
     unsigned port;
     struct lt_http_loop *loops;
@@ -85,6 +112,13 @@ struct lt_http_server {
 extern _Thread_local struct lt_http_loop *lt_http_current_loop; /* of a loop's thread, NULL elsewhere */
 
 void lt_http_server_unref(struct lt_http_server *s);
+void lt_http_peer_unref(struct lt_http_server *s, struct lt_http_peer_ref *p);
+/* Count a connection whose client is now known into its share. False: it holds as many as it may. */
+bool lt_http_share_join(struct lt_http_server *s, struct lt_http_peer_ref *p);
+void lt_http_share_leave(struct lt_http_server *s, struct lt_http_peer_ref *p);
+/* Count bytes of body against the budget and the client's share of it; false: neither is counted. */
+bool lt_http_memory_take(struct lt_http_server *s, struct lt_http_peer_ref *p, size_t bytes);
+void lt_http_memory_give(struct lt_http_server *s, struct lt_http_peer_ref *p, size_t bytes);
 struct lt_http_request *lt_http_request_new(struct lt_http_loop *loop, struct lt_http_conn *c,
                                             struct lt_http_peer_ref *peer);
 void lt_http_request_free(struct lt_http_request *r);
@@ -97,6 +131,8 @@ void lt_http_build(struct lt_http_request *r, int status, const struct lt_http_h
 /* conn.c, on the loop's thread */
 void lt_http_conn_new(struct lt_http_loop *loop, int fd);
 void lt_http_conn_free(struct lt_http_conn *c);
+/* End the connection that has dawdled longest over its handshake; false: there is none. */
+bool lt_http_conns_make_room(struct lt_http_loop *loop);
 void lt_http_conn_answer(struct lt_http_request *r);      /* deliver r's answer; r is gone afterwards */
 void lt_http_conns_tick(struct lt_http_loop *loop);       /* deadlines */
 void lt_http_conns_close_idle(struct lt_http_loop *loop); /* draining */

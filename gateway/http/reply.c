@@ -26,6 +26,7 @@ static const char *reason_phrase(int status)
                  {413, "Content Too Large"},
                  {415, "Unsupported Media Type"},
                  {417, "Expectation Failed"},
+                 {421, "Misdirected Request"},
                  {422, "Unprocessable Content"},
                  {429, "Too Many Requests"},
                  {431, "Request Header Fields Too Large"},
@@ -163,4 +164,12 @@ void lt_http_problem(struct lt_http_request *r, int status, const char *code, co
     snprintf(seconds, sizeof(seconds), "%d", retry_after_s);
     lt_http_problem_json(&body, status, code, detail, extra_json);
     lt_http_reply(r, status, &retry, retry_after_s > 0 ? 1 : 0, "application/problem+json", lt_buf_view(&body));
+}
+
+void lt_http_not_allowed(struct lt_http_request *r, const char *allow)
+{
+    LT_AUTOBUF struct lt_buf body = LT_BUF_INIT(4096);
+    struct lt_http_header_out header = {"Allow", allow};
+    lt_http_problem_json(&body, 405, "method-not-allowed", "this method means nothing here, see Allow", NULL);
+    lt_http_reply(r, 405, &header, 1, "application/problem+json", lt_buf_view(&body));
 }

@@ -5,9 +5,9 @@ void lt_http_request_free(struct lt_http_request *r)
 {
     struct lt_http_server *s = r->loop->server;
     if (r->body_reserved)
-        atomic_fetch_sub(&s->memory_now, r->body_reserved);
-    if (atomic_fetch_sub(&r->peer->refs, 1) == 1)
-        free(r->peer);
+        lt_http_memory_give(s, r->peer, r->body_reserved);
+    lt_http_peer_unref(s, r->peer);
+    lt_sha256_free(r->over_sha);
     free(r->head_text);
     free(r->body);
     free(r->reply);
@@ -81,6 +81,11 @@ const char *lt_http_header(const struct lt_http_request *r, const char *name)
 struct lt_span lt_http_body(const struct lt_http_request *r)
 {
     return lt_span(r->body ? r->body : "", r->body_len);
+}
+
+const struct lt_http_over *lt_http_over(const struct lt_http_request *r)
+{
+    return r->is_over ? &r->over : NULL;
 }
 
 const struct lt_http_peer *lt_http_peer(const struct lt_http_request *r)

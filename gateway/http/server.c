@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -119,7 +120,9 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     (void)listener;
     (void)from;
     (void)from_len;
-    if (atomic_load(&s->draining) || atomic_fetch_add(&s->conns_now, 1) >= s->s.connections_max) {
+    loop->now_ms = lt_mono_ms();
+    if (atomic_load(&s->draining) ||
+        (atomic_fetch_add(&s->conns_now, 1) >= s->s.connections_max && !lt_http_conns_make_room(loop))) {
         if (!atomic_load(&s->draining)) {
             atomic_fetch_sub(&s->conns_now, 1);
             atomic_fetch_add(&s->refused_connections, 1);
@@ -259,6 +262,65 @@ static void loop_deinit(struct lt_http_loop *loop)
     loop->base = NULL;
 }
 
+/* ---- shares ---- */
+
+void lt_http_peer_unref(struct lt_http_server *s, struct lt_http_peer_ref *p)
+{
+    if (atomic_fetch_sub(&p->refs, 1) != 1)
+        return;
+    pthread_mutex_lock(&s->lock);
+    struct lt_http_share *share = p->share;
+    if (share && --share->refs == 0)
+        HASH_DEL(s->shares, share);
+    else
+        share = NULL;
+    pthread_mutex_unlock(&s->lock);
+    free(share);
+    free(p);
+}
+
+bool lt_http_share_join(struct lt_http_server *s, struct lt_http_peer_ref *p)
+{
+    struct lt_http_share *share;
+    pthread_mutex_lock(&s->lock);
+    HASH_FIND_STR(s->shares, p->peer.fingerprint, share);
+    if (!share) {
+        share = lt_alloc(sizeof(*share));
+        memcpy(share->fingerprint, p->peer.fingerprint, sizeof(share->fingerprint));
+        HASH_ADD_STR(s->shares, fingerprint, share);
+    }
+    share->refs++;
+    p->share = share;
+    bool fits = !s->s.connections_client_max || share->connections < s->s.connections_client_max;
+    share->connections += fits;
+    pthread_mutex_unlock(&s->lock);
+    return fits;
+}
+
+void lt_http_share_leave(struct lt_http_server *s, struct lt_http_peer_ref *p)
+{
+    pthread_mutex_lock(&s->lock);
+    p->share->connections--;
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool lt_http_memory_take(struct lt_http_server *s, struct lt_http_peer_ref *p, size_t bytes)
+{
+    bool fits = atomic_fetch_add(&s->memory_now, bytes) + bytes <= s->s.memory;
+    if (p->share)
+        fits &= atomic_fetch_add(&p->share->memory, bytes) + bytes <= s->s.memory_client;
+    if (!fits)
+        lt_http_memory_give(s, p, bytes);
+    return fits;
+}
+
+void lt_http_memory_give(struct lt_http_server *s, struct lt_http_peer_ref *p, size_t bytes)
+{
+    atomic_fetch_sub(&s->memory_now, bytes);
+    if (p->share)
+        atomic_fetch_sub(&p->share->memory, bytes);
+}
+
 /* ---- server ---- */
 
 void lt_http_server_unref(struct lt_http_server *s)
@@ -271,9 +333,13 @@ void lt_http_server_unref(struct lt_http_server *s)
     free(s->nobody);
     free(s->loops);
     pthread_cond_destroy(&s->conns_changed);
+    pthread_mutex_destroy(&s->renewing);
     pthread_mutex_destroy(&s->lock);
     free((char *)s->s.listen);
     free((char *)s->s.name);
+    free((char *)s->s.certificate);
+    free((char *)s->s.key);
+    free((char *)s->s.client_ca);
     free(s);
 }
 
@@ -283,7 +349,9 @@ static struct lt_http_server *server_new(const struct lt_http_settings *settings
     s->s = *settings;
     s->s.listen = lt_strdup(settings->listen);
     s->s.name = lt_strdup(settings->name ? settings->name : "http");
-    s->s.certificate = s->s.key = s->s.client_ca = NULL; /* read at start, not kept */
+    s->s.certificate = settings->certificate ? lt_strdup(settings->certificate) : NULL;
+    s->s.key = settings->key ? lt_strdup(settings->key) : NULL;
+    s->s.client_ca = settings->client_ca ? lt_strdup(settings->client_ca) : NULL;
     if (!s->s.threads)
         s->s.threads = 1;
     if (!s->s.header_max)
@@ -292,6 +360,8 @@ static struct lt_http_server *server_new(const struct lt_http_settings *settings
         s->s.connections_max = 1024;
     if (!s->s.memory)
         s->s.memory = SIZE_MAX;
+    if (!s->s.memory_client)
+        s->s.memory_client = SIZE_MAX;
     if (s->s.idle_timeout_s <= 0)
         s->s.idle_timeout_s = 60;
     if (s->s.request_timeout_s <= 0)
@@ -300,6 +370,7 @@ static struct lt_http_server *server_new(const struct lt_http_settings *settings
     s->nobody = lt_alloc(sizeof(*s->nobody));
     atomic_init(&s->nobody->refs, 1);
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->renewing, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -314,6 +385,22 @@ static struct lt_http_server *server_new(const struct lt_http_settings *settings
     return s;
 }
 
+static struct lt_http_files_seen files_look(const struct lt_http_server *s)
+{
+    const char *const files[] = {s->s.certificate, s->s.key, s->s.client_ca};
+    struct lt_http_files_seen seen = {0};
+    for (size_t i = 0; i < LT_ARRAY_LEN(files); i++) {
+        struct stat st;
+        if (!files[i] || stat(files[i], &st) != 0)
+            continue;
+        seen.v[i].changed_s = st.st_mtim.tv_sec;
+        seen.v[i].changed_ns = st.st_mtim.tv_nsec;
+        seen.v[i].size = st.st_size;
+        seen.v[i].inode = st.st_ino;
+    }
+    return seen;
+}
+
 int lt_http_server_start(const struct lt_http_settings *settings, struct lt_http_server **ret, struct lt_err *err)
 {
     struct lt_http_server *s = server_new(settings);
@@ -322,8 +409,10 @@ int lt_http_server_start(const struct lt_http_settings *settings, struct lt_http
     for (size_t i = 0; i < s->s.threads; i++)
         fds[i] = -1;
     signal(SIGPIPE, SIG_IGN); /* a write to a client that went away is an error code, not the end of the process */
-    if (settings->certificate)
+    if (settings->certificate) {
+        s->tls_seen = files_look(s);
         rc = lt_http_tls_server(settings->certificate, settings->key, settings->client_ca, &s->tls, err);
+    }
     if (rc == LT_OK)
         rc = open_sockets(s, fds, err);
     for (size_t i = 0; i < s->s.threads; i++) {
@@ -344,6 +433,33 @@ int lt_http_server_start(const struct lt_http_settings *settings, struct lt_http
     }
     *ret = s;
     return LT_OK;
+}
+
+int lt_http_server_renew(struct lt_http_server *s, bool force, struct lt_err *err)
+{
+    SSL_CTX *fresh = NULL;
+    int rc = LT_OK;
+    if (!s->s.certificate)
+        return LT_OK;
+    pthread_mutex_lock(&s->renewing);
+    struct lt_http_files_seen now = files_look(s); /* before reading: a change meanwhile is seen at the next look */
+    if (force || memcmp(&now, &s->tls_seen, sizeof(now)) != 0) {
+        s->tls_seen = now;
+        rc = lt_http_tls_server(s->s.certificate, s->s.key, s->s.client_ca, &fresh, err);
+        if (rc == LT_OK)
+            rc = lt_http_tls_in_force(fresh, s->s.certificate, err);
+        if (rc == LT_OK) {
+            pthread_mutex_lock(&s->lock);
+            SSL_CTX *old = s->tls;
+            s->tls = lt_steal(&fresh);
+            pthread_mutex_unlock(&s->lock);
+            SSL_CTX_free(old); /* open connections hold it */
+            rc = LT_HTTP_RENEWED;
+        }
+        SSL_CTX_free(fresh);
+    }
+    pthread_mutex_unlock(&s->renewing);
+    return rc;
 }
 
 unsigned lt_http_server_port(const struct lt_http_server *s)

@@ -72,6 +72,16 @@ int lt_http_tls_server(const char *certificate, const char *key, const char *cli
     return LT_OK;
 }
 
+int lt_http_tls_in_force(SSL_CTX *ctx, const char *certificate, struct lt_err *err)
+{
+    const X509 *cert = SSL_CTX_get0_certificate(ctx);
+    if (X509_cmp_current_time(X509_get0_notAfter(cert)) <= 0)
+        return lt_err_set(err, LT_E_INVALID, "certificate-ended", "certificate %s has ended", certificate);
+    if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
+        return lt_err_set(err, LT_E_INVALID, "certificate-early", "certificate %s does not begin yet", certificate);
+    return LT_OK;
+}
+
 /* A name that does not fit or hides a NUL is left out: a cut name could match somebody else. */
 static bool copy_name(const ASN1_STRING *from, char *out, size_t size)
 {

@@ -11,6 +11,8 @@
 /* LT_E_IO: a file cannot be read, the key does not fit, …: text names the file and what to do. */
 int lt_http_tls_server(const char *certificate, const char *key, const char *client_ca, SSL_CTX **ret,
                        struct lt_err *err) LT_MUST_CHECK;
+/* LT_E_INVALID: the certificate has ended, or does not begin yet. */
+int lt_http_tls_in_force(SSL_CTX *ctx, const char *certificate, struct lt_err *err) LT_MUST_CHECK;
 /* Fill ret from the certificate of a finished handshake. False: there is none, or it has ended meanwhile (a resumed
  * session). */
 bool lt_http_tls_peer(SSL *ssl, struct lt_http_peer *ret) LT_MUST_CHECK;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,12 +34,14 @@ struct lt_folder {
     const struct lt_config_folder *config;
     const struct lt_config_client *client;
     struct lt_translator *translator;
-    char *origin, *claimed, *done, *refused;
+    char *origin, *claims, *claimed, *done, *refused;
+    int lock_fd; /* -1: not held */
     seen_list seen;
     struct lt_stopper stopper;
     /* under stopper.lock */
     uint64_t files_done, files_refused;
     bool waiting;      /* a claimed file waits for Kafka */
+    bool standby;      /* another instance has the folder */
     char trouble[400]; /* "" none */
 };
 
@@ -71,7 +74,11 @@ void lt_folder_status(struct lt_folder *f, struct lt_json_writer *w)
     lt_json_begin_object(w);
     lt_json_str(w, "name", lt_span_str(f->config->name));
     lt_json_str(w, "path", lt_span_str(f->config->path));
-    lt_json_str(w, "state", lt_span_str(*f->trouble ? "trouble" : f->waiting ? "waiting-for-kafka" : "running"));
+    lt_json_str(w, "state",
+                lt_span_str(*f->trouble  ? "trouble"
+                            : f->standby ? "standby"
+                            : f->waiting ? "waiting-for-kafka"
+                                         : "running"));
     if (*f->trouble)
         lt_json_str(w, "trouble", lt_span_str(f->trouble));
     lt_json_num(w, "done", (int64_t)f->files_done);
@@ -89,6 +96,50 @@ void lt_folder_metrics(struct lt_folder *f, struct lt_buf *out)
                   f->files_refused);
     lt_buf_printf(out, "lt_ingest_folder_trouble{folder=\"%s\"} %d\n", f->config->name, *f->trouble || f->waiting);
     pthread_mutex_unlock(&f->stopper.lock);
+}
+
+/* ---- one instance at a time ---- */
+
+static void set_standby(struct lt_folder *f, bool standby)
+{
+    pthread_mutex_lock(&f->stopper.lock);
+    bool news = f->standby != standby;
+    f->standby = standby;
+    pthread_mutex_unlock(&f->stopper.lock);
+    if (news)
+        lt_info(f->origin, standby ? "folder-standby" : "folder-taken",
+                standby ? "another instance works this folder" : "this instance works the folder now");
+}
+
+static void let_go(struct lt_folder *f)
+{
+    if (f->lock_fd >= 0)
+        close(f->lock_fd);
+    f->lock_fd = -1;
+}
+
+/* Is the folder ours? Asked at each look, as a lock file that somebody removed protects nothing. */
+static bool hold(struct lt_folder *f)
+{
+    LT_AUTOFREE char *path = lt_asprintf("%s/.lock", f->claims);
+    struct stat held, there;
+    if (f->lock_fd >= 0 && fstat(f->lock_fd, &held) == 0 && stat(path, &there) == 0 && held.st_ino == there.st_ino &&
+        held.st_dev == there.st_dev)
+        return true;
+    let_go(f);
+    f->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (f->lock_fd >= 0 && flock(f->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+        set_standby(f, false);
+        return true;
+    }
+    if (f->lock_fd >= 0 && errno == EWOULDBLOCK) {
+        set_trouble(f, "");
+        set_standby(f, true);
+    } else {
+        system_trouble(f, "lock", path);
+    }
+    let_go(f);
+    return false;
 }
 
 /* ---- looking ---- */
@@ -264,9 +315,9 @@ out:
 }
 
 /* Send a claimed file until it is put away. False: stop. */
-static bool work_off(struct lt_folder *f, const char *name)
+static bool work_off(struct lt_folder *f, const char *folder, const char *name)
 {
-    LT_AUTOFREE char *claimed = lt_asprintf("%s/%s", f->claimed, name);
+    LT_AUTOFREE char *claimed = lt_asprintf("%s/%s", folder, name);
     for (int64_t pause = RETRY_MS_MIN;; pause = LT_MIN(pause * 2, RETRY_MS_MAX)) {
         int wait_s;
         while ((wait_s = lt_clients_admit(f->clients, f->client, lt_mono_ms())) > 0)
@@ -283,15 +334,38 @@ static bool work_off(struct lt_folder *f, const char *name)
     }
 }
 
-/* False: stop. ret_well: whether nothing is left claimed. */
-static bool work_off_claimed(struct lt_folder *f, bool *ret_well)
+/* False: stop. ret_well: whether nothing is left claimed in it. */
+static bool work_off_folder(struct lt_folder *f, const char *folder, bool *ret_well)
 {
     seen_list left = {0};
     bool on = true;
-    *ret_well = list_files(f, f->claimed, &left);
+    *ret_well = list_files(f, folder, &left);
     for (size_t i = 0; on && i < left.len; i++)
-        on = work_off(f, left.v[i].name);
+        on = work_off(f, folder, left.v[i].name);
     list_free(&left);
+    return on;
+}
+
+/* What any instance left claimed. False: stop. ret_well: whether nothing is left. */
+static bool work_off_claimed(struct lt_folder *f, bool *ret_well)
+{
+    bool on = work_off_folder(f, f->claimed, ret_well);
+    if (!on || !*ret_well)
+        return on;
+    DIR *dir = opendir(f->claims);
+    *ret_well = dir != NULL;
+    if (!dir)
+        system_trouble(f, "read the folder", f->claims);
+    for (struct dirent *e; dir && on && *ret_well && (e = readdir(dir));) {
+        struct stat st;
+        if (e->d_name[0] == '.' || strcmp(e->d_name, f->intake->config->instance) == 0 ||
+            fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode))
+            continue;
+        LT_AUTOFREE char *folder = lt_asprintf("%s/%s", f->claims, e->d_name);
+        on = work_off_folder(f, folder, ret_well);
+    }
+    if (dir)
+        closedir(dir);
     return on;
 }
 
@@ -302,6 +376,8 @@ static bool work_off_claimed(struct lt_folder *f, bool *ret_well)
 static bool look(struct lt_folder *f)
 {
     seen_list now = {0};
+    if (!hold(f))
+        return true;
     bool well, on = work_off_claimed(f, &well);
     if (!on || !well)
         return on;
@@ -312,8 +388,8 @@ static bool look(struct lt_folder *f)
         LT_AUTOFREE char *from = lt_asprintf("%s/%s", f->config->path, now.v[i].name);
         LT_AUTOFREE char *to = lt_asprintf("%s/%s", f->claimed, now.v[i].name);
         if (rename(from, to) == 0) {
-            on = work_off(f, now.v[i].name);
-        } else if (errno != ENOENT) { /* ENOENT: another instance was first */
+            on = work_off(f, f->claimed, now.v[i].name);
+        } else if (errno != ENOENT) { /* ENOENT: somebody took it away by hand */
             system_trouble(f, "claim (rename into .claimed)", from);
             well = false;
         }
@@ -362,7 +438,9 @@ int lt_folder_start(struct lt_intake *in, struct lt_clients *clients, const stru
     f->config = config;
     f->client = lt_config_client(in->config, lt_span_str(config->client));
     f->origin = lt_asprintf("folder:%s", config->name);
-    f->claimed = lt_asprintf("%s/.claimed/%s", config->path, in->config->instance);
+    f->lock_fd = -1;
+    f->claims = lt_asprintf("%s/.claimed", config->path);
+    f->claimed = lt_asprintf("%s/%s", f->claims, in->config->instance);
     f->done = lt_asprintf("%s/done", config->path);
     f->refused = lt_asprintf("%s/refused", config->path);
     f->translator = lt_translator_new(mappings);
@@ -392,7 +470,9 @@ void lt_folder_free(struct lt_folder *f)
     lt_stopper_deinit(&f->stopper);
     lt_translator_free(f->translator);
     list_free(&f->seen);
+    let_go(f);
     free(f->origin);
+    free(f->claims);
     free(f->claimed);
     free(f->done);
     free(f->refused);

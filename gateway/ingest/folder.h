@@ -3,11 +3,16 @@
  * stayed the same over two looks (a half-written file is never read); names that begin with a dot or end in .part or
  * .tmp are not looked at.
  *
- *   <folder>/.claimed/<instance>/   claimed by rename, in work; what a crash leaves here is sent again at the next
- * start (dedup makes that safe) <folder>/done/x.xml + x.xml.receipt.json <folder>/refused/x.xml + x.xml.reason.json
- * refused wholly or in part: the answer says which events were accepted all the same
+ *   <folder>/.claimed/.lock         held by the one instance that works the folder
+ *   <folder>/.claimed/<instance>/   claimed by rename, in work
+ *   <folder>/done/                  x.xml and x.xml.receipt.json
+ *   <folder>/refused/               x.xml and x.xml.reason.json: refused wholly or in part, the answer says which
+ *                                   events were accepted all the same
  *
- * Kafka away: the file stays claimed and is sent again. One thread a folder, files one after the other in name order.
+ * Files go one after the other in name order, by one thread of one instance: two at once would put events of a dossier
+ * out of order. Other instances stand by and take over when the holder's process ends (flock); whoever holds the folder
+ * first sends what a crash left claimed, its own or another's (dedup makes that safe). Kafka away: the file stays
+ * claimed and is sent again.
  */
 #ifndef LT_INGEST_FOLDER_H
 #define LT_INGEST_FOLDER_H

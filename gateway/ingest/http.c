@@ -1,16 +1,17 @@
 #include "gateway/ingest/http.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <strings.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/ingest/answer.h"
+#include "gateway/ingest/audit_gate.h"
 
 #define HEADER_MAX 16384
 #define IDLE_TIMEOUT_S 60
 #define REQUEST_TIMEOUT_S 30
-#define AUDIT_EVERY_MS 1000 /* of refusals that cost the sender nothing: unknown certificates, rates */
 
 struct lt_ingest_http {
     struct lt_intake *intake;
@@ -19,7 +20,7 @@ struct lt_ingest_http {
     struct lt_translator **translators; /* one a loop */
     size_t translators_len;
     struct lt_http_server *server;
-    atomic_int_fast64_t audited_ms;
+    struct lt_audit_gate *audits;
 };
 
 /* One POST until its answer. */
@@ -45,18 +46,29 @@ static void on_submitted(void *ctx, struct lt_submission *s)
 
 static void audit_seldom(struct lt_ingest_http *h, const char *actor, const char *code, const char *detail)
 {
-    int_fast64_t now = lt_mono_ms(), last = atomic_load(&h->audited_ms);
-    if (now - last >= AUDIT_EVERY_MS && atomic_compare_exchange_strong(&h->audited_ms, &last, now))
-        lt_intake_audit(h->intake, actor, "http", code, detail);
+    uint64_t left_out = 0;
+    if (!lt_audit_gate_pass(h->audits, actor, code, lt_mono_ms(), &left_out))
+        return;
+    LT_AUTOFREE char *more =
+        left_out ? lt_asprintf("%s; %" PRIu64 " more since the last entry were left out", detail, left_out) : NULL;
+    lt_intake_audit(h->intake, actor, "http", code, more ? more : detail);
 }
 
 /* Refusals by the request's headers. False: nothing to refuse. */
-static bool refuse_headers(const struct lt_http_request *r, const struct lt_config_client *c, struct lt_refusal *ret)
+static bool refuse_headers(const struct lt_ingest_http *h, const struct lt_http_request *r,
+                           const struct lt_config_client *c, struct lt_refusal *ret)
 {
+    const struct lt_http_over *over = lt_http_over(r);
     const char *encoding = lt_http_header(r, "Content-Encoding"), *type = lt_http_header(r, "Content-Type");
     size_t len = lt_http_body(r).len;
     memset(ret, 0, sizeof(*ret));
-    if (c->body_max > 0 && len > (size_t)c->body_max) {
+    if (over) {
+        ret->status = 413;
+        snprintf(ret->code, sizeof(ret->code), "body-too-large");
+        snprintf(ret->detail, sizeof(ret->detail),
+                 "the body has %" PRIu64 " bytes%s, at most %" PRId64 " are taken here", over->length,
+                 over->whole ? "" : " or more", h->intake->config->ingest.body_max);
+    } else if (c->body_max > 0 && len > (size_t)c->body_max) {
         ret->status = 413;
         snprintf(ret->code, sizeof(ret->code), "body-too-large");
         snprintf(ret->detail, sizeof(ret->detail), "the body has %zu bytes, this client may send %lld", len,
@@ -96,22 +108,17 @@ static void post_events(struct lt_ingest_http *h, struct lt_http_request *r, con
     struct lt_submission *s = lt_submission_new(h->intake, client, "http");
     p->request = r;
     p->submission = s;
-    if (refuse_headers(r, client, &why)) {
-        struct lt_raw raw = {.bytes = body, .length = body.len};
+    if (refuse_headers(h, r, client, &why)) {
+        const struct lt_http_over *over = lt_http_over(r);
+        struct lt_raw raw = {.bytes = body, .length = over ? over->length : body.len};
+        if (over)
+            memcpy(raw.sha256, over->sha256, sizeof(raw.sha256));
         lt_submission_refuse(s, &why, media, &raw, "");
         lt_clients_charge(h->clients, client, 1);
     } else {
         lt_clients_charge(h->clients, client, lt_submission_add(s, h->translators[lt_http_loop(r)], media, body, ""));
     }
     lt_submission_start(s, on_submitted, p);
-}
-
-static void not_allowed(struct lt_http_request *r, const char *allow)
-{
-    LT_AUTOBUF struct lt_buf body = LT_BUF_INIT(4096);
-    struct lt_http_header_out header = {"Allow", allow};
-    lt_http_problem_json(&body, 405, "method-not-allowed", "this method means nothing here, see Allow", NULL);
-    lt_http_reply(r, 405, &header, 1, "application/problem+json", lt_buf_view(&body));
 }
 
 static bool is_method(const struct lt_http_request *r, const char *method)
@@ -135,20 +142,15 @@ static void handle(void *ctx, struct lt_http_request *r)
         if (is_method(r, "POST"))
             post_events(h, r, client);
         else
-            not_allowed(r, "POST");
+            lt_http_not_allowed(r, "POST");
     } else if (strncmp(path, receipts, sizeof(receipts) - 1) == 0 && path[sizeof(receipts) - 1]) {
         atomic_fetch_add(&h->intake->counters->receipts, 1);
         if (is_method(r, "GET"))
             lt_receipts_ask(h->receipts, r, client, path + sizeof(receipts) - 1);
         else
-            not_allowed(r, "GET");
-    } else if (strcmp(path, "/internal/v1/fate") == 0 && client->role == LT_ROLE_GATEWAY) {
-        if (is_method(r, "GET"))
-            lt_receipts_fate(h->receipts, r);
-        else
-            not_allowed(r, "GET");
-    } else if (strcmp(path, "/internal/v1/fate") == 0) {
-        lt_http_problem(r, 403, "role-not-allowed", "this is for other instances of the gateway", NULL, 0);
+            lt_http_not_allowed(r, "GET");
+    } else if (strcmp(path, LT_RECEIPTS_FATE_PATH) == 0) {
+        lt_receipts_fate(h->receipts, r, client);
     } else {
         lt_http_problem(r, 404, "not-found", "there is nothing here; events go to POST /v1/events", NULL, 0);
     }
@@ -166,7 +168,8 @@ int lt_ingest_http_start(struct lt_intake *in, struct lt_clients *clients, const
     h->translators = lt_calloc(h->translators_len, sizeof(struct lt_translator *));
     for (size_t i = 0; i < h->translators_len; i++)
         h->translators[i] = lt_translator_new(mappings);
-    atomic_store(&h->audited_ms, lt_mono_ms() - AUDIT_EVERY_MS);
+    h->audits = lt_audit_gate_new();
+    size_t memory = (size_t)c->ingest.memory / 4, share = (size_t)c->ingest.client_share;
     struct lt_http_settings s = {.listen = c->ingest.listen,
                                  .threads = h->translators_len,
                                  .certificate = c->ingest.tls.certificate,
@@ -175,7 +178,11 @@ int lt_ingest_http_start(struct lt_intake *in, struct lt_clients *clients, const
                                  .body_max = (size_t)c->ingest.body_max,
                                  .header_max = HEADER_MAX,
                                  .connections_max = (size_t)c->ingest.connections_max,
-                                 .memory = (size_t)c->ingest.memory / 4,
+                                 .memory = memory,
+                                 .connections_client_max = (size_t)c->ingest.connections_max * share / 100,
+                                 /* The largest body fits into every share, or its sender would wait for ever. */
+                                 .memory_client = share ? LT_MAX(memory / 100 * share, (size_t)c->ingest.body_max) : 0,
+                                 .give_over = true,
                                  .idle_timeout_s = IDLE_TIMEOUT_S,
                                  .request_timeout_s = REQUEST_TIMEOUT_S,
                                  .name = "ingest",
@@ -208,7 +215,13 @@ void lt_ingest_http_free(struct lt_ingest_http *h)
     for (size_t i = 0; i < h->translators_len; i++)
         lt_translator_free(h->translators[i]);
     free(h->translators);
+    lt_audit_gate_free(h->audits);
     free(h);
+}
+
+int lt_ingest_http_renew(struct lt_ingest_http *h, bool force, struct lt_err *err)
+{
+    return lt_http_server_renew(h->server, force, err);
 }
 
 unsigned lt_ingest_http_port(const struct lt_ingest_http *h)

@@ -15,6 +15,8 @@ void lt_ingest_http_drain(struct lt_ingest_http *h, int deadline_ms);
 void lt_ingest_http_stop(struct lt_ingest_http *h);
 /* After stop and after the last report of the port. */
 void lt_ingest_http_free(struct lt_ingest_http *h);
+int lt_ingest_http_renew(struct lt_ingest_http *h, bool force,
+                         struct lt_err *err) LT_MUST_CHECK; /* lt_http_server_renew */
 unsigned lt_ingest_http_port(const struct lt_ingest_http *h);
 void lt_ingest_http_stats(const struct lt_ingest_http *h, struct lt_http_stats *ret);
 #endif

@@ -1,6 +1,7 @@
 #include "gateway/ingest/ingest.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "gateway/base/log.h"
 #include "gateway/ingest/bridge.h"
@@ -20,6 +21,8 @@ struct lt_ingest {
     struct lt_bridge **bridges;
     size_t bridges_len;
     bool drained;
+    pthread_mutex_t lock;
+    char certificates[512]; /* under lock: why the last good ones are kept, "" */
 };
 
 int lt_ingest_start_with(const struct lt_ingest_settings *s, const struct lt_intake_port *port, struct lt_ingest **ret,
@@ -28,6 +31,7 @@ int lt_ingest_start_with(const struct lt_ingest_settings *s, const struct lt_int
     const struct lt_config *c = s->config;
     struct lt_ingest *i = lt_alloc(sizeof(*i));
     i->config = c;
+    pthread_mutex_init(&i->lock, NULL);
     lt_ingest_counters_init(&i->counters);
     i->intake = (struct lt_intake){.config = c,
                                    .port = *port,
@@ -97,6 +101,7 @@ void lt_ingest_free(struct lt_ingest *i)
     free(i->folders);
     lt_clients_free(i->clients);
     lt_ingest_counters_deinit(&i->counters);
+    pthread_mutex_destroy(&i->lock);
     free(i);
 }
 
@@ -111,6 +116,22 @@ bool lt_ingest_ready(struct lt_ingest *i, struct lt_buf *ret_why)
         return false;
     }
     return true;
+}
+
+void lt_ingest_renew(struct lt_ingest *i, bool force)
+{
+    struct lt_err err = LT_ERR_INIT;
+    int rc = lt_ingest_http_renew(i->http, force, &err);
+    if (rc == LT_OK)
+        return;
+    if (rc == LT_HTTP_RENEWED)
+        lt_info("ingest", "certificates-renewed", "new connections are served with %s",
+                i->config->ingest.tls.certificate);
+    else
+        lt_error("ingest", "certificates-kept", "%s; the last good ones go on", err.text);
+    pthread_mutex_lock(&i->lock);
+    snprintf(i->certificates, sizeof(i->certificates), "%s", rc < 0 ? err.text : "");
+    pthread_mutex_unlock(&i->lock);
 }
 
 unsigned lt_ingest_port(const struct lt_ingest *i)
@@ -128,6 +149,10 @@ void lt_ingest_status(struct lt_ingest *i, struct lt_json_writer *w)
     if (why.len)
         lt_json_str(w, "why", lt_buf_view(&why));
     lt_json_num(w, "port", lt_ingest_port(i));
+    pthread_mutex_lock(&i->lock);
+    if (*i->certificates)
+        lt_json_str(w, "certificates_kept", lt_span_str(i->certificates));
+    pthread_mutex_unlock(&i->lock);
     lt_ingest_counters_json(&i->counters, w);
     lt_json_key(w, LT_SPAN_LIT("http"));
     lt_json_begin_object(w);
@@ -189,6 +214,13 @@ void lt_ingest_metrics(struct lt_ingest *i, struct lt_buf *out)
     lt_buf_printf(out,
                   "# HELP lt_ingest_ready Events can be accepted.\n# TYPE lt_ingest_ready gauge\nlt_ingest_ready %d\n",
                   lt_ingest_ready(i, &why));
+    pthread_mutex_lock(&i->lock);
+    lt_buf_printf(
+        out,
+        "# HELP lt_ingest_certificates_kept 1: the files' new certificates cannot be used, the last good ones "
+        "go on.\n# TYPE lt_ingest_certificates_kept gauge\nlt_ingest_certificates_kept %d\n",
+        *i->certificates != '\0');
+    pthread_mutex_unlock(&i->lock);
     lt_ingest_counters_metrics(&i->counters, out);
     http_metrics(i, out);
     if (i->folders_len)

@@ -36,5 +36,10 @@ void lt_ingest_status(struct lt_ingest *i, struct lt_json_writer *w);
 void lt_ingest_metrics(struct lt_ingest *i, struct lt_buf *out);
 /* false: why, one line, in ret_why. */
 bool lt_ingest_ready(struct lt_ingest *i, struct lt_buf *ret_why);
+/*
+ * Certificates anew when their files changed, or when forced (lt_http_server_renew); said in the log. What cannot be
+ * used leaves the last good ones in force and shows in status and metrics until it is mended.
+ */
+void lt_ingest_renew(struct lt_ingest *i, bool force);
 unsigned lt_ingest_port(const struct lt_ingest *i);
 #endif

@@ -250,8 +250,8 @@ struct lt_receipts *lt_receipts_new(struct lt_intake *in, struct lt_fate_port fa
     pthread_cond_init(&rs->changed, NULL);
     rs->queues[0].tail = &rs->queues[0].first;
     rs->queues[1].tail = &rs->queues[1].first;
-    for (size_t i = 0; i < LT_ARRAY_LEN(rs->workers); i++) {
-        struct worker *w = &rs->workers[i];
+    for (size_t i = in->port.read ? 0 : LT_RECEIPT_WORKERS; i < LT_ARRAY_LEN(rs->workers); i++) {
+        struct worker *w = &rs->workers[rs->workers_len];
         *w = (struct worker){.receipts = rs, .number = i, .internal = i == LT_RECEIPT_WORKERS};
         if (pthread_create(&w->thread, NULL, worker_main, w) != 0)
             abort(); /* no thread, no memory: as in lt_alloc */
@@ -309,8 +309,16 @@ static bool is_hex(struct lt_span s, size_t len)
     return s.len == len;
 }
 
-void lt_receipts_fate(struct lt_receipts *rs, struct lt_http_request *r)
+void lt_receipts_fate(struct lt_receipts *rs, struct lt_http_request *r, const struct lt_config_client *client)
 {
+    if (client->role != LT_ROLE_GATEWAY) {
+        lt_http_problem(r, 403, "role-not-allowed", "this is for other instances of the gateway", NULL, 0);
+        return;
+    }
+    if (strcmp(lt_http_method(r), "GET") != 0) {
+        lt_http_not_allowed(r, "GET");
+        return;
+    }
     struct lt_span rest = lt_span_str(lt_http_query(r)), part, name;
     struct job *j = lt_alloc(sizeof(*j));
     int64_t partition = -1;

@@ -13,14 +13,16 @@
 #include "gateway/model/verdict.h"
 
 #define LT_RECEIPT_WORKERS 4
+#define LT_RECEIPTS_FATE_PATH "/internal/v1/fate"
 
 struct lt_receipts;
+/* Without a port in `in` only questions of other instances are answered. */
 struct lt_receipts *lt_receipts_new(struct lt_intake *in, struct lt_fate_port fate);
 void lt_receipts_free(struct lt_receipts *rs); /* what still waits is answered 503 */
 
 /* Both lead to exactly one reply. id: the receipt as sent. */
 void lt_receipts_ask(struct lt_receipts *rs, struct lt_http_request *r, const struct lt_config_client *client,
                      const char *id);
-/* GET /internal/v1/fate?partition=&offset=&id=&digest=; the caller has checked role gateway. */
-void lt_receipts_fate(struct lt_receipts *rs, struct lt_http_request *r);
+/* GET LT_RECEIPTS_FATE_PATH ?partition=&offset=&id=&digest=; for role gateway only, others are refused. */
+void lt_receipts_fate(struct lt_receipts *rs, struct lt_http_request *r, const struct lt_config_client *client);
 #endif

@@ -65,10 +65,12 @@ void lt_record_deadletter(const struct lt_record_source *s, const struct lt_refu
     struct lt_headers *h = &ret->headers;
     char digest[2 * LT_SHA256_SIZE + 1];
     lt_headers_reset(h);
-    if (!*raw->sha256) {
+    const char *sha256 = raw->sha256;
+    if (!*sha256 && raw->length == raw->bytes.len) {
         uint8_t sha[LT_SHA256_SIZE];
         lt_sha256_once(raw->bytes, sha);
         lt_hex(sha, sizeof(sha), digest);
+        sha256 = digest;
     }
     lt_headers_put(h, "lt_reason", lt_span_str(why->code));
     put_text(h, "lt_detail", why->detail);
@@ -84,7 +86,7 @@ void lt_record_deadletter(const struct lt_record_source *s, const struct lt_refu
     put_text(h, "lt_position", s->position);
     put_span(h, "lt_media", lt_span(s->media.ptr, LT_MIN(s->media.len, (size_t)128)));
     put_text(h, "lt_mapping", s->mapping);
-    lt_headers_put(h, "lt_sha256", lt_arena_span(a, lt_span_str(*raw->sha256 ? raw->sha256 : digest)));
+    put_span(h, "lt_sha256", lt_arena_span(a, lt_span_str(sha256)));
     put_number(h, a, "lt_length", (int64_t)raw->length);
     put_span(h, "ce_id", e->id);
     put_span(h, "ce_type", e->type);

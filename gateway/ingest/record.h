@@ -24,7 +24,7 @@ struct lt_record_source {
 struct lt_raw {
     struct lt_span bytes;
     uint64_t length;
-    char sha256[65]; /* "" = to be taken of bytes */
+    char sha256[65]; /* "" = to be taken of bytes; unknown when there was more than bytes */
 };
 
 struct lt_record {

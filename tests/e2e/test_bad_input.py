@@ -221,13 +221,22 @@ def read_status(tls):
     return int(answer.split()[1]), answer
 
 
+def kept(up, length):
+    """The dead letter of a body of that length."""
+    (record,) = [r for r in up.read("lt.deadletter") if r[3].get("lt_length") == str(length)]
+    assert record[3]["lt_reason"] == "body-too-large" and record[3]["lt_truncated"] == "true" and record[3]["lt_client"]
+    return record
+
+
 def test_100_mb_are_refused_at_their_announcement(up):
     before = up.status()["ingest"]["http"]["refused_413"]
     with raw_connection(up) as tls:
-        tls.sendall(head("Content-Length: 104857600"))  # not a byte of the body
+        tls.sendall(head("Content-Length: 104857601"))  # not a byte of the body
         status, answer = read_status(tls)
     assert status == 413 and b"body-too-large" in answer and PROBLEM.encode() in answer
     assert up.status()["ingest"]["http"]["refused_413"] == before + 1
+    record = kept(up, 104857601)
+    assert not record[4] and "lt_sha256" not in record[3]
 
 
 def peak_memory(up):
@@ -241,14 +250,22 @@ def chunks(count):
 
 @pytest.mark.parametrize("how", ["Content-Length: 104857600", "Transfer-Encoding: chunked"])
 def test_100_mb_that_are_sent_all_the_same_get_their_answer_and_no_memory(up, how):
+    length = 104857600 + 65536 * ("chunked" in how)
     before, peak = up.status()["ingest"]["http"]["refused_413"], peak_memory(up)
     with raw_connection(up) as tls:
         tls.sendall(head(how))
-        for piece in chunks(1600):
+        for piece in chunks(length // 65536):
             tls.sendall(piece if "chunked" in how else b"x" * 65536)
+        if "chunked" in how:
+            tls.sendall(b"0\r\n\r\n")
         assert read_status(tls)[0] == 413
     assert up.status()["ingest"]["http"]["refused_413"] == before + 1
     assert peak_memory(up) < peak + (32 << 20)
+    record = kept(up, length)
+    digest = hashlib.sha256()
+    for _ in range(length // 65536):
+        digest.update(b"x" * 65536)
+    assert record[3]["lt_sha256"] == digest.hexdigest() and record[4] == b"x" * 65536
 
 
 def test_a_sender_that_never_ends_is_cut_off(up):

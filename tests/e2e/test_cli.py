@@ -2,9 +2,12 @@
 
 import dataclasses
 import json
+import os
 import re
 import shutil
+import signal
 import socket
+import ssl
 import subprocess
 
 import pytest
@@ -376,6 +379,7 @@ def test_status_and_submit_of_a_running_gateway(running, tmp_path):
     assert json.loads(r.stdout)["code"] == "unknown-unit"
     wait_for("the verdict to be counted", lambda: running.verdicts()["new"] == 1)
     r = lienthong("status", "--config", running.config, check=0)
+    wait_for("the portal's outcomes to be shown", lambda: re.search(r"^portal +running\n +.*\bok [1-9]", lienthong("status", "--config", running.config, check=0).stdout, re.M))
     assert "instance  gateway-1" in r.stdout and "new 1" in r.stdout and "STOPPED" not in r.stdout
     status = json.loads(lienthong("status", "--json", "--config", running.config, check=0).stdout)
     assert status["core"]["verdicts"]["new"] == 1
@@ -384,6 +388,39 @@ def test_status_and_submit_of_a_running_gateway(running, tmp_path):
         assert (running.pki / secret).read_text().strip() not in shown
     assert running.gateway.stop() == 0
     lienthong("submit", *identity, event, check=69)
+
+
+def test_certificates_are_renewed_while_running_and_what_cannot_be_used_is_told(world, tmp_path):
+    certificate, key = tmp_path / "live.crt", tmp_path / "live.key"
+
+    def install(name, part):
+        target = certificate if part == "crt" else key
+        shutil.copy(world.pki / f"{name}.{part}", f"{target}.new")
+        os.chmod(f"{target}.new", 0o600)
+        os.rename(f"{target}.new", target)
+
+    def served():
+        context = ssl.create_default_context(cafile=world.pki / "ca.crt")
+        context.load_cert_chain(world.pki / "h22.crt", world.pki / "h22.key")
+        with socket.create_connection(("127.0.0.1", world.ingest_port), timeout=10) as s, context.wrap_socket(s, server_hostname="localhost") as tls:
+            return dict(name for part in tls.getpeercert()["subject"] for name in part)["commonName"]
+
+    for part in ("crt", "key"):
+        install("server", part)
+    world.edit("gateway.yaml", str(world.pki / "server.crt"), str(certificate))
+    world.edit("gateway.yaml", str(world.pki / "server.key"), str(key))
+    world.start()
+    first = served()
+    install("portal", "crt")  # half of a renewal
+    world.gateway.kill(signal.SIGHUP)
+    kept = wait_for("the half to be told", lambda: world.status()["ingest"].get("certificates_kept"), 20)
+    assert str(key) in kept and served() == first
+    assert kept in lienthong("status", "--config", world.config, check=1).stdout
+    assert json.loads(lienthong("status", "--json", "--config", world.config, check=1).stdout)["ingest"]["certificates_kept"] == kept
+    install("portal", "key")  # noticed without a signal
+    wait_for("the new certificate", lambda: served() != first, 30)
+    assert "certificates_kept" not in world.status()["ingest"]
+    lienthong("status", "--config", world.config, check=0)
 
 
 def test_of_two_gateways_under_one_name_the_first_ends_with_78_and_the_second_goes_on(running):

@@ -138,6 +138,32 @@ def test_an_instance_without_the_core_asks_the_one_that_has_it(up):
         assert twin.stop() == 0, twin.tail()
 
 
+def test_an_instance_with_the_core_alone_tells_one_that_only_takes_events(up):
+    """Two processes: one with the role ingest, one with core and delivery; the receipt's verdict crosses between them."""
+    assert up.gateway.stop() == 0
+    core, edge = up.gateway_with("--roles", "core,delivery"), up.twin("gateway-3", "--roles", "ingest")
+    core.start()
+    edge.start()
+    try:
+        wait_for("the core to be ready", lambda: core.must_live() and get(f"{up.admin}/ready")[0] == 200, 60)
+        wait_for("the edge to be ready", lambda: edge.must_live() and get(f"{edge.admin}/ready")[0] == 200, 60)
+        status, _, answer = up.client("h22").request(f"{edge.url}/v1/events", body=xml(xml_item(new_code())).encode(), media=XML, method="POST")
+        assert status == 202, answer
+        receipt = json.loads(answer)["receipt"]
+
+        def told():
+            status, _, answer = ask(up, receipt, url=edge.url)
+            assert status == 200, answer
+            return answer.get("verdict")
+        assert wait_for("the edge to tell the verdict", told, 60) == "new"
+        status, _, answer = up.client("h22").request(f"{up.url}/v1/events", body=b"{}", media=JSON, method="POST")
+        assert (status, json.loads(answer)["code"]) == (421, "no-ingest"), "the core's listener is for instances"
+    finally:
+        assert edge.stop() == 0, edge.tail()
+        assert core.stop() == 0, core.tail()
+        up.start_gateway()
+
+
 def test_the_question_between_instances_is_for_instances_only(up):
     receipt = accept(up, xml(xml_item(new_code())))
     decided(up, receipt)

@@ -1,5 +1,6 @@
-lt_module(test_http_wire SOURCES http_pki.c http_wire.c DEPS base http test_harness PRIVATE_DEPS PkgConfig::openssl PkgConfig::cmocka)
+lt_module(test_http_wire SOURCES http_fixture.c http_pki.c http_wire.c DEPS base http test_harness PRIVATE_DEPS PkgConfig::openssl PkgConfig::cmocka)
 lt_test(http_head DEPS http test_harness)
 lt_test(http_outcome DEPS http test_harness)
 lt_test(http_server DEPS http test_harness lt_test_http_wire Threads::Threads)
+lt_test(http_limits DEPS http test_harness lt_test_http_wire Threads::Threads)
 lt_test(http_client DEPS http test_harness lt_test_http_wire Threads::Threads)

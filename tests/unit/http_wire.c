@@ -121,6 +121,14 @@ bool wire_ended(struct wire *w)
     return w->in_len == 0 && more(w) <= 0;
 }
 
+void wire_server_name(struct wire *w, char *out, size_t size)
+{
+    X509 *cert = SSL_get1_peer_certificate(w->ssl);
+    assert_non_null(cert);
+    assert_true(X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, out, (int)size) > 0);
+    X509_free(cert);
+}
+
 void wire_close(struct wire *w)
 {
     SSL_free(w->ssl);

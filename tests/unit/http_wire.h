@@ -24,6 +24,8 @@ bool wire_try_send(struct wire *w, const void *p, size_t len);
 char *wire_answer(struct wire *w);
 /* True when the other side has closed, without further bytes. */
 bool wire_ended(struct wire *w);
+/* CN of the certificate the server showed. */
+void wire_server_name(struct wire *w, char *out, size_t size);
 void wire_close(struct wire *w);
 int wire_status(const char *answer);
 /* A listening socket on a free port of loopback. */

@@ -1,56 +1,12 @@
 #include "tests/unit/harness.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
-#include "gateway/http/server.h"
+#include "gateway/base/file.h"
+#include "tests/unit/http_fixture.h"
 #include "tests/unit/http_pki.h"
-#include "tests/unit/http_wire.h"
-
-#define LIMIT_MS 10000
-
-struct fixture {
-    char *folder;
-    struct lt_http_server *server;
-    unsigned port;
-    pthread_mutex_t lock;
-    struct lt_http_request *held[64]; /* by path /hold */
-    size_t held_len;
-    char peer[500];
-};
-
-static void wait_until(bool (*met)(struct fixture *f, uint64_t want), struct fixture *f, uint64_t want)
-{
-    int64_t end = lt_mono_ms() + LIMIT_MS;
-    while (!met(f, want)) {
-        if (lt_mono_ms() > end)
-            fail_msg("what was waited for did not come");
-        usleep(2000);
-    }
-}
-
-static bool held_at_least(struct fixture *f, uint64_t want)
-{
-    pthread_mutex_lock(&f->lock);
-    bool met = f->held_len >= want;
-    pthread_mutex_unlock(&f->lock);
-    return met;
-}
-
-static struct lt_http_stats stats_of(struct fixture *f)
-{
-    struct lt_http_stats s;
-    lt_http_server_stats(f->server, &s);
-    return s;
-}
-
-static bool connections_are(struct fixture *f, uint64_t want)
-{
-    return stats_of(f).connections_now == want;
-}
 
 static bool tls_failures_are(struct fixture *f, uint64_t want)
 {
@@ -60,148 +16,6 @@ static bool tls_failures_are(struct fixture *f, uint64_t want)
 static bool gone_are(struct fixture *f, uint64_t want)
 {
     return stats_of(f).gone == want;
-}
-
-static void *reply_late(void *arg)
-{
-    lt_http_reply(arg, 200, NULL, 0, "text/plain", LT_SPAN_LIT("late"));
-    return NULL;
-}
-
-static void on_later(void *ctx, struct lt_http_request *r)
-{
-    (void)ctx;
-    lt_http_reply(r, 200, NULL, 0, "text/plain", LT_SPAN_LIT("later"));
-}
-
-static void handle(void *ctx, struct lt_http_request *r)
-{
-    struct fixture *f = ctx;
-    const char *path = lt_http_path(r);
-    struct lt_http_header_out header = {"X-Method", lt_http_method(r)};
-    if (strcmp(path, "/hold") == 0) {
-        pthread_mutex_lock(&f->lock);
-        f->held[f->held_len++] = r;
-        pthread_mutex_unlock(&f->lock);
-    } else if (strcmp(path, "/thread") == 0) {
-        pthread_t t;
-        pthread_create(&t, NULL, reply_late, r);
-        pthread_detach(t);
-    } else if (strcmp(path, "/later") == 0) {
-        lt_http_later(r, 20, on_later, NULL);
-    } else if (strcmp(path, "/never") == 0) {
-        lt_http_later(r, 1000000, on_later, NULL);
-    } else if (strcmp(path, "/problem") == 0) {
-        lt_http_problem(r, 422, "unknown-unit", "the \"unit\" is not known", "\"field\":\"MaDonVi\"", 7);
-    } else if (strcmp(path, "/drop") == 0) {
-        lt_http_drop(r);
-    } else if (strcmp(path, "/reset") == 0) {
-        lt_http_reset(r);
-    } else if (strcmp(path, "/slow") == 0) {
-        lt_http_reply_paced(r, 200, NULL, 0, "text/plain", LT_SPAN_LIT("0123456789"),
-                            &(struct lt_http_pace){40, 5, SIZE_MAX});
-    } else if (strcmp(path, "/cut") == 0) {
-        lt_http_reply_paced(r, 200, NULL, 0, "text/plain", LT_SPAN_LIT("0123456789"),
-                            &(struct lt_http_pace){0, 0, 100});
-    } else if (strcmp(path, "/large") == 0) {
-        LT_AUTOFREE char *large = lt_alloc(50000);
-        memset(large, 'x', 50000);
-        lt_http_reply(r, 200, NULL, 0, "text/plain", lt_span(large, 50000));
-    } else {
-        const struct lt_http_peer *p = lt_http_peer(r);
-        snprintf(f->peer, sizeof(f->peer), "%s|%s|%s|%zu|%.10s", p->subject_cn, p->san_len ? p->san[0] : "",
-                 p->san_len > 1 ? p->san[1] : "", strlen(p->fingerprint), p->not_after);
-        lt_http_reply(r, 200, &header, 1, "text/plain", lt_http_body(r));
-    }
-}
-
-static void start(struct fixture *f, bool tls, void (*change)(struct lt_http_settings *))
-{
-    struct lt_err err = LT_ERR_INIT;
-    LT_AUTOFREE char *cert = pki_file(f->folder, "server.pem"), *key = pki_file(f->folder, "server.key"),
-                     *ca = pki_file(f->folder, "ca.pem");
-    struct lt_http_settings s = {.listen = "127.0.0.1:0",
-                                 .threads = 2,
-                                 .certificate = tls ? cert : NULL,
-                                 .key = key,
-                                 .client_ca = ca,
-                                 .body_max = 100000,
-                                 .header_max = 8192,
-                                 .connections_max = 64,
-                                 .memory = 1000000,
-                                 .idle_timeout_s = 30,
-                                 .request_timeout_s = 30,
-                                 .name = "test",
-                                 .ctx = f,
-                                 .handle = handle};
-    if (change)
-        change(&s);
-    if (lt_http_server_start(&s, &f->server, &err) != LT_OK)
-        fail_msg("%s", err.text);
-    f->port = lt_http_server_port(f->server);
-    assert_true(f->port > 0);
-}
-
-static struct fixture *fixture_new(void)
-{
-    static char *folder; /* one set of certificates for all tests; removed by the last */
-    struct fixture *f = lt_alloc(sizeof(*f));
-    if (!folder) {
-        folder = harness_folder();
-        pki_make(folder);
-    }
-    f->folder = folder;
-    pthread_mutex_init(&f->lock, NULL);
-    return f;
-}
-
-static int setup_plain(void **state)
-{
-    struct fixture *f = fixture_new();
-    start(f, false, NULL);
-    *state = f;
-    return 0;
-}
-
-static int setup_tls(void **state)
-{
-    struct fixture *f = fixture_new();
-    start(f, true, NULL);
-    *state = f;
-    return 0;
-}
-
-static int setup_bare(void **state)
-{
-    *state = fixture_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    lt_http_server_drain(f->server, 0);
-    lt_http_server_free(f->server);
-    pthread_mutex_destroy(&f->lock);
-    free(f);
-    return 0;
-}
-
-static void exchange(struct wire *w, const char *request, int status, const char *part)
-{
-    wire_send(w, request);
-    LT_AUTOFREE char *answer = wire_answer(w);
-    assert_int_equal(wire_status(answer), status);
-    if (!strstr(answer, part))
-        fail_msg("expected %s in:\n%s", part, answer);
-}
-
-static void one_exchange(struct fixture *f, const char *request, int status, const char *part)
-{
-    struct wire w;
-    assert_true(wire_open(&w, f->port, NULL, NULL));
-    exchange(&w, request, status, part);
-    wire_close(&w);
 }
 
 static void requests_of_a_connection_are_answered_in_order(void **state)
@@ -251,30 +65,6 @@ static void chunk_lines_that_two_readers_could_cut_differently_are_400(void **st
         one_exchange(f, request, 400, "bad-request");
     }
     assert_int_equal(stats_of(f).memory_now, 0);
-}
-
-static void a_body_above_the_limit_is_413_before_it_is_sent(void **state)
-{
-    struct fixture *f = *state;
-    one_exchange(f, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 100001\r\nExpect: 100-continue\r\n\r\n", 413,
-                 "application/problem+json");
-    assert_int_equal(stats_of(f).refused_413, 1);
-    assert_int_equal(stats_of(f).requests, 0);
-}
-
-static void a_client_that_sends_all_of_a_huge_body_still_reads_413(void **state)
-{
-    struct fixture *f = *state;
-    struct wire w;
-    LT_AUTOFREE char *piece = lt_alloc(1 << 20);
-    assert_true(wire_open(&w, f->port, f->folder, "client"));
-    wire_send(&w, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 104857600\r\n\r\n");
-    for (int i = 0; i < 100; i++)
-        assert_true(wire_try_send(&w, piece, 1 << 20));
-    LT_AUTOFREE char *answer = wire_answer(&w);
-    assert_int_equal(wire_status(answer), 413);
-    assert_true(wire_ended(&w));
-    wire_close(&w);
 }
 
 static void expect_100_continue_gets_its_go_ahead(void **state)
@@ -414,52 +204,66 @@ static void drain_answers_what_was_begun_and_closes_the_idle(void **state)
     wire_close(&idle);
 }
 
-static void change_small(struct lt_http_settings *s)
+static void copy_file(struct fixture *f, const char *from, const char *to)
 {
-    s->memory = 100;
-    s->connections_max = 2;
-    s->threads = 1;
+    LT_AUTOFREE char *source = pki_file(f->folder, from), *target = pki_file(f->folder, to);
+    LT_AUTOFREE char *text = NULL;
+    size_t len;
+    assert_int_equal(lt_file_read(source, 1 << 20, &text, &len, NULL), LT_OK);
+    assert_int_equal(lt_file_write(target, lt_span(text, len), 0600, NULL), LT_OK);
 }
 
-static void the_memory_budget_answers_503_with_retry_after(void **state)
+static char live_cert[300], live_key[300];
+
+static void change_live(struct lt_http_settings *s)
+{
+    s->certificate = live_cert;
+    s->key = live_key;
+}
+
+/* The server's certificate as a client sees it. */
+static void assert_served(struct fixture *f, const char *common_name)
+{
+    struct wire w;
+    char got[100] = "";
+    assert_true(wire_open(&w, f->port, f->folder, "client"));
+    wire_server_name(&w, got, sizeof(got));
+    exchange(&w, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", 200, "X-Method");
+    wire_close(&w);
+    assert_string_equal(got, common_name);
+}
+
+static void certificates_are_renewed_while_running_and_bad_ones_leave_the_last_good(void **state)
 {
     struct fixture *f = *state;
-    struct wire a, b;
-    start(f, false, change_small);
-    assert_true(wire_open(&a, f->port, NULL, NULL) && wire_open(&b, f->port, NULL, NULL));
-    wire_send(&a, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\n\r\n"
-                  "012345678901234567890123456789012345678901234567890123456789");
-    wait_until(held_at_least, f, 1);
-    exchange(&b, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\n\r\n", 503, "Retry-After: 1\r\n");
-    assert_int_equal(stats_of(f).refused_503, 1);
-    wire_close(&b);
-    lt_http_reply(f->held[0], 200, NULL, 0, NULL, LT_SPAN_NULL);
-    LT_AUTOFREE char *answer = wire_answer(&a);
-    assert_int_equal(wire_status(answer), 200);
-    exchange(&a, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok", 200, "ok");
-    wire_close(&a);
-}
+    struct lt_err err = LT_ERR_INIT;
+    snprintf(live_cert, sizeof(live_cert), "%s/live.pem", f->folder);
+    snprintf(live_key, sizeof(live_key), "%s/live.key", f->folder);
+    copy_file(f, "server.pem", "live.pem");
+    copy_file(f, "server.key", "live.key");
+    start(f, true, change_live);
+    struct wire old;
+    assert_true(wire_open(&old, f->port, f->folder, "client"));
+    assert_int_equal(lt_http_server_renew(f->server, false, &err), LT_OK);
+    assert_served(f, "localhost");
 
-static bool refused_connections_are(struct fixture *f, uint64_t want)
-{
-    return stats_of(f).refused_connections == want;
-}
+    copy_file(f, "gateway.pem", "live.pem"); /* half of a renewal: the key is not there yet */
+    assert_true(lt_http_server_renew(f->server, false, &err) < 0);
+    assert_non_null(strstr(err.text, "live.key"));
+    assert_served(f, "localhost");
+    assert_int_equal(lt_http_server_renew(f->server, false, &err), LT_OK); /* the same files are not tried again */
+    copy_file(f, "gateway.key", "live.key");
+    assert_int_equal(lt_http_server_renew(f->server, false, &err), LT_HTTP_RENEWED);
+    assert_served(f, "gateway");
+    exchange(&old, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", 200, "X-Method"); /* keeps what it has */
+    wire_close(&old);
 
-static void connections_above_the_cap_are_closed(void **state)
-{
-    struct fixture *f = *state;
-    struct wire a, b, c;
-    start(f, false, change_small);
-    assert_true(wire_open(&a, f->port, NULL, NULL) && wire_open(&b, f->port, NULL, NULL));
-    exchange(&a, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", 200, "X-Method");
-    exchange(&b, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", 200, "X-Method");
-    assert_true(wire_open(&c, f->port, NULL, NULL));
-    assert_true(wire_ended(&c));
-    wait_until(refused_connections_are, f, 1);
-    wire_close(&a);
-    wire_close(&b);
-    wire_close(&c);
-    wait_until(connections_are, f, 0);
+    copy_file(f, "expired.pem", "live.pem");
+    copy_file(f, "expired.key", "live.key");
+    assert_true(lt_http_server_renew(f->server, false, &err) < 0);
+    assert_non_null(strstr(err.text, "has ended"));
+    assert_true(lt_http_server_renew(f->server, true, &err) < 0); /* forced: tried again */
+    assert_served(f, "gateway");
 }
 
 static void the_peer_is_who_its_certificate_says(void **state)
@@ -554,27 +358,12 @@ static void answers_can_be_slow_cut_dropped_or_reset(void **state)
     }
 }
 
-static int remove_certificates(void **state)
-{
-    (void)state;
-    struct fixture *f = fixture_new();
-    harness_folder_remove(f->folder);
-    pthread_mutex_destroy(&f->lock);
-    free(f);
-    return 0;
-}
-
 int main(void)
 {
-#define PLAIN(t) cmocka_unit_test_setup_teardown(t, setup_plain, teardown)
-#define TLS(t) cmocka_unit_test_setup_teardown(t, setup_tls, teardown)
-#define BARE(t) cmocka_unit_test_setup_teardown(t, setup_bare, teardown)
     const struct CMUnitTest tests[] = {
         PLAIN(requests_of_a_connection_are_answered_in_order),
         PLAIN(a_chunked_body_arrives_whole),
         PLAIN(chunk_lines_that_two_readers_could_cut_differently_are_400),
-        PLAIN(a_body_above_the_limit_is_413_before_it_is_sent),
-        TLS(a_client_that_sends_all_of_a_huge_body_still_reads_413),
         PLAIN(expect_100_continue_gets_its_go_ahead),
         PLAIN(a_problem_has_the_shape_of_rfc_9457),
         PLAIN(a_broken_head_is_400_and_a_long_one_431),
@@ -584,8 +373,7 @@ int main(void)
         PLAIN(a_reply_after_the_server_is_gone_is_swallowed),
         PLAIN(what_waits_for_later_is_called_at_the_end),
         TLS(drain_answers_what_was_begun_and_closes_the_idle),
-        BARE(the_memory_budget_answers_503_with_retry_after),
-        BARE(connections_above_the_cap_are_closed),
+        BARE(certificates_are_renewed_while_running_and_bad_ones_leave_the_last_good),
         TLS(the_peer_is_who_its_certificate_says),
         TLS(no_certificate_a_wrong_one_and_an_expired_one_never_reach_the_handler),
         TLS(a_plain_client_on_the_tls_port_is_a_tls_failure_and_a_port_check_is_none),

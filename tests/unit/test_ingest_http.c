@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/crypto.h"
 #include "gateway/ingest/parts.h"
+#include "gateway/ingest/peers.h"
 #include "gateway/model/event.h"
 #include "tests/unit/http_pki.h"
 #include "tests/unit/http_wire.h"
@@ -132,6 +134,9 @@ static void a_certificate_nobody_configured_is_403_and_audited(void **state)
     expect(f, "client", "GET", "/v1/nothing", "", "", 403, "\"code\":\"unknown-client\"");
     assert_int_equal(fake_count(&f->kit.log, LT_TOPIC_AUDIT), 1); /* at most one a second */
     assert_int_equal(fake_count(&f->kit.log, LT_TOPIC_DEADLETTER), 0);
+    /* another client's refusal has its own second */
+    expect(f, "gateway", "POST", "/v1/events", AS_JSON, "{}", 403, "role-not-allowed");
+    assert_int_equal(fake_count(&f->kit.log, LT_TOPIC_AUDIT), 2);
 }
 
 static void a_role_that_sends_nothing_is_403(void **state)
@@ -161,6 +166,40 @@ static void a_body_above_the_clients_own_limit_is_413(void **state)
     expect(f, "client", "POST", "/v1/events", AS_JSON, small_event("H22.01-1", "receive", "H22.01"), 413,
            "body-too-large");
     assert_int_equal(fake_count(&f->kit.log, LT_TOPIC_DEADLETTER), 1);
+}
+
+static void a_body_above_the_limit_of_all_is_413_with_its_beginning_kept(void **state)
+{
+    struct fixture *f = *state;
+    LT_AUTOFREE char *large = lt_alloc(300001);
+    memset(large, 'y', 300000);
+    expect(f, "client", "POST", "/v1/events", AS_JSON, large, 413, "body-too-large");
+    const struct fake_record *r = fake_at(&f->kit.log, LT_TOPIC_DEADLETTER, 0);
+    assert_non_null(r);
+    assert_int_equal(r->value_len, 65536);
+    assert_true(lt_span_is(fake_header(r, "lt_length"), "300000"));
+    assert_true(lt_span_is(fake_header(r, "lt_truncated"), "true"));
+    assert_true(lt_span_is(fake_header(r, "lt_reason"), "body-too-large"));
+    uint8_t sum[LT_SHA256_SIZE];
+    char hex[2 * LT_SHA256_SIZE + 1];
+    lt_sha256_once(lt_span(large, 300000), sum);
+    lt_hex(sum, sizeof(sum), hex);
+    assert_true(lt_span_is(fake_header(r, "lt_sha256"), hex));
+    /* announced and never sent: kept as a refusal without bytes and without a digest that would be of something else */
+    struct wire w;
+    assert_true(wire_open(&w, lt_ingest_port(f->ingest), folder, "client"));
+    wire_send(&w, "POST /v1/events HTTP/1.1\r\nHost: x\r\n" AS_JSON
+                  "Expect: 100-continue\r\nContent-Length: 300000\r\n\r\n");
+    LT_AUTOFREE char *answer = wire_answer(&w);
+    assert_int_equal(wire_status(answer), 413);
+    wire_close(&w);
+    r = fake_at(&f->kit.log, LT_TOPIC_DEADLETTER, 1);
+    assert_non_null(r);
+    assert_int_equal(r->value_len, 0);
+    assert_true(lt_span_is(fake_header(r, "lt_length"), "300000"));
+    assert_int_equal(fake_header(r, "lt_sha256").len, 0);
+    fake_fault(&f->kit.log, LT_TOPIC_DEADLETTER, LT_OK, LT_DELIVERY_UNKNOWN, 1);
+    expect(f, "client", "POST", "/v1/events", AS_JSON, large, 503, "Retry-After: "); /* never 4xx without its trace */
 }
 
 static void kafka_away_and_no_genesis_are_503_with_retry_after(void **state)
@@ -223,6 +262,47 @@ static void a_receipt_of_a_partition_owned_elsewhere_is_asked_there(void **state
     expect(f, "client", "GET", path, "", "", 200, "\"status\":\"pending\"");
     fixture_free(other);
     expect(f, "client", "GET", path, "", "", 200, "\"status\":\"pending\""); /* the owner is away */
+}
+
+static void an_instance_that_only_judges_tells_the_others(void **state)
+{
+    struct fixture *f = *state, *other = fixture_new();
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_peers *peers = NULL;
+    struct lt_fate_port fate = {other, ask};
+    LT_AUTOFREE char *path = receipt_of(f);
+    assert_int_equal(lt_peers_start(&other->kit.mapping.config, fate, &peers, &err), LT_OK);
+    f->fate = (struct lt_fate){.state = LT_FATE_ELSEWHERE};
+    snprintf(f->fate.owner, sizeof(f->fate.owner), "localhost:%u", lt_peers_port(peers));
+    other->fate = (struct lt_fate){.state = LT_FATE_DECIDED, .verdict = LT_VERDICT_CONFLICT, .first_offset = 0};
+    expect(f, "client", "GET", path, "", "", 200, "\"status\":\"decided\",\"verdict\":\"conflict\"");
+    static const struct {
+        const char *who, *path;
+        int status;
+    } rows[] = {{"client", "/internal/v1/fate?partition=0", 403},
+                {"client", "/v1/events", 421},
+                {"gateway", "/internal/v1/fate?partition=0", 400}};
+    for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
+        struct wire w;
+        LT_AUTOFREE char *text = lt_asprintf("GET %s HTTP/1.1\r\nHost: x\r\n\r\n", rows[i].path);
+        assert_true(wire_open(&w, lt_peers_port(peers), folder, rows[i].who));
+        wire_send(&w, text);
+        LT_AUTOFREE char *answer = wire_answer(&w);
+        assert_int_equal(wire_status(answer), rows[i].status);
+        wire_close(&w);
+    }
+    lt_peers_free(peers, 1000);
+    fixture_free(other);
+}
+
+static void without_a_gateway_client_nobody_is_listened_to(void **state)
+{
+    struct fixture *f = *state;
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_peers *peers = NULL;
+    f->kit.clients[GATEWAY].role = LT_ROLE_OPERATOR;
+    assert_int_equal(lt_peers_start(&f->kit.mapping.config, (struct lt_fate_port){f, ask}, &peers, &err), LT_OK);
+    assert_null(peers);
 }
 
 static void drain_answers_what_waits_for_kafka(void **state)
@@ -313,9 +393,12 @@ int main(void)
         T(a_role_that_sends_nothing_is_403),
         T(above_the_rate_is_429_with_retry_after),
         T(a_body_above_the_clients_own_limit_is_413),
+        T(a_body_above_the_limit_of_all_is_413_with_its_beginning_kept),
         T(kafka_away_and_no_genesis_are_503_with_retry_after),
         T(a_receipt_tells_the_verdict_to_its_owner_only),
         T(a_receipt_of_a_partition_owned_elsewhere_is_asked_there),
+        T(an_instance_that_only_judges_tells_the_others),
+        T(without_a_gateway_client_nobody_is_listened_to),
         T(drain_answers_what_waits_for_kafka),
         T(a_report_after_the_listener_is_gone_ends_quietly),
         T(status_and_metrics_count_what_happened),

@@ -1,0 +1,45 @@
+/*
+ * A server of gateway/http with a handler that does by path what a test wants of it: /hold keeps the request in `held`,
+ * /thread, /later, /never, /slow, /cut, /drop, /reset and /large say themselves, a body above body_max is told as 413,
+ * everything else answers its body and notes the peer.
+ */
+#ifndef LT_TESTS_UNIT_HTTP_FIXTURE_H
+#define LT_TESTS_UNIT_HTTP_FIXTURE_H
+
+#include <pthread.h>
+
+#include "gateway/http/server.h"
+#include "tests/unit/http_wire.h"
+
+#define LIMIT_MS 10000
+
+struct fixture {
+    char *folder;
+    struct lt_http_server *server;
+    unsigned port;
+    pthread_mutex_t lock;
+    struct lt_http_request *held[64]; /* by path /hold */
+    size_t held_len;
+    char peer[500];
+};
+
+void wait_until(bool (*met)(struct fixture *f, uint64_t want), struct fixture *f, uint64_t want);
+bool held_at_least(struct fixture *f, uint64_t want);
+struct lt_http_stats stats_of(struct fixture *f);
+bool connections_are(struct fixture *f, uint64_t want);
+void *reply_late(void *arg);
+void handle(void *ctx, struct lt_http_request *r);
+void start(struct fixture *f, bool tls, void (*change)(struct lt_http_settings *));
+struct fixture *fixture_new(void);
+int setup_plain(void **state);
+int setup_tls(void **state);
+int setup_bare(void **state);
+int teardown(void **state);
+void exchange(struct wire *w, const char *request, int status, const char *part);
+void one_exchange(struct fixture *f, const char *request, int status, const char *part);
+int remove_certificates(void **state);
+
+#define PLAIN(t) cmocka_unit_test_setup_teardown(t, setup_plain, teardown)
+#define TLS(t) cmocka_unit_test_setup_teardown(t, setup_tls, teardown)
+#define BARE(t) cmocka_unit_test_setup_teardown(t, setup_bare, teardown)
+#endif
