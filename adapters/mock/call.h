@@ -16,12 +16,18 @@ struct lt_mock_call {
     const char *dstcode;               /* NULL: header absent */
     struct lt_span body;
     int64_t now_ms; /* wall clock */
+    bool late;      /* the second coming of a call that is applied late: no fault, nobody hears the answer */
+    /* NULL: header absent */
+    const char *authorization, *timestamp, *xroad_client;
+    const char *peer; /* name in the client's certificate, "" on a plain listener */
 };
 
 enum lt_mock_action {
     LT_MOCK_ANSWER, /* send status and body */
     LT_MOCK_DROP,   /* close the connection, no answer */
     LT_MOCK_HOLD,   /* silence for hold_ms, then close: the caller has given up by then */
+    LT_MOCK_RESET,  /* close with a TCP reset */
+    LT_MOCK_LATER,  /* silence for hold_ms, then handle the call again as `late` and close */
 };
 
 #define LT_MOCK_ANSWER_MAX ((size_t)64 << 20)
@@ -35,9 +41,12 @@ struct lt_mock_reply {
     int retry_after_s;        /* 0: no header */
     int64_t hold_ms;
     struct lt_buf body;
+    int64_t delay_ms; /* ANSWER: that much later */
+    int64_t slow_ms;  /* ANSWER: dripping, so that the whole would take so long */
+    bool half;        /* ANSWER: cut in the middle */
 };
 #define LT_MOCK_REPLY_INIT                                                                                             \
-    ((struct lt_mock_reply){LT_MOCK_ANSWER, 200, LT_MOCK_JSON, 0, 0, LT_BUF_INIT(LT_MOCK_ANSWER_MAX)})
+    ((struct lt_mock_reply){LT_MOCK_ANSWER, 200, LT_MOCK_JSON, 0, 0, LT_BUF_INIT(LT_MOCK_ANSWER_MAX), 0, 0, false})
 
 static inline void lt_mock_reply_deinit(struct lt_mock_reply *r)
 {

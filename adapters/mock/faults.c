@@ -15,6 +15,16 @@ static const char *const names[LT_FAULTS] = {
     [LT_FAULT_HTML200] = "html200",
     [LT_FAULT_SESSION_EXPIRED] = "session-expired",
     [LT_FAULT_SOAP_FAULT] = "soap-fault",
+    [LT_FAULT_DELAY] = "delay",
+    [LT_FAULT_APPLY_LATE] = "apply-late",
+    [LT_FAULT_HTTP429] = "http429",
+    [LT_FAULT_HALF_BODY] = "half-body",
+    [LT_FAULT_SLOW_BODY] = "slow-body",
+    [LT_FAULT_RESET] = "reset",
+    [LT_FAULT_RESET_AFTER] = "reset-after-apply",
+    [LT_FAULT_BUSY] = "busy",
+    [LT_FAULT_BACKWARDS] = "backwards",
+    [LT_FAULT_MAINTENANCE] = "maintenance",
 };
 
 const char *lt_mock_fault_name(enum lt_mock_fault k)
@@ -36,18 +46,19 @@ void lt_mock_faults_reset(struct lt_mock_faults *f)
 {
     size_t kept = 0;
     for (size_t i = 0; i < f->rules.len; i++) {
-        if (f->rules.v[i].every == 0)
+        if (!f->rules.v[i].lasting)
             continue;
         f->rules.v[kept] = f->rules.v[i];
         f->rules.v[kept++].seen = 0;
     }
     f->rules.len = kept;
     f->injected = 0;
+    f->begin_ms = 0;
 }
 
-static int faults_kind(const struct lt_mock_faults *f, struct lt_span word, enum lt_mock_fault *ret, struct lt_err *err)
+int lt_mock_fault_kind(const struct lt_mock_faults *f, struct lt_span word, enum lt_mock_fault *ret, struct lt_err *err)
 {
-    char known[256] = "";
+    char known[512] = "";
     for (int k = LT_FAULT_NONE + 1; k < LT_FAULTS; k++) {
         if (!(f->allowed & (1u << k)))
             continue;
@@ -62,22 +73,30 @@ static int faults_kind(const struct lt_mock_faults *f, struct lt_span word, enum
                       LT_SPAN_ARG(word));
 }
 
-static int faults_add(struct lt_mock_faults *f, struct lt_span kind, uint64_t every, uint64_t count,
-                      struct lt_span service, struct lt_err *err)
+int lt_mock_faults_add(struct lt_mock_faults *f, const struct lt_mock_fault_rule *rule, struct lt_err *err)
 {
-    enum lt_mock_fault k;
-    int r = faults_kind(f, kind, &k, err);
-    if (r < 0)
-        return r;
-    if (service.len >= sizeof f->rules.v->service)
-        return lt_err_set(err, LT_E_INVALID, "fault-service", "fault: the name of the service is too long");
     if (f->rules.len >= LT_MOCK_FAULT_RULES_MAX)
         return lt_err_set(err, LT_E_LIMIT, "fault-rules", "fault: more than %d rules", LT_MOCK_FAULT_RULES_MAX);
-    struct lt_mock_fault_rule *rule = lt_vec_push(&f->rules);
-    *rule = (struct lt_mock_fault_rule){.kind = k, .every = every, .left = count};
-    if (service.len)
-        memcpy(rule->service, service.ptr, service.len);
+    *lt_vec_push(&f->rules) = *rule;
     return LT_OK;
+}
+
+static int faults_add(struct lt_mock_faults *f, struct lt_span kind, enum lt_mock_fault_when when, uint64_t n,
+                      struct lt_span service, int64_t ms, int64_t now_ms, struct lt_err *err)
+{
+    struct lt_mock_fault_rule rule = {.when = when, .n = n, .left = n, .ms = ms, .lasting = when != LT_WHEN_NEXT};
+    int r = lt_mock_fault_kind(f, kind, &rule.kind, err);
+    if (r < 0)
+        return r;
+    if (service.len >= sizeof rule.service)
+        return lt_err_set(err, LT_E_INVALID, "fault-service", "fault: the name of the service is too long");
+    if (service.len)
+        memcpy(rule.service, service.ptr, service.len);
+    if (rule.kind == LT_FAULT_MAINTENANCE) {
+        rule.from_ms = now_ms;
+        rule.until_ms = now_ms + (ms > 0 ? ms : f->hold_ms);
+    }
+    return lt_mock_faults_add(f, &rule, err);
 }
 
 int lt_mock_faults_every(struct lt_mock_faults *f, struct lt_span text, struct lt_err *err)
@@ -91,7 +110,7 @@ int lt_mock_faults_every(struct lt_mock_faults *f, struct lt_span text, struct l
     service = lt_span_trim(rest);
     if (!lt_span_cut(&service, ':', &kind))
         kind = LT_SPAN_NULL;
-    return faults_add(f, kind, n, 0, service, err);
+    return faults_add(f, kind, LT_WHEN_EVERY, n, service, 0, 0, err);
 }
 
 int lt_mock_faults_every_of(struct lt_mock_faults *f, const struct lt_opt_strings *texts, struct lt_err *err)
@@ -102,31 +121,89 @@ int lt_mock_faults_every_of(struct lt_mock_faults *f, const struct lt_opt_string
     return r;
 }
 
-static bool rule_fits(const struct lt_mock_fault_rule *rule, const char *service)
+static bool rule_fits(const struct lt_mock_fault_rule *rule, const char *service, int64_t now_ms)
 {
+    if (rule->until_ms > 0 && (now_ms < rule->from_ms || now_ms >= rule->until_ms))
+        return false;
     return rule->service[0] ? strcmp(rule->service, service) == 0 : strcmp(service, "login") != 0;
 }
 
-enum lt_mock_fault lt_mock_faults_take(struct lt_mock_faults *f, const char *service)
+/* splitmix64 over seed and number: the same call of the same schedule is always drawn alike. */
+static uint64_t draw(uint64_t seed, uint64_t number)
 {
-    enum lt_mock_fault found = LT_FAULT_NONE;
-    for (size_t i = 0; i < f->rules.len; i++) {
-        struct lt_mock_fault_rule *rule = &f->rules.v[i];
-        if (rule->every || !rule_fits(rule, service))
+    uint64_t z = seed + number * 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+static bool rule_hits(struct lt_mock_fault_rule *rule)
+{
+    uint64_t number = ++rule->seen;
+    switch (rule->when) {
+    case LT_WHEN_EVERY:
+        return number % rule->n == 0;
+    case LT_WHEN_SHARE:
+        return draw(rule->seed, number) % 1000 < rule->n;
+    case LT_WHEN_CALLS:
+        for (size_t i = 0; i < rule->calls_len; i++)
+            if ((uint64_t)rule->calls[i] == number)
+                return true;
+        return false;
+    case LT_WHEN_NEXT:
+        break;
+    }
+    return false;
+}
+
+static struct lt_mock_taken taken(const struct lt_mock_faults *f, const struct lt_mock_fault_rule *rule)
+{
+    int64_t own = rule->kind == LT_FAULT_HTTP429 || rule->kind == LT_FAULT_DELAY ? 1000 : f->hold_ms;
+    return (struct lt_mock_taken){rule->kind, rule->ms > 0 ? rule->ms : own};
+}
+
+struct lt_mock_taken lt_mock_faults_take(struct lt_mock_faults *f, const char *service, int64_t now_ms)
+{
+    struct lt_mock_taken found = {LT_FAULT_NONE, 0};
+    if (f->begin_ms == 0) { /* the windows of a schedule begin with the first call */
+        f->begin_ms = LT_MAX(now_ms, 1);
+        for (size_t i = 0; i < f->rules.len; i++) {
+            if (!f->rules.v[i].lasting || f->rules.v[i].until_ms == 0)
+                continue;
+            int64_t lasts = f->rules.v[i].until_ms - f->rules.v[i].from_ms;
+            f->rules.v[i].from_ms = f->begin_ms + f->rules.v[i].left;
+            f->rules.v[i].until_ms = f->rules.v[i].from_ms + lasts;
+        }
+    }
+    for (size_t i = 0; i < f->rules.len && found.kind == LT_FAULT_NONE; i++) {
+        const struct lt_mock_fault_rule *rule = &f->rules.v[i];
+        if (rule->kind != LT_FAULT_MAINTENANCE)
             continue;
-        found = rule->kind;
+        if (now_ms >= rule->from_ms && now_ms < rule->until_ms) {
+            found = (struct lt_mock_taken){rule->kind, rule->until_ms - now_ms};
+        } else if (!rule->lasting && now_ms >= rule->until_ms) { /* over: it makes room for others */
+            memmove(&f->rules.v[i], &f->rules.v[i + 1], (f->rules.len - i - 1) * sizeof *rule);
+            f->rules.len--;
+            i--;
+        }
+    }
+    for (size_t i = 0; i < f->rules.len && found.kind == LT_FAULT_NONE; i++) {
+        struct lt_mock_fault_rule *rule = &f->rules.v[i];
+        if (rule->when != LT_WHEN_NEXT || rule->kind == LT_FAULT_MAINTENANCE || !rule_fits(rule, service, now_ms))
+            continue;
+        found = taken(f, rule);
         if (--rule->left == 0) {
             memmove(rule, rule + 1, (f->rules.len - i - 1) * sizeof *rule);
             f->rules.len--;
         }
-        break;
     }
     for (size_t i = 0; i < f->rules.len; i++) {
         struct lt_mock_fault_rule *rule = &f->rules.v[i];
-        if (rule->every && rule_fits(rule, service) && ++rule->seen % rule->every == 0 && found == LT_FAULT_NONE)
-            found = rule->kind;
+        if (rule->when != LT_WHEN_NEXT && rule->kind != LT_FAULT_MAINTENANCE && rule_fits(rule, service, now_ms) &&
+            rule_hits(rule) && found.kind == LT_FAULT_NONE)
+            found = taken(f, rule);
     }
-    if (found != LT_FAULT_NONE)
+    if (found.kind != LT_FAULT_NONE)
         f->injected++;
     return found;
 }
@@ -139,14 +216,30 @@ static void fault_page(struct lt_mock_reply *r, int status, const char *title)
     lt_buf_printf(&r->body, "<html><head><title>%s</title></head><body><h1>%s</h1></body></html>\n", title, title);
 }
 
-bool lt_mock_fault_before(enum lt_mock_fault k, struct lt_mock_reply *r)
+static int whole_seconds(int64_t ms)
 {
-    switch (k) {
+    return (int)((ms + 999) / 1000);
+}
+
+bool lt_mock_fault_before(const struct lt_mock_taken *t, struct lt_mock_reply *r)
+{
+    switch (t->kind) {
     case LT_FAULT_DROP_BEFORE:
         r->action = LT_MOCK_DROP;
         return true;
+    case LT_FAULT_RESET:
+        r->action = LT_MOCK_RESET;
+        return true;
+    case LT_FAULT_APPLY_LATE:
+        r->action = LT_MOCK_LATER;
+        r->hold_ms = t->ms;
+        return true;
     case LT_FAULT_HTTP401:
         fault_page(r, 401, "401 Unauthorized");
+        return true;
+    case LT_FAULT_HTTP429:
+        fault_page(r, 429, "429 Too Many Requests");
+        r->retry_after_s = whole_seconds(t->ms);
         return true;
     case LT_FAULT_HTTP500:
         fault_page(r, 500, "500 Internal Server Error");
@@ -154,6 +247,10 @@ bool lt_mock_fault_before(enum lt_mock_fault k, struct lt_mock_reply *r)
     case LT_FAULT_HTTP503:
         fault_page(r, 503, "503 Service Unavailable");
         r->retry_after_s = 1;
+        return true;
+    case LT_FAULT_MAINTENANCE:
+        fault_page(r, 503, "Hệ thống đang bảo trì");
+        r->retry_after_s = whole_seconds(t->ms);
         return true;
     case LT_FAULT_HTML200:
         fault_page(r, 200, "Hệ thống đang bảo trì");
@@ -163,13 +260,30 @@ bool lt_mock_fault_before(enum lt_mock_fault k, struct lt_mock_reply *r)
     }
 }
 
-void lt_mock_fault_after(const struct lt_mock_faults *f, enum lt_mock_fault k, struct lt_mock_reply *r)
+void lt_mock_fault_after(const struct lt_mock_taken *t, struct lt_mock_reply *r)
 {
-    if (k == LT_FAULT_DROP_AFTER_APPLY) {
+    switch (t->kind) {
+    case LT_FAULT_DROP_AFTER_APPLY:
         r->action = LT_MOCK_DROP;
-    } else if (k == LT_FAULT_TIMEOUT_AFTER_APPLY) {
+        break;
+    case LT_FAULT_RESET_AFTER:
+        r->action = LT_MOCK_RESET;
+        break;
+    case LT_FAULT_TIMEOUT_AFTER_APPLY:
         r->action = LT_MOCK_HOLD;
-        r->hold_ms = f->hold_ms;
+        r->hold_ms = t->ms;
+        break;
+    case LT_FAULT_DELAY:
+        r->delay_ms = t->ms;
+        break;
+    case LT_FAULT_HALF_BODY:
+        r->half = true;
+        break;
+    case LT_FAULT_SLOW_BODY:
+        r->slow_ms = t->ms;
+        break;
+    default:
+        break;
     }
 }
 
@@ -186,7 +300,13 @@ static void control_list(const struct lt_mock_faults *f, struct lt_mock_reply *r
         lt_json_begin_object(&w);
         lt_json_str(&w, "kind", lt_span_str(names[rule->kind]));
         lt_json_str(&w, "service", lt_span_str(rule->service));
-        lt_json_num(&w, rule->every ? "every" : "count", (int64_t)(rule->every ? rule->every : rule->left));
+        static const char *const words[] = {"count", "every", "of_thousand", "calls"};
+        lt_json_num(&w, words[rule->when],
+                    (int64_t)(rule->when == LT_WHEN_NEXT    ? rule->left
+                              : rule->when == LT_WHEN_CALLS ? rule->calls_len
+                                                            : rule->n));
+        if (rule->ms > 0)
+            lt_json_num(&w, "ms", rule->ms);
         lt_json_end_object(&w);
     }
     lt_json_end_array(&w);
@@ -198,7 +318,7 @@ static void control_withdraw(struct lt_mock_faults *f, struct lt_span kind, stru
     size_t kept = 0;
     for (size_t i = 0; i < f->rules.len; i++) {
         const struct lt_mock_fault_rule *rule = &f->rules.v[i];
-        if (rule->every || !lt_span_is(kind, names[rule->kind]) || !lt_span_is(service, rule->service))
+        if (rule->lasting || !lt_span_is(kind, names[rule->kind]) || !lt_span_is(service, rule->service))
             f->rules.v[kept++] = *rule;
     }
     f->rules.len = kept;
@@ -220,7 +340,7 @@ void lt_mock_faults_control(struct lt_mock_faults *f, const struct lt_mock_call 
         return;
     }
     struct lt_span kind = LT_SPAN_NULL, service = LT_SPAN_NULL;
-    int64_t count = 1;
+    int64_t count = 1, ms = 0;
     lt_json_value root = lt_json_root(doc), v;
     if (!lt_json_string(lt_json_get(root, "kind"), &kind)) {
         lt_mock_refuse(r, 400, "kind: expected the name of a fault");
@@ -236,8 +356,14 @@ void lt_mock_faults_control(struct lt_mock_faults *f, const struct lt_mock_call 
         lt_mock_refuse(r, 400, "service: expected the name of a service");
         return;
     }
+    v = lt_json_get(root, "ms");
+    if (lt_json_present(v) && (!lt_json_int(v, &ms) || ms < 0 || ms > LT_MOCK_FAULT_MS_MAX)) {
+        lt_mock_refuse(r, 400, "ms: expected milliseconds, at most %d", LT_MOCK_FAULT_MS_MAX);
+        return;
+    }
     enum lt_mock_fault k;
-    int rc = count > 0 ? faults_add(f, kind, 0, (uint64_t)count, service, &err) : faults_kind(f, kind, &k, &err);
+    int rc = count > 0 ? faults_add(f, kind, LT_WHEN_NEXT, (uint64_t)count, service, ms, c->now_ms, &err)
+                       : lt_mock_fault_kind(f, kind, &k, &err);
     if (rc < 0) {
         lt_mock_refuse(r, 400, "%s", err.text);
         return;

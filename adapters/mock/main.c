@@ -15,7 +15,7 @@ enum { EXIT_OK = 0, EXIT_USAGE = 2, EXIT_UNAVAILABLE = 69, EXIT_CONFIGURATION = 
 
 struct settings {
     const char *listen, *certificate, *key, *ca;
-    int64_t threads;
+    int64_t threads, service_ms;
     union {
         struct lt_mock_portal_settings portal;
         struct lt_mock_population_settings population;
@@ -30,6 +30,8 @@ static const struct lt_opt common[] = {
     {"key", LT_OPT_PATH, offsetof(struct settings, key), true, NULL, 0, 0, NULL, "its key, PEM"},
     {"ca", LT_OPT_PATH, offsetof(struct settings, ca), true, NULL, 0, 0, NULL, "CA of the clients, PEM"},
     {"threads", LT_OPT_INT, offsetof(struct settings, threads), false, "1", 1, 64, NULL, "event loops"},
+    {"service-time", LT_OPT_DURATION, offsetof(struct settings, service_ms), false, "0ms", 0, 600000, NULL,
+     "how long every call takes"},
 };
 
 static const struct kind {
@@ -67,7 +69,8 @@ static int complain(const struct lt_err *err, int code)
 
 static int serve(const struct settings *s, const struct lt_mock *mock, struct lt_err *err)
 {
-    const struct lt_mock_serve_settings serving = {s->listen, s->certificate, s->key, s->ca, (size_t)s->threads};
+    const struct lt_mock_serve_settings serving = {s->listen, s->certificate,     s->key,
+                                                   s->ca,     (size_t)s->threads, s->service_ms};
     struct lt_mock_server *server = NULL;
     if (lt_mock_server_start(&serving, mock, &server, err) < 0)
         return complain(err, EXIT_UNAVAILABLE);

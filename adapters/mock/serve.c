@@ -12,6 +12,8 @@
 #define DRAIN_MS 3000
 #define WAIT_MS 50 /* how late a held connection may be cut */
 #define BODY_MAX ((size_t)64 << 20)
+#define SLOW_HEAD 160 /* about what the head of an answer takes */
+#define SLOW_PIECES 20
 
 /* Requests that get silence: applied, never answered. */
 struct held {
@@ -22,6 +24,7 @@ struct held {
 struct lt_mock_server {
     const struct lt_mock *mock;
     struct lt_http_server *http;
+    int64_t service_ms;
     pthread_mutex_t lock;
     LT_VEC(struct held) held;
     bool ending;
@@ -70,12 +73,34 @@ static void serve_cut(struct lt_mock_server *s, bool all)
     pthread_mutex_unlock(&s->lock);
 }
 
-static void serve_handle(void *ctx, struct lt_http_request *req)
+static void serve_send(struct lt_http_request *req, const struct lt_mock_reply *reply)
 {
-    struct lt_mock_server *s = ctx;
-    struct lt_mock_reply reply = LT_MOCK_REPLY_INIT;
+    char seconds[16];
+    struct lt_http_header_out retry = {"Retry-After", seconds};
+    struct lt_http_pace pace = {0, 0, SIZE_MAX};
+    struct lt_span body = lt_buf_view(&reply->body);
+    snprintf(seconds, sizeof seconds, "%d", reply->retry_after_s);
+    if (reply->slow_ms > 0) { /* the head comes at once, the body in pieces */
+        pace.piece = LT_MAX((body.len + SLOW_HEAD) / SLOW_PIECES, (size_t)1);
+        pace.every_ms = (int)(reply->slow_ms / SLOW_PIECES);
+    } else if (reply->half) {
+        pace.cut_after = SLOW_HEAD + body.len / 2; /* the head is shorter, so at least half of the body is missing */
+    }
+    lt_http_reply_paced(req, reply->status, &retry, reply->retry_after_s ? 1 : 0, reply->content_type, body, &pace);
+}
+
+static void serve_delayed(void *ctx, struct lt_http_request *req)
+{
+    struct lt_mock_reply *reply = ctx;
+    serve_send(req, reply);
+    lt_mock_reply_deinit(reply);
+    free(reply);
+}
+
+static struct lt_mock_call serve_call(const struct lt_http_request *req)
+{
     const char *query = lt_http_query(req);
-    struct lt_mock_call call = {
+    return (struct lt_mock_call){
         .method = lt_http_method(req),
         .path = lt_http_path(req),
         .query = query ? query : "",
@@ -83,21 +108,50 @@ static void serve_handle(void *ctx, struct lt_http_request *req)
         .dstcode = lt_http_header(req, "dstcode"),
         .body = lt_http_body(req),
         .now_ms = lt_now_ms(),
+        .authorization = lt_http_header(req, "Authorization"),
+        .timestamp = lt_http_header(req, "timestamp"),
+        .xroad_client = lt_http_header(req, "X-Road-Client"),
+        .peer = lt_http_peer(req)->subject_cn,
     };
+}
+
+static void serve_late(void *ctx, struct lt_http_request *req)
+{
+    struct lt_mock_server *s = ctx;
+    struct lt_mock_reply reply = LT_MOCK_REPLY_INIT;
+    struct lt_mock_call call = serve_call(req);
+    call.late = true;
+    s->mock->handle(s->mock->self, &call, &reply);
+    lt_mock_reply_deinit(&reply);
+    lt_http_drop(req);
+}
+
+static void serve_handle(void *ctx, struct lt_http_request *req)
+{
+    struct lt_mock_server *s = ctx;
+    struct lt_mock_reply reply = LT_MOCK_REPLY_INIT;
+    struct lt_mock_call call = serve_call(req);
     s->mock->handle(s->mock->self, &call, &reply);
     if (!lt_buf_ok(&reply.body))
         lt_mock_refuse(&reply, 500, "the answer is longer than %zu bytes: ask for fewer", (size_t)LT_MOCK_ANSWER_MAX);
+    bool control = lt_mock_after(call.path, "/oracle") || lt_mock_after(call.path, "/control");
+    int64_t delay_ms = LT_MAX(reply.delay_ms, control ? 0 : s->service_ms);
 
     if (reply.action == LT_MOCK_DROP) {
         lt_http_drop(req);
+    } else if (reply.action == LT_MOCK_RESET) {
+        lt_http_reset(req);
     } else if (reply.action == LT_MOCK_HOLD) {
         serve_hold(s, req, reply.hold_ms);
+    } else if (reply.action == LT_MOCK_LATER) {
+        lt_http_later(req, (int)reply.hold_ms, serve_late, s);
+    } else if (delay_ms > 0) {
+        struct lt_mock_reply *later = lt_alloc(sizeof *later);
+        *later = reply;
+        reply.body = LT_BUF_INIT(0);
+        lt_http_later(req, (int)delay_ms, serve_delayed, later);
     } else {
-        char seconds[16];
-        struct lt_http_header_out retry = {"Retry-After", seconds};
-        snprintf(seconds, sizeof seconds, "%d", reply.retry_after_s);
-        lt_http_reply(req, reply.status, &retry, reply.retry_after_s ? 1 : 0, reply.content_type,
-                      lt_buf_view(&reply.body));
+        serve_send(req, &reply);
     }
     lt_mock_reply_deinit(&reply);
 }
@@ -107,6 +161,7 @@ int lt_mock_server_start(const struct lt_mock_serve_settings *settings, const st
 {
     struct lt_mock_server *s = lt_alloc(sizeof *s);
     s->mock = mock;
+    s->service_ms = settings->service_ms;
     pthread_mutex_init(&s->lock, NULL);
     const struct lt_http_settings http = {
         .listen = settings->listen,

@@ -11,6 +11,7 @@
 struct lt_mock_serve_settings {
     const char *listen, *certificate, *key, *ca;
     size_t threads;
+    int64_t service_ms; /* every call but oracle and control is answered that much later */
 };
 
 /* Blocks SIGTERM and SIGINT for every thread started later: call it before anything starts a thread. */

@@ -27,13 +27,15 @@ const struct lt_opt lt_mock_population_opts[] = {
     {"hold", LT_OPT_DURATION, AT(hold_ms), false, "60s", 1, 600000, NULL, "silence of the fault timeout-after-apply"},
     {"fault-every", LT_OPT_STRINGS, AT(fault_every), false, NULL, 0, 0, NULL,
      "\"N KIND[:OPERATION]\": a fault at every N-th call"},
+    {"fault-schedule", LT_OPT_PATH, AT(fault_schedule), false, NULL, 0, 0, NULL,
+     "YAML file with a seed and rules, see adapters/mock/README.md"},
 };
 const size_t lt_mock_population_opts_len = LT_ARRAY_LEN(lt_mock_population_opts);
 
 #define FAULTS                                                                                                         \
     (1u << LT_FAULT_TIMEOUT_AFTER_APPLY | 1u << LT_FAULT_DROP_AFTER_APPLY | 1u << LT_FAULT_DROP_BEFORE |               \
      1u << LT_FAULT_HTTP401 | 1u << LT_FAULT_HTTP500 | 1u << LT_FAULT_HTTP503 | 1u << LT_FAULT_HTML200 |               \
-     1u << LT_FAULT_SOAP_FAULT)
+     1u << LT_FAULT_SOAP_FAULT | LT_MOCK_FAULTS_COMMON)
 
 /* How often somebody asked, or somebody was asked about. */
 struct tally {
@@ -47,6 +49,7 @@ struct lt_mock_population {
     struct lt_mock_citizens *citizens; /* immutable: read outside the lock */
     pthread_mutex_t lock;              /* of all below */
     struct lt_mock_faults faults;
+    struct lt_arena arena;
     uint64_t calls, match, no_match, soap_faults, errors;
     struct tally *officers, *ids;
 };
@@ -84,6 +87,8 @@ int lt_mock_population_new(const struct lt_mock_population_settings *s, struct l
     lt_mock_faults_init(&p->faults, FAULTS, s->hold_ms);
     r = lt_mock_faults_every_of(&p->faults, &s->fault_every, err);
     if (r == LT_OK)
+        r = lt_mock_faults_schedule(&p->faults, s->fault_schedule, &p->arena, err);
+    if (r == LT_OK)
         r = lt_mock_citizens_load(s->citizens, &p->citizens, err);
     if (r < 0) {
         lt_mock_population_free(p);
@@ -101,6 +106,7 @@ void lt_mock_population_free(struct lt_mock_population *p)
     tallies_clear(&p->ids);
     lt_mock_citizens_free(p->citizens);
     lt_mock_faults_deinit(&p->faults);
+    lt_arena_deinit(&p->arena);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
@@ -254,8 +260,8 @@ static bool transport_ok(struct lt_mock_population *p, const struct lt_mock_call
     return false;
 }
 
-static void population_run(struct lt_mock_population *p, const struct lt_xml *doc, const struct lt_err *parse_err,
-                           struct lt_mock_reply *reply)
+static void population_run(struct lt_mock_population *p, const struct lt_mock_call *call, const struct lt_xml *doc,
+                           const struct lt_err *parse_err, struct lt_mock_reply *reply)
 {
     struct lt_arena a = LT_ARENA_INIT;
     struct lt_mock_soap_request req = {.operation = LT_MOCK_TRA_CUU};
@@ -265,19 +271,21 @@ static void population_run(struct lt_mock_population *p, const struct lt_xml *do
         snprintf(fault.text, sizeof fault.text, "%.200s", parse_err->text);
 
     const char *operation = req.operation == LT_MOCK_TRA_CUU ? "TraCuuThongTinCongDan" : "XacThucThongTinCongDan";
-    enum lt_mock_fault injected = lt_mock_faults_take(&p->faults, operation);
-    if (injected == LT_FAULT_SOAP_FAULT) {
+    struct lt_mock_taken injected = {LT_FAULT_NONE, 0};
+    if (!call->late)
+        injected = lt_mock_faults_take(&p->faults, operation, call->now_ms);
+    if (injected.kind == LT_FAULT_SOAP_FAULT) {
         fault.code = "soapenv:Server";
         snprintf(fault.text, sizeof fault.text, "Hệ thống đang bận");
         answer_fault(p, &fault, req.header, reply);
-    } else if (lt_mock_fault_before(injected, reply)) {
+    } else if (lt_mock_fault_before(&injected, reply)) {
         p->errors++;
     } else {
         if (ok)
             population_answer(p, &req, reply);
         else
             answer_fault(p, &fault, req.header, reply);
-        lt_mock_fault_after(&p->faults, injected, reply);
+        lt_mock_fault_after(&injected, reply);
         if (reply->action != LT_MOCK_ANSWER)
             p->errors++;
     }
@@ -298,9 +306,9 @@ void lt_mock_population_handle(void *self, const struct lt_mock_call *call, stru
 
     pthread_mutex_lock(&p->lock);
     if (!population_oracle(p, call, reply)) {
-        p->calls++;
+        p->calls += !call->late;
         if (transport_ok(p, call, reply))
-            population_run(p, doc, &err, reply);
+            population_run(p, call, doc, &err, reply);
     }
     pthread_mutex_unlock(&p->lock);
 }

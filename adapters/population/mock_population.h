@@ -19,6 +19,7 @@ struct lt_mock_population_settings {
     int64_t body_max;
     int64_t hold_ms;
     struct lt_opt_strings fault_every;
+    const char *fault_schedule; /* file, NULL = none */
 };
 extern const struct lt_opt lt_mock_population_opts[];
 extern const size_t lt_mock_population_opts_len;

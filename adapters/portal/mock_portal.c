@@ -44,13 +44,17 @@ const struct lt_opt lt_mock_portal_opts[] = {
     {"hold", LT_OPT_DURATION, AT(hold_ms), false, "60s", 1, 600000, NULL, "silence of the fault timeout-after-apply"},
     {"fault-every", LT_OPT_STRINGS, AT(fault_every), false, NULL, 0, 0, NULL,
      "\"N KIND[:SERVICE]\": a fault at every N-th call"},
+    {"fault-schedule", LT_OPT_PATH, AT(fault_schedule), false, NULL, 0, 0, NULL,
+     "YAML file with a seed and rules, see adapters/mock/README.md"},
+    {"refuse-backwards", LT_OPT_BOOL, AT(refuse_backwards), false, "false", 0, 0, NULL,
+     "refuse an update or a row with an earlier status than the dossier has: error_code 01"},
 };
 const size_t lt_mock_portal_opts_len = LT_ARRAY_LEN(lt_mock_portal_opts);
 
 #define FAULTS                                                                                                         \
     (1u << LT_FAULT_TIMEOUT_AFTER_APPLY | 1u << LT_FAULT_DROP_AFTER_APPLY | 1u << LT_FAULT_DROP_BEFORE |               \
      1u << LT_FAULT_HTTP401 | 1u << LT_FAULT_HTTP500 | 1u << LT_FAULT_HTTP503 | 1u << LT_FAULT_HTML200 |               \
-     1u << LT_FAULT_SESSION_EXPIRED)
+     1u << LT_FAULT_SESSION_EXPIRED | LT_MOCK_FAULTS_COMMON | 1u << LT_FAULT_BUSY | 1u << LT_FAULT_BACKWARDS)
 
 int lt_mock_portal_new(const struct lt_mock_portal_settings *s, struct lt_mock_portal **ret, struct lt_err *err)
 {
@@ -62,6 +66,8 @@ int lt_mock_portal_new(const struct lt_mock_portal_settings *s, struct lt_mock_p
     p->store = lt_mock_portal_store_new((size_t)s->memory);
     lt_mock_faults_init(&p->faults, FAULTS, s->hold_ms);
     r = lt_mock_faults_every_of(&p->faults, &s->fault_every, err);
+    if (r == LT_OK)
+        r = lt_mock_faults_schedule(&p->faults, s->fault_schedule, &p->arena, err);
     if (r == LT_OK)
         r = lt_mock_portal_catalogue_new(s->catalogue, &p->catalogue, err);
     if (r == LT_OK && s->password_file) {
@@ -89,6 +95,8 @@ void lt_mock_portal_free(struct lt_mock_portal *p)
     lt_mock_portal_store_free(p->store);
     lt_mock_sessions_free(p->sessions);
     lt_mock_faults_deinit(&p->faults);
+    lt_mock_arrivals_deinit(&p->arrivals);
+    lt_arena_deinit(&p->arena);
     pthread_mutex_destroy(&p->lock);
     free(p->password);
     free(p);
@@ -150,6 +158,19 @@ static void begin_result(struct lt_mock_portal *p, struct lt_mock_reply *reply, 
     lt_json_begin_object(w);
     put_code(p, w, 0);
     lt_json_key(w, LT_SPAN_LIT("result"));
+}
+
+/* A dossier never goes back to an earlier status (domain 7): the code is a text, whatever the form of the others. */
+static void backwards(struct lt_mock_portal *p, struct lt_mock_reply *reply)
+{
+    struct lt_json_writer w;
+    p->counters.rejected++;
+    lt_buf_reset(&reply->body);
+    lt_json_writer_init(&w, &reply->body);
+    lt_json_begin_object(&w);
+    lt_json_str(&w, "error_code", LT_SPAN_LIT("01"));
+    lt_json_str(&w, "message", LT_SPAN_LIT("Trạng thái hồ sơ không hợp lệ"));
+    lt_json_end_object(&w);
 }
 
 /* ---- one call ---- */
@@ -246,6 +267,26 @@ static bool twice_in_batch(lt_json_value data, size_t i)
     return false;
 }
 
+static int64_t status_of(lt_json_value item, const char *member)
+{
+    int64_t n = 0;
+    (void)lt_span_i64(text_of(item, member), &n);
+    return n;
+}
+
+/* Is the status of the item an earlier one than the dossier has? The supplement's round (5, then 4) goes on. */
+static bool goes_back(const struct lt_mock_portal *p, lt_json_value item, const char *member)
+{
+    const struct lt_mock_portal_dossier *d =
+        p->settings->refuse_backwards ? lt_mock_portal_store_find(p->store, text_of(item, "MaHoSo")) : NULL;
+    LT_AUTO_JSON struct lt_json *doc = NULL;
+    const struct lt_json_limits limits = {.bytes_max = BODY_MAX, .depth_max = BODY_DEPTH};
+    if (!d || lt_json_parse(lt_mock_portal_dossier_snapshot(d), &limits, &doc, NULL) != LT_OK)
+        return false;
+    int64_t has = status_of(lt_json_root(doc), "TrangThaiHoSo"), wanted = status_of(item, member);
+    return wanted < has && !(has == 5 && wanted == 4) && has != 6;
+}
+
 static void portal_dossier(struct lt_mock_portal *p, const struct call *c, struct lt_mock_reply *reply)
 {
     struct lt_span flag = text_of(c->body, "isUpdating");
@@ -265,6 +306,10 @@ static void portal_dossier(struct lt_mock_portal *p, const struct call *c, struc
         bool known = lt_mock_portal_store_find(p->store, code) != NULL;
         if (p->settings->known_procedures && !lt_mock_portal_catalogue_has(p->catalogue, procedure)) {
             reject(p, reply, "Trường MaTTHC không có trong danh mục thủ tục hành chính");
+            return;
+        }
+        if (updating && known && goes_back(p, lt_json_at(data, i), "TrangThaiHoSo")) {
+            backwards(p, reply);
             return;
         }
         if (updating && !known) {
@@ -294,6 +339,10 @@ static void portal_progress(struct lt_mock_portal *p, const struct call *c, stru
         if (!lt_mock_portal_store_find(p->store, code)) {
             p->counters.rejected++;
             answer_about(p, reply, -1, code, "không tồn tại");
+            return;
+        }
+        if (goes_back(p, lt_json_at(data, i), "TrangThai")) {
+            backwards(p, reply);
             return;
         }
     }
@@ -441,6 +490,24 @@ static enum endpoint endpoint_of(const struct lt_mock_portal_settings *s, const 
                                                     : NO_ENDPOINT;
 }
 
+/* The first dossier a call is about, "" for none. */
+static struct lt_span subject_of(lt_json_value body)
+{
+    lt_json_value data = lt_json_get(body, "data");
+    if (!lt_json_present(data))
+        return text_of(body, "mahoso");
+    return text_of(lt_json_type_of(data) == LT_JSON_ARRAY ? lt_json_at(data, 0) : data, "MaHoSo");
+}
+
+static void arrived(struct lt_mock_portal *p, const char *service, const struct call *c,
+                    const struct lt_mock_taken *fault, bool late)
+{
+    struct lt_span flag = text_of(c->body, "isUpdating");
+    const char *what = lt_span_is(flag, "True") ? "update" : lt_span_is(flag, "False") ? "create" : "";
+    lt_mock_arrivals_add(&p->arrivals, service, what, subject_of(c->body), lt_mock_fault_name(fault->kind), late,
+                         c->now_ms);
+}
+
 static void portal_run(struct lt_mock_portal *p, enum endpoint at, const struct lt_mock_call *call,
                        const struct lt_json *doc, struct lt_mock_reply *reply)
 {
@@ -451,20 +518,27 @@ static void portal_run(struct lt_mock_portal *p, enum endpoint at, const struct 
 
     char name[64];
     snprintf(name, sizeof name, LT_SPAN_FMT, LT_SPAN_ARG(c.service));
-    enum lt_mock_fault fault = lt_mock_faults_take(&p->faults, at == LOGIN ? "login" : name);
-    if (lt_mock_fault_before(fault, reply)) {
+    struct lt_mock_taken fault = {LT_FAULT_NONE, 0};
+    if (!call->late)
+        fault = lt_mock_faults_take(&p->faults, at == LOGIN ? "login" : name, call->now_ms);
+    arrived(p, at == LOGIN ? "login" : name, &c, &fault, call->late);
+    if (lt_mock_fault_before(&fault, reply)) {
         p->counters.errors++;
         return;
     }
-    if (fault == LT_FAULT_SESSION_EXPIRED)
+    if (fault.kind == LT_FAULT_SESSION_EXPIRED)
         lt_mock_sessions_end(p->sessions, c.session);
 
-    if (at == LOGIN)
+    if (fault.kind == LT_FAULT_BUSY)
+        answer(p, reply, -1, LT_SPAN_LIT("Hệ thống đang quá tải, vui lòng thử lại sau"));
+    else if (fault.kind == LT_FAULT_BACKWARDS)
+        backwards(p, reply);
+    else if (at == LOGIN)
         portal_login(p, &c, reply);
     else
         portal_service(p, &c, at == SHARE, reply);
 
-    lt_mock_fault_after(&p->faults, fault, reply);
+    lt_mock_fault_after(&fault, reply);
     if (reply->action != LT_MOCK_ANSWER)
         p->counters.errors++;
 }
@@ -484,7 +558,7 @@ void lt_mock_portal_handle(void *self, const struct lt_mock_call *call, struct l
         if (!lt_mock_portal_oracle(p, call, reply))
             lt_mock_refuse(reply, 404, "nothing at %s", call->path);
     } else {
-        p->counters.calls++;
+        p->counters.calls += !call->late;
         if (transport_ok(p, call, reply)) {
             if (parsed == LT_OK && lt_json_type_of(lt_json_root(doc)) == LT_JSON_OBJECT)
                 portal_run(p, at, call, doc, reply);

@@ -34,6 +34,8 @@ struct lt_mock_portal_settings {
     int64_t memory;
     int64_t hold_ms; /* silence of timeout-after-apply */
     struct lt_opt_strings fault_every;
+    const char *fault_schedule; /* file, NULL = none */
+    bool refuse_backwards;      /* an earlier status is error_code "01" */
 };
 extern const struct lt_opt lt_mock_portal_opts[];
 extern const size_t lt_mock_portal_opts_len;

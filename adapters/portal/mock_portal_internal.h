@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "adapters/mock/arrivals.h"
 #include "adapters/mock/faults.h"
 #include "adapters/portal/mock_portal.h"
 #include "adapters/portal/mock_portal_catalogue.h"
@@ -29,6 +30,8 @@ struct lt_mock_portal {
     struct lt_mock_portal_store *store;
     struct lt_mock_portal_catalogue *catalogue;
     struct lt_mock_faults faults;
+    struct lt_mock_arrivals arrivals;
+    struct lt_arena arena;
     struct lt_mock_portal_counters counters;
     uint64_t answers, exists_answers; /* for the quirks that take turns */
 };

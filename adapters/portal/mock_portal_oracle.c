@@ -67,6 +67,7 @@ static void oracle_reset(void *self, const struct lt_mock_call *call LT_UNUSED, 
     struct lt_mock_portal *p = self;
     lt_mock_portal_store_reset(p->store);
     lt_mock_faults_reset(&p->faults);
+    lt_mock_arrivals_reset(&p->arrivals);
     p->counters = (struct lt_mock_portal_counters){0};
     p->answers = p->exists_answers = 0;
     lt_buf_str(&reply->body, "{\"reset\":true}");
@@ -79,11 +80,21 @@ static void control_faults(void *self, const struct lt_mock_call *call, const ch
     lt_mock_faults_control(&p->faults, call, reply);
 }
 
+static void oracle_arrivals(void *self, const struct lt_mock_call *call, const char *rest LT_UNUSED,
+                            struct lt_mock_reply *reply)
+{
+    const struct lt_mock_portal *p = self;
+    lt_mock_arrivals_page(&p->arrivals, call, reply);
+}
+
 bool lt_mock_portal_oracle(struct lt_mock_portal *p, const struct lt_mock_call *call, struct lt_mock_reply *reply)
 {
     static const struct lt_mock_path paths[] = {
-        {"/control/faults", NULL, control_faults},    {"/oracle/reset", "POST", oracle_reset},
-        {"/oracle/counters", "GET", oracle_counters}, {"/oracle/dossiers", "GET", oracle_page},
+        {"/control/faults", NULL, control_faults},
+        {"/oracle/reset", "POST", oracle_reset},
+        {"/oracle/counters", "GET", oracle_counters},
+        {"/oracle/dossiers", "GET", oracle_page},
+        {"/oracle/arrivals", "GET", oracle_arrivals},
         {"/oracle/dossiers/", "GET", oracle_dossier}, /* the code may hold a slash */
     };
     return lt_mock_dispatch(paths, LT_ARRAY_LEN(paths), p, call, reply);

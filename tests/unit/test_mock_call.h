@@ -12,7 +12,7 @@
 struct caller {
     struct lt_mock mock;
     int64_t now_ms;
-    const char *content_type, *dstcode;
+    const char *content_type, *dstcode, *authorization, *timestamp, *xroad_client;
     struct lt_mock_reply reply; /* of the last call */
     struct lt_json *doc;        /* the reply, when it is JSON */
 };
@@ -29,7 +29,17 @@ static inline int caller_send(struct caller *c, const char *method, const char *
                               struct lt_span body)
 {
     caller_reset(c);
-    const struct lt_mock_call call = {method, path, query, c->content_type, c->dstcode, body, c->now_ms};
+    const struct lt_mock_call call = {.method = method,
+                                      .path = path,
+                                      .query = query,
+                                      .content_type = c->content_type,
+                                      .dstcode = c->dstcode,
+                                      .body = body,
+                                      .now_ms = c->now_ms,
+                                      .authorization = c->authorization,
+                                      .timestamp = c->timestamp,
+                                      .xroad_client = c->xroad_client,
+                                      .peer = ""};
     c->mock.handle(c->mock.self, &call, &c->reply);
     const struct lt_json_limits limits = {.bytes_max = (size_t)1 << 26, .depth_max = 64};
     if (c->reply.action == LT_MOCK_ANSWER && strcmp(c->reply.content_type, LT_MOCK_JSON) == 0)

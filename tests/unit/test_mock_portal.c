@@ -369,6 +369,54 @@ static void a_fault_before_applies_nothing_and_one_after_applies_all(void **stat
     assert_int_equal(counter(w, "errors"), 4);
 }
 
+static void a_busy_portal_and_a_status_that_would_go_back_apply_nothing(void **state)
+{
+    struct world *w = *state;
+    login(w);
+    assert_int_equal(sync_item(w, "False", "A", "9"), 0);
+    (void)caller_post(&w->call, "/control/faults", "{\"kind\":\"busy\"}");
+    assert_int_equal(sync_item(w, "True", "A", "9"), -1);
+    assert_true(caller_body_has(&w->call, "quá tải"));
+    (void)caller_post(&w->call, "/control/faults", "{\"kind\":\"backwards\"}");
+    assert_int_equal(sync_item(w, "True", "A", "9"), 1);
+    assert_true(caller_body_has(&w->call, "\"error_code\":\"01\""));
+    w->settings.refuse_backwards = true;
+    assert_int_equal(sync_item(w, "True", "A", "4"), 1);
+    assert_int_equal(progress(w, "A"), 1); /* of status 4 */
+    assert_int_equal(sync_item(w, "True", "A", "10"), 0);
+    assert_int_equal(counter(w, "updates"), 1);
+    assert_int_equal(counter(w, "progress"), 0);
+}
+
+static void the_oracle_lists_every_call_in_the_order_it_arrived(void **state)
+{
+    struct world *w = *state;
+    login(w);
+    (void)caller_post(&w->call, "/control/faults", "{\"kind\":\"http500\",\"service\":\"DongBoHoSoMC\"}");
+    LT_AUTOFREE char *item = lt_asprintf("\"isUpdating\":\"False\",\"data\":[" ITEM "]", "A", "2");
+    (void)ask(w, "/integration", "DongBoHoSoMC", item);
+    assert_int_equal(sync_item(w, "False", "A", "2"), 0);
+    assert_int_equal(progress(w, "A"), 0);
+    assert_int_equal(caller_get(&w->call, "/oracle/arrivals"), 200);
+    static const struct {
+        const char *service, *what, *subject, *fault;
+    } want[] = {{"login", "", "", "none"},
+                {"DongBoHoSoMC", "create", "A", "http500"},
+                {"DongBoHoSoMC", "create", "A", "none"},
+                {"CapNhatTienDoHoSoMC", "", "A", "none"}};
+    lt_json_value list = lt_json_get(caller_root(&w->call), "arrivals");
+    assert_int_equal(lt_json_len(list), LT_ARRAY_LEN(want));
+    for (size_t i = 0; i < LT_ARRAY_LEN(want); i++) {
+        const char *const members[] = {"service", want[i].service, "what",  want[i].what,
+                                       "subject", want[i].subject, "fault", want[i].fault};
+        for (size_t m = 0; m < LT_ARRAY_LEN(members); m += 2) {
+            struct lt_span s;
+            assert_true(lt_json_string(lt_json_get(lt_json_at(list, i), members[m]), &s));
+            assert_span_is(s, members[m + 1]);
+        }
+    }
+}
+
 static void a_session_that_a_fault_ended_stays_ended(void **state)
 {
     struct world *w = *state;
@@ -410,6 +458,8 @@ int main(void)
         CASE(the_oracle_lists_dossiers_in_pages),
         CASE(a_reset_forgets_dossiers_and_counters_but_not_sessions),
         CASE(a_fault_before_applies_nothing_and_one_after_applies_all),
+        CASE(a_busy_portal_and_a_status_that_would_go_back_apply_nothing),
+        CASE(the_oracle_lists_every_call_in_the_order_it_arrived),
         CASE(a_session_that_a_fault_ended_stays_ended),
         CASE(a_full_memory_is_said_and_nothing_is_stored),
     };

@@ -59,7 +59,7 @@ static int start(void **state, int64_t hold_ms)
     LT_AUTOFREE char *certificate = pki_file(w->folder, "server.pem");
     LT_AUTOFREE char *key = pki_file(w->folder, "server.key");
     LT_AUTOFREE char *ca = pki_file(w->folder, "ca.pem");
-    const struct lt_mock_serve_settings s = {"127.0.0.1:0", certificate, key, ca, 2};
+    const struct lt_mock_serve_settings s = {"127.0.0.1:0", certificate, key, ca, 2, 0};
     struct lt_err err = LT_ERR_INIT;
     if (lt_mock_server_start(&s, &w->mock, &w->server, &err) != LT_OK)
         fail_msg("%s", err.text);
@@ -179,6 +179,52 @@ static void a_dropped_call_is_unknown_to_the_client(void **state)
     lt_http_client_free(c);
 }
 
+/* What the client must tell apart: an answer that comes late or slowly is an answer; one that is cut is none. */
+static void answers_come_late_slowly_by_half_or_not_at_all(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *kind;
+        enum lt_http_failure failure;
+        const char *logins; /* applied by the time the client knows */
+    } rows[] = {
+        {"delay", LT_HTTP_ANSWERED, "\"logins\":1,"},    {"slow-body", LT_HTTP_ANSWERED, "\"logins\":2,"},
+        {"half-body", LT_HTTP_UNKNOWN, "\"logins\":3,"}, {"reset-after-apply", LT_HTTP_UNKNOWN, "\"logins\":4,"},
+        {"reset", LT_HTTP_UNKNOWN, "\"logins\":4,"},     {"apply-late", LT_HTTP_UNKNOWN, "\"logins\":5,"}};
+    struct lt_http_client *c = client(w, "client", 10000);
+    for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
+        LT_AUTOFREE char *body = i == 0 ? lt_strdup("{\"kind\":\"delay\",\"ms\":50,\"service\":\"login\"}")
+                                        : lt_asprintf("{\"kind\":\"%s\",\"service\":\"login\"}", rows[i].kind);
+        assert_int_equal(call(w, c, "POST", "/control/faults", body).status, 200);
+        struct outcome o = call(w, c, "POST", "/login", "{\"username\":\"h22\",\"password\":\"mau\"}");
+        if (o.failure != rows[i].failure)
+            fail_msg("%s: got %d", rows[i].kind, (int)o.failure);
+        o = call(w, c, "GET", "/oracle/counters", "");
+        if (!strstr(o.body, rows[i].logins))
+            fail_msg("%s: expected %s in %s", rows[i].kind, rows[i].logins, o.body);
+    }
+    struct outcome o = call(w, c, "GET", "/oracle/arrivals", "");
+    assert_non_null(strstr(o.body, "{\"total\":7,")); /* the late one came once and was applied once */
+    assert_non_null(strstr(o.body, "\"fault\":\"none\",\"late\":true}"));
+    lt_http_client_free(c);
+}
+
+static void a_call_applied_late_is_applied_after_the_client_has_given_up(void **state)
+{
+    struct world *w = *state;
+    struct lt_http_client *c = client(w, "client", 100), *patient = client(w, "client", 10000);
+    (void)call(w, patient, "POST", "/control/faults", "{\"kind\":\"apply-late\",\"ms\":400,\"service\":\"login\"}");
+    struct outcome o = call(w, c, "POST", "/login", "{\"username\":\"h22\",\"password\":\"mau\"}");
+    assert_int_equal(o.failure, LT_HTTP_UNKNOWN);
+    int64_t end = lt_mono_ms() + 10000;
+    do {
+        o = call(w, patient, "GET", "/oracle/counters", "");
+        assert_true(lt_mono_ms() < end);
+    } while (!strstr(o.body, "\"logins\":1,"));
+    lt_http_client_free(c);
+    lt_http_client_free(patient);
+}
+
 static void a_server_that_ends_does_not_wait_for_what_it_holds(void **state)
 {
     struct world *w = *state;
@@ -219,6 +265,8 @@ int main(void)
         CASE(a_certificate_of_another_authority_is_not_let_in),
         CASE(a_held_answer_never_comes_though_the_call_was_applied),
         CASE(a_dropped_call_is_unknown_to_the_client),
+        CASE(answers_come_late_slowly_by_half_or_not_at_all),
+        CASE(a_call_applied_late_is_applied_after_the_client_has_given_up),
         cmocka_unit_test_setup_teardown(a_server_that_ends_does_not_wait_for_what_it_holds, setup_long_hold, teardown),
     };
     lt_mock_block_signals();
