@@ -1,5 +1,6 @@
 #include "adapters/population/answer.h"
 
+#define NS_XROAD "http://x-road.eu/xsd/xroad.xsd"
 #define SEARCH_DEPTH 4 /* CongdanCollection may stand in an operation's response element */
 
 static const char *const operations[] = {"lookup", "verify", NULL};
@@ -90,7 +91,15 @@ static void content(unsigned operation, struct lt_span id, const struct lt_class
         collection(at, id, a, r);
 }
 
-void lt_population_answer_read(struct lt_classifier *answers, unsigned operation, struct lt_span id,
+/* X-Road repeats the headers of the question in its answer (domain 2.2). */
+static bool other_message(const struct lt_classified *c, struct lt_span xroad_id, struct lt_arena *a)
+{
+    lt_xml_node header = lt_xml_child(lt_xml_root(c->xml), NULL, "Header");
+    lt_xml_node id = lt_xml_present(header) ? lt_xml_child(header, NS_XROAD, "id") : header;
+    return xroad_id.len > 0 && lt_xml_present(id) && !lt_span_eq(lt_span_trim(lt_xml_text(id, a)), xroad_id);
+}
+
+void lt_population_answer_read(struct lt_classifier *answers, const struct lt_population_asked *asked,
                                const struct lt_http_answer *http, struct lt_arena *a, struct lt_population_answer *ret)
 {
     static const struct {
@@ -105,10 +114,12 @@ void lt_population_answer_read(struct lt_classifier *answers, unsigned operation
         [LT_CLASS_UNKNOWN] = {LT_POPULATION_ERROR, LT_OUTCOME_RETRY}, /* a question: it is asked again */
     };
     LT_AUTO_CLASSIFIED struct lt_classified c;
-    lt_classifier_read(answers, operation, http, a, &c);
+    lt_classifier_read(answers, asked->operation, http, a, &c);
     *ret = (struct lt_population_answer){.wait_ms = c.wait_ms};
-    if (c.is == LT_CLASS_OK && c.xml)
-        content(operation, id, &c, a, ret);
+    if (c.is == LT_CLASS_OK && c.xml && other_message(&c, asked->xroad_id, a))
+        says(ret, LT_POPULATION_ERROR, LT_OUTCOME_RETRY, "other-message", "the answer is to another X-Road message");
+    else if (c.is == LT_CLASS_OK && c.xml)
+        content(asked->operation, asked->id, &c, a, ret);
     else if (c.is == LT_CLASS_OK)
         says(ret, LT_POPULATION_ERROR, LT_OUTCOME_RETRY, c.code, "the population database's answer is no document");
     else

@@ -27,8 +27,13 @@ struct lt_population_answer {
     int64_t wait_ms;
 };
 
-/* id: the number that was asked about, to notice an answer about somebody else. */
-void lt_population_answer_read(struct lt_classifier *answers, unsigned operation, struct lt_span id,
+/* What was asked, to notice an answer to something else. */
+struct lt_population_asked {
+    enum lt_population_operation operation;
+    struct lt_span id;       /* the citizen's number */
+    struct lt_span xroad_id; /* of the X-Road message, which its answer repeats; empty: none */
+};
+void lt_population_answer_read(struct lt_classifier *answers, const struct lt_population_asked *asked,
                                const struct lt_http_answer *http, struct lt_arena *a, struct lt_population_answer *ret);
 
 #endif

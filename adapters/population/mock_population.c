@@ -6,6 +6,8 @@
 
 #include "adapters/mock/faults.h"
 #include "adapters/population/mock_soap.h"
+#include "gateway/base/crypto.h"
+#include "gateway/base/file.h"
 #include "gateway/codec/json.h"
 
 #define BODY_DEPTH 32
@@ -23,6 +25,13 @@ const struct lt_opt lt_mock_population_opts[] = {
      "permitted MaCanBo, * stands for any run; none: any"},
     {"birth-optional", LT_OPT_BOOL, AT(birth_optional), false, "false", 0, 0, NULL,
      "answer TraCuuThongTinCongDan without a birth date too"},
+    {"username", LT_OPT_STRING, AT(username), false, NULL, 0, 0, NULL,
+     "user of Basic with timestamp; none: no login is asked for"},
+    {"secret-file", LT_OPT_PATH, AT(secret_file), false, NULL, 0, 0, NULL, "file with its secret"},
+    {"service-url", LT_OPT_STRING, AT(service_url), false, "", 0, 0, NULL, "the address its hash is taken over"},
+    {"clock-skew", LT_OPT_DURATION, AT(clock_skew_ms), false, "5m", 0, 86400000, NULL,
+     "how far the header timestamp may be from this clock"},
+    {"xroad", LT_OPT_BOOL, AT(xroad), false, "false", 0, 0, NULL, "demand X-Road's client and id in the envelope"},
     {"request-max", LT_OPT_SIZE, AT(body_max), false, "1MiB", 1024, 67108864, NULL, "longest request"},
     {"hold", LT_OPT_DURATION, AT(hold_ms), false, "60s", 1, 600000, NULL, "silence of the fault timeout-after-apply"},
     {"fault-every", LT_OPT_STRINGS, AT(fault_every), false, NULL, 0, 0, NULL,
@@ -50,6 +59,7 @@ struct lt_mock_population {
     pthread_mutex_t lock;              /* of all below */
     struct lt_mock_faults faults;
     struct lt_arena arena;
+    char *secret; /* NULL: no login */
     uint64_t calls, match, no_match, soap_faults, errors;
     struct tally *officers, *ids;
 };
@@ -90,6 +100,14 @@ int lt_mock_population_new(const struct lt_mock_population_settings *s, struct l
         r = lt_mock_faults_schedule(&p->faults, s->fault_schedule, &p->arena, err);
     if (r == LT_OK)
         r = lt_mock_citizens_load(s->citizens, &p->citizens, err);
+    if (r == LT_OK && s->username) {
+        LT_AUTOFREE char *text = NULL;
+        size_t len = 0;
+        r = s->secret_file ? lt_file_read(s->secret_file, 4096, &text, &len, err)
+                           : lt_err_set(err, LT_E_INVALID, "no-secret", "username: expected --secret-file beside it");
+        struct lt_span word = lt_span_trim(lt_span(text, len));
+        p->secret = lt_strndup(word.ptr ? word.ptr : "", word.len);
+    }
     if (r < 0) {
         lt_mock_population_free(p);
         return r;
@@ -107,6 +125,7 @@ void lt_mock_population_free(struct lt_mock_population *p)
     lt_mock_citizens_free(p->citizens);
     lt_mock_faults_deinit(&p->faults);
     lt_arena_deinit(&p->arena);
+    free(p->secret);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
@@ -230,6 +249,12 @@ static void population_answer(struct lt_mock_population *p, const struct lt_mock
 {
     const struct lt_mock_population_settings *s = p->settings;
     struct lt_mock_soap_fault fault = {.code = "soapenv:Client", .text = ""};
+    if (s->xroad && !lt_mock_soap_xroad(req->header)) {
+        fault.code = "Server.ClientProxy.MissingHeader";
+        snprintf(fault.text, sizeof fault.text, "client, service and id must stand in the header");
+        answer_fault(p, &fault, req->header, reply);
+        return;
+    }
     if (!one_of(&s->services, req->service)) {
         snprintf(fault.text, sizeof fault.text, "MaDVC is not registered");
         answer_fault(p, &fault, req->header, reply);
@@ -247,6 +272,28 @@ static void population_answer(struct lt_mock_population *p, const struct lt_mock
     lt_mock_soap_write_answer(req, found, &reply->body);
 }
 
+/* Basic of user and SHA-256 over address, user, timestamp and secret; the timestamp near to our clock. */
+static bool login_ok(const struct lt_mock_population *p, const struct lt_mock_call *call)
+{
+    const struct lt_mock_population_settings *s = p->settings;
+    int64_t at;
+    if (!p->secret)
+        return true;
+    if (!call->authorization || !call->timestamp || !lt_span_i64(lt_span_str(call->timestamp), &at) ||
+        at < call->now_ms - s->clock_skew_ms || at > call->now_ms + s->clock_skew_ms)
+        return false;
+    uint8_t digest[LT_SHA256_SIZE];
+    char hex[2 * LT_SHA256_SIZE + 1];
+    LT_AUTOBUF struct lt_buf want = LT_BUF_INIT(4096);
+    LT_AUTOFREE char *text = lt_asprintf("%s%s%s%s", s->service_url, s->username, call->timestamp, p->secret);
+    lt_sha256_once(lt_span_str(text), digest);
+    lt_hex(digest, sizeof digest, hex);
+    LT_AUTOFREE char *pair = lt_asprintf("%s:%s", s->username, hex);
+    lt_buf_str(&want, "Basic ");
+    lt_base64(lt_span_str(pair), &want);
+    return lt_span_eq(lt_buf_view(&want), lt_span_str(call->authorization));
+}
+
 static bool transport_ok(struct lt_mock_population *p, const struct lt_mock_call *call, struct lt_mock_reply *reply)
 {
     const char *type = call->content_type ? call->content_type : "";
@@ -254,6 +301,8 @@ static bool transport_ok(struct lt_mock_population *p, const struct lt_mock_call
         lt_mock_refuse(reply, 405, "expected POST, got %s", call->method);
     else if (strncmp(type, "text/xml", 8) != 0 && strncmp(type, "application/xml", 15) != 0)
         lt_mock_refuse(reply, 415, "expected Content-Type text/xml or application/xml");
+    else if (!login_ok(p, call))
+        lt_mock_refuse(reply, 401, "expected Basic with timestamp");
     else
         return true;
     p->errors++;

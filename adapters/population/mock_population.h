@@ -16,6 +16,10 @@ struct lt_mock_population_settings {
     struct lt_opt_strings services; /* registered MaDVC */
     struct lt_opt_strings officers; /* permitted MaCanBo; none = any */
     bool birth_optional;            /* TraCuu without NgayThangNamSinh compares id and name alone */
+    const char *username;           /* Basic with timestamp (domain 2.1), NULL = no login */
+    const char *secret_file, *service_url;
+    int64_t clock_skew_ms;
+    bool xroad; /* demand X-Road headers */
     int64_t body_max;
     int64_t hold_ms;
     struct lt_opt_strings fault_every;

@@ -185,6 +185,15 @@ bool lt_mock_soap_read(const struct lt_xml *doc, bool birth_optional, struct lt_
     return question_ok(ret, birth_optional, fault);
 }
 
+bool lt_mock_soap_xroad(lt_xml_node header)
+{
+    static const char *const names[] = {"client", "service", "id"};
+    for (size_t i = 0; i < LT_ARRAY_LEN(names); i++)
+        if (!lt_xml_present(header) || !lt_xml_present(lt_xml_child(header, NS_XROAD, names[i])))
+            return false;
+    return true;
+}
+
 /* ---- answers ---- */
 
 static void write_begin(lt_xml_node header, struct lt_buf *out)

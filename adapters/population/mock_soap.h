@@ -26,6 +26,8 @@ struct lt_mock_soap_fault {
 bool lt_mock_soap_read(const struct lt_xml *doc, bool birth_optional, struct lt_arena *a,
                        struct lt_mock_soap_request *ret, struct lt_mock_soap_fault *fault);
 
+/* Does it hold what X-Road demands of a question: client, service, id? */
+bool lt_mock_soap_xroad(lt_xml_node header);
 /* header: echoed as far as it is X-Road's, in its order. */
 void lt_mock_soap_write_fault(const struct lt_mock_soap_fault *fault, lt_xml_node header, struct lt_buf *out);
 /* citizen NULL: an empty CongdanCollection, or TonTai false. */

@@ -1,6 +1,9 @@
 #include "adapters/population/request.h"
 
+#include "gateway/base/crypto.h"
 #include "gateway/base/text.h"
+
+#include <inttypes.h>
 
 static bool digits(struct lt_span s, size_t n)
 {
@@ -56,12 +59,48 @@ static void element(struct lt_buf *out, const char *name, struct lt_span value)
     lt_buf_printf(out, "</dan:%s>", name);
 }
 
-void lt_population_body(const struct lt_population_options *o, const struct lt_citizen *c, struct lt_span request_id,
-                        struct lt_span procedure, struct lt_buf *out)
+static void xroad_member(struct lt_buf *out, const char *element_name, const char *identifier, const char *type)
 {
+    static const char *const parts[] = {"xRoadInstance", "memberClass", "memberCode",
+                                        "subsystemCode", "serviceCode", "serviceVersion"};
+    struct lt_span rest = lt_span_str(identifier), part;
+    lt_buf_printf(out, "<xro:%s iden:objectType=\"%s\">", element_name, type);
+    for (size_t i = 0; i < LT_ARRAY_LEN(parts) && lt_span_cut(&rest, '/', &part); i++) {
+        lt_buf_printf(out, "<iden:%s>", parts[i]);
+        lt_buf_xml(out, part);
+        lt_buf_printf(out, "</iden:%s>", parts[i]);
+    }
+    lt_buf_printf(out, "</xro:%s>", element_name);
+}
+
+static void soap_header(const struct lt_population_options *o, const struct lt_citizen *c, struct lt_span xroad_id,
+                        struct lt_buf *out)
+{
+    if (!o->xroad_client) {
+        lt_buf_str(out, "<soapenv:Header/>");
+        return;
+    }
+    lt_buf_str(out, "<soapenv:Header xmlns:xro=\"http://x-road.eu/xsd/xroad.xsd\" "
+                    "xmlns:iden=\"http://x-road.eu/xsd/identifiers\">");
+    xroad_member(out, "client", o->xroad_client, "SUBSYSTEM");
+    xroad_member(out, "service", o->xroad_service, "SERVICE");
+    lt_buf_str(out, "<xro:userId>");
+    lt_buf_xml(out, c->officer);
+    lt_buf_str(out, "</xro:userId><xro:id>");
+    lt_buf_xml(out, xroad_id);
+    lt_buf_str(out, "</xro:id><xro:protocolVersion>4.0</xro:protocolVersion></soapenv:Header>");
+}
+
+void lt_population_body(const struct lt_population_options *o, const struct lt_citizen *c, struct lt_span request_id,
+                        struct lt_span procedure, struct lt_span xroad_id, struct lt_buf *out)
+{
+    const char *operation =
+        o->operation == LT_POPULATION_ASK_VERIFY ? "XacThucThongTinCongDan" : "TraCuuThongTinCongDan";
     lt_buf_str(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
                     "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" "
-                    "xmlns:dan=\"http://dancuquocgia.bca\"><soapenv:Header/><soapenv:Body><dan:TraCuuThongTinCongDan>");
+                    "xmlns:dan=\"http://dancuquocgia.bca\">");
+    soap_header(o, c, xroad_id, out);
+    lt_buf_printf(out, "<soapenv:Body><dan:%s>", operation);
     element(out, "MaYeuCau", request_id);
     element(out, "MaDVC", o->service_code && *o->service_code ? lt_span_str(o->service_code) : procedure);
     element(out, "MaTichHop", lt_span_str(o->integration_code));
@@ -73,5 +112,33 @@ void lt_population_body(const struct lt_population_options *o, const struct lt_c
     element(out, "HoVaTen", c->name);
     lt_buf_str(out, "<dan:NgayThangNamSinh>");
     element(out, c->birth.len == 8 ? "NgayThangNam" : "Nam", c->birth);
-    lt_buf_str(out, "</dan:NgayThangNamSinh></dan:TraCuuThongTinCongDan></soapenv:Body></soapenv:Envelope>");
+    lt_buf_printf(out, "</dan:NgayThangNamSinh></dan:%s></soapenv:Body></soapenv:Envelope>", operation);
+}
+
+#define HEADERS_MAX 8
+
+const char *const *lt_population_headers(const struct lt_population_options *o, int64_t now_ms, struct lt_arena *a)
+{
+    const char **h = lt_arena_alloc(a, (HEADERS_MAX + 1) * sizeof(*h));
+    size_t n = 0;
+    h[n++] = "Content-Type: text/xml; charset=utf-8";
+    h[n++] = "Accept: text/xml";
+    h[n++] = "SOAPAction: \"\"";
+    if (o->auth == LT_POPULATION_BASIC) {
+        uint8_t digest[LT_SHA256_SIZE];
+        char hex[2 * LT_SHA256_SIZE + 1];
+        const char *signed_text =
+            lt_arena_printf(a, "%s%s%" PRId64 "%s", o->service_url, o->username, now_ms, o->secret);
+        lt_sha256_once(lt_span_str(signed_text), digest);
+        lt_hex(digest, sizeof(digest), hex);
+        LT_AUTOBUF struct lt_buf basic = LT_BUF_INIT(4096);
+        lt_base64(lt_span_str(lt_arena_printf(a, "%s:%s", o->username, hex)), &basic);
+        h[n++] = lt_arena_printf(a, "Authorization: Basic " LT_SPAN_FMT, LT_SPAN_ARG(lt_buf_view(&basic)));
+        h[n++] = lt_arena_printf(a, "timestamp: %" PRId64, now_ms);
+    }
+    if (o->api_key)
+        h[n++] = lt_arena_printf(a, "ApiKey: %s", o->api_key);
+    if (o->xroad_client)
+        h[n++] = lt_arena_printf(a, "X-Road-Client: %s", o->xroad_client);
+    return h;
 }

@@ -1,5 +1,6 @@
 /*
- * The question to the population database: SOAP 1.1 TraCuuThongTinCongDan, elements in the order of domain 2.1. Pure.
+ * The question to the population database: SOAP 1.1 TraCuuThongTinCongDan or XacThucThongTinCongDan, elements in the
+ * order of domain 2.1, X-Road headers as of domain 2.2. Pure.
  */
 #ifndef LT_POPULATION_REQUEST_H
 #define LT_POPULATION_REQUEST_H
@@ -22,7 +23,13 @@ enum lt_citizen_result {
 int lt_citizen_read(const struct lt_population_options *o, lt_json_value data, struct lt_arena *a,
                     struct lt_citizen *ret);
 
+/* xroad_id: id of the X-Road message, empty when there are no such headers. */
 void lt_population_body(const struct lt_population_options *o, const struct lt_citizen *c, struct lt_span request_id,
-                        struct lt_span procedure, struct lt_buf *out);
+                        struct lt_span procedure, struct lt_span xroad_id, struct lt_buf *out);
+/*
+ * The HTTP headers of a call, NULL-terminated, in the arena: SOAP's, and what `auth`, `api_key` and `xroad_client` ask
+ * for. now_ms: wall clock, which the other side compares with its own.
+ */
+const char *const *lt_population_headers(const struct lt_population_options *o, int64_t now_ms, struct lt_arena *a);
 
 #endif

@@ -107,6 +107,14 @@ void lt_random(void *p, size_t len)
     }
 }
 
+void lt_base64(struct lt_span s, struct lt_buf *out)
+{
+    LT_AUTOFREE unsigned char *text = lt_alloc(s.len / 3 * 4 + 8);
+    must(s.len <= INT_MAX, "EVP_EncodeBlock");
+    int n = EVP_EncodeBlock(text, (const unsigned char *)s.ptr, (int)s.len);
+    lt_buf_append(out, text, (size_t)n);
+}
+
 void lt_hex(const uint8_t *p, size_t len, char *out)
 {
     static const char digits[] = "0123456789abcdef";

@@ -20,5 +20,6 @@ void lt_hmac_sha256(struct lt_span key, struct lt_span s, uint8_t out[LT_SHA256_
 bool lt_equal_ct(const void *a, const void *b, size_t len); /* constant time */
 void lt_random(void *p, size_t len);
 void lt_hex(const uint8_t *p, size_t len, char *out); /* 2 * len digits and NUL */
+void lt_base64(struct lt_span s, struct lt_buf *out); /* with padding, one line */
 bool lt_unhex(struct lt_span s, uint8_t *out, size_t len);
 #endif

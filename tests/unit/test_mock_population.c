@@ -350,11 +350,32 @@ static void a_wrong_file_of_citizens_names_the_element(void **state)
     }
 }
 
+static void a_login_with_timestamp_must_fit_and_its_clock_be_near(void **state)
+{
+    struct world *w = *state;
+    LT_AUTOFREE char *secret = lt_asprintf("%s/secret", w->folder);
+    assert_int_equal(lt_file_write(secret, LT_SPAN_LIT("bi-mat\n"), 0600, NULL), LT_OK);
+    w->settings.username = "h22";
+    w->settings.secret_file = secret;
+    w->settings.service_url = "https://dc/api";
+    w->settings.clock_skew_ms = 300000;
+    restart(w);
+    assert_int_equal(ask_about(w, ID1, "NGUYEN VAN MAU", DAY("20240101")), 401);
+    /* printf %s 'https://dc/apih221704072600000bi-mat' | sha256sum; printf %s "h22:$SUM" | base64 -w0 */
+    w->call.timestamp = "1704072600000";
+    w->call.authorization =
+        "Basic aDIyOjQ2OTAxOGFlY2MxYmNiMGY1YTJmOWMxOTJhYzM4MDYwMTQ3NDZiNGFmMDRhOGU1ZTc3ODk1NTNiODlkYjlmNDU=";
+    assert_int_equal(ask_about(w, ID1, "NGUYEN VAN MAU", DAY("20240101")), 200);
+    w->call.now_ms += 300001;
+    assert_int_equal(ask_about(w, ID1, "NGUYEN VAN MAU", DAY("20240101")), 401);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(a_citizen_is_returned_only_when_id_name_and_birth_agree),
+        CASE(a_login_with_timestamp_must_fit_and_its_clock_be_near),
         CASE(births_are_compared_at_the_precision_given),
         CASE(names_are_compared_as_the_accents_flag_says),
         CASE(a_missing_birth_is_a_fault_unless_it_is_optional),

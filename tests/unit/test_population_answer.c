@@ -15,6 +15,8 @@ static struct lt_yaml *yaml;
 static struct lt_classifier *answers;
 static struct lt_arena arena = LT_ARENA_INIT;
 
+static const struct lt_population_asked lookup = {.operation = LT_POPULATION_LOOKUP, .id = {"002224000001", 12}};
+
 static struct lt_population_answer read_answer(long status, const char *body, long retry_after_s)
 {
     struct lt_population_answer a;
@@ -24,7 +26,7 @@ static struct lt_population_answer read_answer(long status, const char *body, lo
                                   .content_type = "",
                                   .headers = retry_after_s >= 0 ? LT_SPAN_LIT("Retry-After: 7\r\n") : LT_SPAN_NULL,
                                   .retry_after_s = retry_after_s};
-    lt_population_answer_read(answers, LT_POPULATION_LOOKUP, LT_SPAN_LIT("002224000001"), &http, &arena, &a);
+    lt_population_answer_read(answers, &lookup, &http, &arena, &a);
     return a;
 }
 
@@ -124,7 +126,7 @@ static void out_of_service_is_unavailable(void **state)
     static const enum lt_http_failure failures[] = {LT_HTTP_NOT_SENT, LT_HTTP_UNKNOWN};
     for (size_t i = 0; i < LT_ARRAY_LEN(failures); i++) {
         struct lt_http_answer http = {.failure = failures[i], .content_type = "", .retry_after_s = -1};
-        lt_population_answer_read(answers, LT_POPULATION_LOOKUP, LT_SPAN_LIT("002224000001"), &http, &arena, &a);
+        lt_population_answer_read(answers, &lookup, &http, &arena, &a);
         assert_int_equal(a.meaning, LT_POPULATION_UNAVAILABLE);
         assert_int_equal(a.outcome, LT_OUTCOME_RETRY);
     }
@@ -156,7 +158,9 @@ static void a_verification_is_a_match_only_when_the_answer_says_that_the_person_
     for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
         struct lt_population_answer a;
         struct lt_http_answer http = {.status = 200, .body = lt_span_str(rows[i].body), .retry_after_s = -1};
-        lt_population_answer_read(answers, LT_POPULATION_VERIFY, LT_SPAN_LIT("002224000001"), &http, &arena, &a);
+        const struct lt_population_asked verify = {.operation = LT_POPULATION_VERIFY,
+                                                   .id = LT_SPAN_LIT("002224000001")};
+        lt_population_answer_read(answers, &verify, &http, &arena, &a);
         if (a.meaning != rows[i].meaning)
             fail_msg("%s: got %d (%s)", rows[i].body, (int)a.meaning, a.reason);
     }

@@ -3,7 +3,6 @@
 #include "gateway/codec/xml.h"
 #include "tests/unit/adapter_host.h"
 
-#define OPTIONS "{officer_default: cb01, database_code: \"7\"}"
 #define PERSON                                                                                                         \
     "\"CongDan\":{\"SoDinhDanh\":\"002224000001\",\"HoVaTen\":\"NGƯỜI MẪU\",\"NgayThangNamSinh\":\"20240101\"}"
 #define ENVELOPE(body)                                                                                                 \
@@ -14,9 +13,24 @@
              "n:CongDan></n:CongdanCollection>")
 #define NO_MATCH ENVELOPE("<n:CongdanCollection xmlns:n=\"http://www.mic.gov.vn/dancu/1.0\"/>")
 
+static struct host *population_with(const char *more)
+{
+    LT_AUTOFREE char *options = lt_asprintf("{officer_default: cb01, database_code: \"7\"%s}", more);
+    return host_new(&lt_population_adapter, "https://population/dc", options);
+}
+
 static struct host *population(void)
 {
-    return host_new(&lt_population_adapter, "https://population/dc", OPTIONS);
+    return population_with("");
+}
+
+static const struct lt_note *note_to(const struct host_work *w, int to)
+{
+    for (size_t i = 0; i < w->result.notes_len; i++)
+        if ((int)w->result.notes[i].to == to)
+            return &w->result.notes[i];
+    fail_msg("no such note");
+    return NULL;
 }
 
 static void no_citizen_in(struct lt_span s)
@@ -39,7 +53,7 @@ static void a_match_adds_the_database_to_the_snapshot(void **state)
     assert_span_is(w->result.forward,
                    "{\"HoSo\":{\"MaHoSo\":\"A-1\",\"DSKetNoiCSDL\":[{\"MaCSDL\":\"1\"},{\"MaCSDL\":\"7\"}]}," PERSON
                    "}");
-    assert_int_equal(w->result.notes_len, 1);
+    assert_int_equal(w->result.notes_len, 2);
     assert_int_equal(w->result.notes[0].to, LT_NOTE_ANSWER);
     assert_span_is(w->result.notes[0].data,
                    "{\"MaHoSo\":\"A-1\",\"ce_id\":\"0123456789abcdef0123456789abcdef\",\"step\":\"check\","
@@ -55,10 +69,10 @@ static void no_match_forwards_unchanged_and_tells_the_province(void **state)
     host_answer(h, 200, NO_MATCH);
     assert_int_equal(w->result.outcome, LT_OUTCOME_OK);
     assert_null(w->result.forward.ptr);
-    assert_int_equal(w->result.notes_len, 2);
+    assert_int_equal(w->result.notes_len, 3);
     assert_int_equal(w->result.notes[1].to, LT_NOTE_PROVINCE);
     assert_string_equal(w->result.notes[1].type, "vn.lienthong.population.mismatch.v1");
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 3; i++)
         no_citizen_in(w->result.notes[i].data);
     host_free(h);
 }
@@ -116,6 +130,103 @@ static void closing_forgets_the_questions_that_are_out(void **state)
     host_free(h);
 }
 
+static void every_answered_question_is_on_record_by_officer(void **state)
+{
+    (void)state;
+    struct host *h = population();
+    struct host_work *w = host_submit(h, LT_STEP_CHECK, "A-1",
+                                      "{\"HoSo\":{\"MaHoSo\":\"A-1\"},\"CanBo\":{\"MaCanBo\":\"cb77\"}," PERSON "}");
+    host_answer(h, 200, NO_MATCH);
+    const struct lt_note *n = note_to(w, LT_NOTE_AUDIT);
+    assert_span_is(n->key, "cb77");
+    assert_span_is(n->data,
+                   "{\"actor\":\"cb77\",\"unit\":\"\",\"action\":\"population-check\",\"MaHoSo\":\"A-1\","
+                   "\"ce_id\":\"0123456789abcdef0123456789abcdef\",\"procedure\":\"1.001193\",\"MaYeuCau\":"
+                   "\"0123456789abcdef0123456789abcdef-1\",\"MaDVC\":\"VPCP\",\"operation\":"
+                   "\"TraCuuThongTinCongDan\",\"source\":\"database\",\"result\":\"no-match\",\"attempts\":1}");
+    host_free(h);
+    h = population_with(", officers: [\"can-bo-*\"]");
+    w = host_submit(h, LT_STEP_CHECK, "A-1", "{" PERSON "}");
+    assert_int_equal(w->result.outcome, LT_OUTCOME_REJECT);
+    assert_string_equal(w->code, "officer-not-permitted");
+    assert_contains(note_to(w, LT_NOTE_AUDIT)->data.ptr, "\"source\":\"gateway\"");
+    assert_int_equal(host_open(h), 0);
+    host_free(h);
+}
+
+static void a_match_is_remembered_for_its_time_its_officer_and_its_procedure_only(void **state)
+{
+    (void)state;
+    struct host *h = population_with(", cache: 10m");
+    (void)host_submit(h, LT_STEP_CHECK, "A-1", "{" PERSON "}");
+    host_answer(h, 200, MATCH);
+    struct host_work *again = host_submit(h, LT_STEP_CHECK, "A-2", "{\"HoSo\":{\"MaHoSo\":\"A-2\"}," PERSON "}");
+    assert_true(again->done);
+    assert_int_equal(again->result.outcome, LT_OUTCOME_OK);
+    assert_contains(again->result.forward.ptr, "{\"MaCSDL\":\"7\"}");
+    assert_contains(note_to(again, LT_NOTE_AUDIT)->data.ptr, "\"source\":\"cache\"");
+    struct host_work *other = host_submit(h, LT_STEP_CHECK, "A-3", "{\"CanBo\":{\"MaCanBo\":\"cb77\"}," PERSON "}");
+    assert_false(other->done);
+    host_answer(h, 200, NO_MATCH); /* never remembered */
+    host_tick(h, 10 * 60 * 1000);
+    (void)host_submit(h, LT_STEP_CHECK, "A-4", "{" PERSON "}");
+    assert_int_equal(host_open(h), 1);
+    host_answer(h, 200, MATCH);
+    host_free(h);
+    h = population(); /* off unless a time is stated */
+    (void)host_submit(h, LT_STEP_CHECK, "A-1", "{" PERSON "}");
+    host_answer(h, 200, MATCH);
+    (void)host_submit(h, LT_STEP_CHECK, "A-2", "{" PERSON "}");
+    assert_int_equal(host_open(h), 1);
+    host_free(h);
+}
+
+static void a_mismatch_parks_where_that_is_asked_for(void **state)
+{
+    (void)state;
+    struct host *h = population_with(", on_mismatch: park");
+    struct host_work *w = host_submit(h, LT_STEP_CHECK, "A-1", "{" PERSON "}");
+    host_answer(h, 200, NO_MATCH);
+    assert_int_equal(w->result.outcome, LT_OUTCOME_REJECT);
+    assert_true(w->result.local);
+    assert_string_equal(w->code, "no-match");
+    host_free(h);
+}
+
+static void a_database_that_stays_away_lets_dossiers_go_on_unverified_where_that_is_asked_for(void **state)
+{
+    (void)state;
+    struct host *h = population_with(", on_unavailable: forward, unavailable_attempts: 2");
+    struct host_work *w = host_submit(h, LT_STEP_CHECK, "A-1", "{" PERSON "}");
+    host_fail(h, LT_HTTP_NOT_SENT);
+    assert_int_equal(w->result.outcome, LT_OUTCOME_RETRY);
+    assert_true(w->result.local); /* no pause, which would stop what is to go on */
+    host_submit_again(h, w, false);
+    host_answer(h, 503, "");
+    assert_int_equal(w->result.outcome, LT_OUTCOME_OK);
+    assert_null(w->result.forward.ptr);
+    assert_contains(note_to(w, LT_NOTE_ANSWER)->data.ptr, "\"outcome\":\"unverified\"");
+    assert_contains(note_to(w, LT_NOTE_PROVINCE)->data.ptr, "\"outcome\":\"unverified\"");
+    host_free(h);
+}
+
+static void an_answer_to_another_xroad_message_is_no_verdict(void **state)
+{
+    (void)state;
+    struct host *h = population_with(", operation: verify, xroad_client: VN/GOV/H22/MOTCUA, xroad_service: "
+                                     "VN/GOV/BCA/DANCU/XacThuc/v1");
+    struct host_work *w = host_submit(h, LT_STEP_CHECK, "A-1", "{" PERSON "}");
+    host_expect(h, "<dan:MaTichHop>033</dan:MaTichHop>");
+    assert_contains(host_call(h)->headers, "X-Road-Client: VN/GOV/H22/MOTCUA\n");
+    host_answer(h, 200,
+                "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Header><x:id "
+                "xmlns:x=\"http://x-road.eu/xsd/xroad.xsd\">another</x:id></s:Header><s:Body>"
+                "<KetQuaXacThucResponse><TonTai>true</TonTai></KetQuaXacThucResponse></s:Body></s:Envelope>");
+    assert_int_equal(w->result.outcome, LT_OUTCOME_RETRY);
+    assert_string_equal(w->code, "other-message");
+    host_free(h);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -132,6 +243,11 @@ int main(void)
         cmocka_unit_test(an_event_without_a_citizen_passes),
         cmocka_unit_test(a_match_without_a_snapshot_forwards_unchanged),
         cmocka_unit_test(closing_forgets_the_questions_that_are_out),
+        cmocka_unit_test(every_answered_question_is_on_record_by_officer),
+        cmocka_unit_test(a_match_is_remembered_for_its_time_its_officer_and_its_procedure_only),
+        cmocka_unit_test(a_mismatch_parks_where_that_is_asked_for),
+        cmocka_unit_test(a_database_that_stays_away_lets_dossiers_go_on_unverified_where_that_is_asked_for),
+        cmocka_unit_test(an_answer_to_another_xroad_message_is_no_verdict),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

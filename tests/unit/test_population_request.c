@@ -15,7 +15,7 @@ static char *body(const struct lt_population_options *o, const char *data, int *
     assert_int_equal(lt_json_parse(lt_span_str(data), &limits, &json, NULL), LT_OK);
     *ret_result = lt_citizen_read(o, lt_json_root(json), &a, &c);
     if (*ret_result == LT_OK)
-        lt_population_body(o, &c, LT_SPAN_LIT("6f0c-1"), LT_SPAN_LIT("1.001193"), &out);
+        lt_population_body(o, &c, LT_SPAN_LIT("6f0c-1"), LT_SPAN_LIT("1.001193"), LT_SPAN_NULL, &out);
     lt_arena_deinit(&a);
     return lt_buf_take(&out);
 }
@@ -116,6 +116,59 @@ static void nobody_or_an_incomplete_somebody_makes_no_question(void **state)
     }
 }
 
+static void a_verification_and_its_xroad_headers_have_the_form_of_the_service(void **state)
+{
+    (void)state;
+    struct lt_arena a = LT_ARENA_INIT;
+    struct lt_population_options o = options;
+    struct lt_buf out = LT_BUF_INIT(1 << 16);
+    o.operation = LT_POPULATION_ASK_VERIFY;
+    o.integration_code = "033";
+    o.xroad_client = "VN/GOV/H22/MOTCUA";
+    o.xroad_service = "VN/GOV/BCA/DANCU/XacThuc/v1";
+    const struct lt_citizen c = {.id = LT_SPAN_LIT("002224000001"),
+                                 .name = LT_SPAN_LIT("NGUYEN VAN MAU"),
+                                 .birth = LT_SPAN_LIT("1990"),
+                                 .officer = LT_SPAN_LIT("cb01")};
+    lt_population_body(&o, &c, LT_SPAN_LIT("6f0c-1"), LT_SPAN_LIT("1.001193"), LT_SPAN_LIT("u-1"), &out);
+    assert_contains(out.ptr, "<xro:client iden:objectType=\"SUBSYSTEM\"><iden:xRoadInstance>VN</iden:xRoadInstance>"
+                             "<iden:memberClass>GOV</iden:memberClass><iden:memberCode>H22</iden:memberCode>"
+                             "<iden:subsystemCode>MOTCUA</iden:subsystemCode></xro:client>");
+    assert_contains(out.ptr, "<iden:serviceCode>XacThuc</iden:serviceCode><iden:serviceVersion>v1</iden:serviceVersion>"
+                             "</xro:service><xro:userId>cb01</xro:userId><xro:id>u-1</xro:id>"
+                             "<xro:protocolVersion>4.0</xro:protocolVersion></soapenv:Header>");
+    assert_contains(out.ptr, "<dan:XacThucThongTinCongDan><dan:MaYeuCau>6f0c-1</dan:MaYeuCau>");
+    assert_contains(out.ptr, "<dan:NgayThangNamSinh><dan:Nam>1990</dan:Nam></dan:NgayThangNamSinh>");
+    lt_buf_deinit(&out);
+    lt_arena_deinit(&a);
+}
+
+static void basic_with_timestamp_signs_url_user_time_and_secret(void **state)
+{
+    (void)state;
+    struct lt_arena a = LT_ARENA_INIT;
+    struct lt_population_options o = options;
+    const char *const *h = lt_population_headers(&o, 0, &a);
+    assert_string_equal(h[2], "SOAPAction: \"\"");
+    assert_null(h[3]);
+    o.auth = LT_POPULATION_BASIC;
+    o.service_url = "https://dc/api";
+    o.username = "h22";
+    o.secret = "bi-mat";
+    o.api_key = "k-1";
+    o.xroad_client = "VN/GOV/H22/MOTCUA";
+    h = lt_population_headers(&o, 1704072600000, &a);
+    /* printf %s 'https://dc/apih221704072600000bi-mat' | sha256sum; printf %s "h22:$SUM" | base64 -w0 */
+    assert_string_equal(h[3],
+                        "Authorization: Basic "
+                        "aDIyOjQ2OTAxOGFlY2MxYmNiMGY1YTJmOWMxOTJhYzM4MDYwMTQ3NDZiNGFmMDRhOGU1ZTc3ODk1NTNiODlkYjlmNDU=");
+    assert_string_equal(h[4], "timestamp: 1704072600000");
+    assert_string_equal(h[5], "ApiKey: k-1");
+    assert_string_equal(h[6], "X-Road-Client: VN/GOV/H22/MOTCUA");
+    assert_null(h[7]);
+    lt_arena_deinit(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +177,8 @@ int main(void)
         cmocka_unit_test(a_year_alone_and_an_old_number_have_their_own_elements),
         cmocka_unit_test(the_events_officer_goes_before_the_configured_one),
         cmocka_unit_test(nobody_or_an_incomplete_somebody_makes_no_question),
+        cmocka_unit_test(a_verification_and_its_xroad_headers_have_the_form_of_the_service),
+        cmocka_unit_test(basic_with_timestamp_signs_url_user_time_and_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -139,7 +139,8 @@ static void on_done(void *ctx, const struct lt_http_answer *a)
     g->done = true;
     g->clock_ahead_s = a->clock_ahead_s;
     lt_portal_answer_read(portal, g->call, LT_SPAN_LIT("A-1"), a, &arena, &g->portal);
-    lt_population_answer_read(population, LT_POPULATION_LOOKUP, LT_SPAN_LIT("002224000001"), a, &arena, &g->population);
+    const struct lt_population_asked asked = {.operation = LT_POPULATION_LOOKUP, .id = LT_SPAN_LIT("002224000001")};
+    lt_population_answer_read(population, &asked, a, &arena, &g->population);
 }
 
 static struct got ask_url(const char *url, enum lt_portal_call call)
