@@ -125,24 +125,22 @@ void lt_hex(const uint8_t *p, size_t len, char *out)
     out[2 * len] = '\0';
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+/* Value of a digit + 1; 0: not a hexadecimal digit. */
+static const uint8_t hex_digits[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 bool lt_unhex(struct lt_span s, uint8_t *out, size_t len)
 {
     if (s.len % 2 || s.len / 2 != len)
         return false;
     for (size_t i = 0; i < s.len; i++) {
-        if (hex_value(s.ptr[i]) < 0)
+        if (!hex_digits[(uint8_t)s.ptr[i]])
             return false;
     }
     for (size_t i = 0; i < len; i++)
-        out[i] = (uint8_t)(hex_value(s.ptr[2 * i]) << 4 | hex_value(s.ptr[2 * i + 1]));
+        out[i] = (uint8_t)((hex_digits[(uint8_t)s.ptr[2 * i]] - 1) << 4 | (hex_digits[(uint8_t)s.ptr[2 * i + 1]] - 1));
     return true;
 }

@@ -12,17 +12,20 @@
 #define DEADLETTER_ROOM 4096        /* for what Kafka adds */
 #define DEADLETTER_HEADERS 8        /* headers that are added to a dead letter */
 #define DEADLETTER_HEADER_MAX 1024
+#define DETAIL_MAX 127   /* of an invalid record's reason, as a header */
+#define ORIGIN_HEADERS 3 /* lt_origin, lt_path, lt_hop */
+#define JUDGE_GROUP 32   /* look-ups that wait for memory together */
 
-void lt_batch_add_take(struct lt_batch *b, struct lt_log_record *r, struct lt_partition *p)
+static void item_free(struct lt_batch_item *it, struct lt_log *log)
 {
-    *lt_vec_push(&b->items) = (struct lt_batch_item){.record = r, .partition = p, .epoch = p->epoch};
-    b->bytes += r->key.len + r->value.len;
+    free(it->reason);
+    log->ops->record_free(log, it->record);
 }
 
 void lt_batch_reset(struct lt_batch *b, struct lt_log *log)
 {
     for (size_t i = 0; i < b->items.len; i++)
-        log->ops->record_free(log, b->items.v[i].record);
+        item_free(&b->items.v[i], log);
     b->items.len = b->copies.len = b->bytes = 0;
     b->judged = false;
 }
@@ -46,10 +49,12 @@ void lt_batch_prune(struct lt_batch *b, struct lt_log *log)
         if (item_current(&b->items.v[i]))
             b->items.v[kept++] = b->items.v[i];
         else
-            log->ops->record_free(log, b->items.v[i].record);
+            item_free(&b->items.v[i], log);
     }
     b->items.len = kept;
 }
+
+/* ---- what a record says by itself ---- */
 
 static void add_copy(struct lt_batch *b, struct lt_batch_item *it, int output, const char *path)
 {
@@ -57,114 +62,205 @@ static void add_copy(struct lt_batch *b, struct lt_batch_item *it, int output, c
     it->copy_len++;
 }
 
-/* Receipts read the index from other threads: it changes only under the lock. */
-static int remember(struct lt_partition *p, const struct lt_index_key *k, int64_t offset, uint64_t generation,
-                    struct lt_finding *ret, uint64_t *ret_sum, struct lt_err *err)
-{
-    pthread_mutex_lock(&p->lock);
-    int r = lt_index_reserve(p->index, 1, err);
-    if (r == LT_OK)
-        r = lt_index_judge(p->index, k, offset, generation, ret, err);
-    *ret_sum = lt_index_sum(p->index);
-    pthread_mutex_unlock(&p->lock);
-    return r;
-}
+/* The gateway's own headers of a record that the core looks at, found in one pass. */
+struct own_headers {
+    struct lt_span replay, effects;
+    bool is_plain;
+};
 
-static void judge_one(struct lt_batch *b, struct lt_batch_item *it, const struct lt_routes *routes)
+static struct own_headers own_headers_of(const struct lt_headers *h)
 {
-    struct lt_partition *p = it->partition;
-    const struct lt_log_record *r = it->record;
-    struct lt_index_key k;
-    struct lt_err err = LT_ERR_INIT;
-    struct lt_span replay = lt_headers_value(&r->headers, "lt_replay");
-    it->clock_ms = p->clock_ms = lt_position_clock(p->clock_ms, r);
-    uint64_t g = lt_generation_of(&p->position.window, it->clock_ms);
-    it->copy_first = b->copies.len;
-
-    if (lt_event_read(r->key, &r->headers, r->value, &it->event, &err) < 0 ||
-        !lt_index_key_of(it->event.id, it->event.digest, it->event.digest_v, replay, &k)) {
-        pthread_mutex_lock(&p->lock);
-        lt_index_advance(p->index, g);
-        it->sum = lt_index_sum(p->index);
-        pthread_mutex_unlock(&p->lock);
-        it->verdict = LT_VERDICT_INVALID;
-        snprintf(it->reason, sizeof(it->reason), "%.127s",
-                 err.text[0] ? err.text : "ce_id or lt_digest is not hexadecimal");
-        add_copy(b, it, LT_OUTPUT_DEADLETTER, NULL);
-    } else {
-        struct lt_finding f;
-        int result = remember(p, &k, r->offset, g, &f, &it->sum, &err);
-        if (result == LT_E_LIMIT) {
-            lt_partition_stop(p, LT_STOP_INDEX_FULL, NULL, "%s", err.text);
-            return;
-        }
-        if (result < 0) {
-            /* Rule 12: ours; load again from the log. */
-            lt_error("core", "index-ahead", "partition %d: %s; the partition is loaded again", (int)p->number,
-                     err.text);
-            lt_partition_stop(p, LT_STOP_WAITING, NULL, "the index is built again: %s", err.text);
-            return;
-        }
-        it->verdict = f.verdict == LT_VERDICT_NEW && replay.len ? LT_VERDICT_REPLAY : f.verdict;
-        it->remapped = f.remapped;
-        it->first_offset = f.first_offset;
-        if (it->verdict == LT_VERDICT_NEW || it->verdict == LT_VERDICT_REPLAY) {
-            struct lt_copy copies[LT_ROUTE_COPIES_MAX];
-            size_t n = lt_routes_match(routes, &it->event, replay.len > 0, lt_headers_value(&r->headers, "lt_effects"),
-                                       copies);
-            for (size_t i = 0; i < n; i++)
-                add_copy(b, it, copies[i].output, copies[i].path);
-        } else if (it->verdict == LT_VERDICT_CONFLICT) {
-            add_copy(b, it, LT_OUTPUT_QUARANTINE, NULL);
+    struct own_headers own = {.is_plain = !h->over && h->len + ORIGIN_HEADERS <= LT_HEADERS_MAX};
+    bool replay = false, effects = false; /* the first one counts, as in lt_headers_get */
+    for (size_t i = 0; i < h->len; i++) {
+        struct lt_span name = h->v[i].name;
+        if (name.len < 6 || memcmp(name.ptr, "lt_", 3) != 0)
+            continue;
+        if (!replay && lt_span_eq(name, LT_SPAN_LIT("lt_replay"))) {
+            own.replay = h->v[i].value;
+            replay = true;
+        } else if (!effects && lt_span_eq(name, LT_SPAN_LIT("lt_effects"))) {
+            own.effects = h->v[i].value;
+            effects = true;
+        } else if (lt_span_starts(name, "lt_path") || lt_span_starts(name, "lt_hop") ||
+                   lt_span_eq(name, LT_SPAN_LIT("lt_origin"))) {
+            own.is_plain = false;
         }
     }
+    return own;
+}
+
+static size_t headers_bytes(const struct lt_headers *h)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < h->len; i++)
+        n += h->v[i].name.len + h->v[i].value.len;
+    return n;
+}
+
+void lt_batch_add_take(struct lt_batch *b, struct lt_log_record *r, struct lt_partition *p,
+                       const struct lt_routes *routes)
+{
+    struct lt_event event;
+    struct lt_err err;
+    lt_err_clear(&err);
+    struct own_headers own = own_headers_of(&r->headers);
+    struct lt_batch_item *it = lt_vec_push(&b->items);
+    *it = (struct lt_batch_item){.record = r,
+                                 .partition = p,
+                                 .epoch = p->epoch,
+                                 .time_ms = lt_position_time(r),
+                                 .is_replay = own.replay.len > 0,
+                                 .is_plain = own.is_plain,
+                                 .copy_first = (uint32_t)b->copies.len};
+    b->bytes += r->key.len + r->value.len + headers_bytes(&r->headers);
+    if (lt_event_read(r->key, &r->headers, r->value, &event, &err) < 0 ||
+        !lt_index_key_of(event.id, event.digest, event.digest_v, own.replay, &it->key)) {
+        it->reason = lt_strdup(err.text[0] ? err.text : "ce_id or lt_digest is not hexadecimal");
+        return;
+    }
+    struct lt_copy copies[LT_ROUTE_COPIES_MAX];
+    size_t n = lt_routes_match(routes, &event, it->is_replay, own.effects, copies);
+    for (size_t i = 0; i < n; i++)
+        add_copy(b, it, copies[i].output, copies[i].path);
+}
+
+/* ---- verdicts ---- */
+
+/* The only copy the record gets, instead of those of a new event. */
+static void only_copy(struct lt_batch *b, struct lt_batch_item *it, int output)
+{
+    it->copy_first = (uint32_t)b->copies.len;
+    it->copy_len = 0;
+    add_copy(b, it, output, NULL);
+}
+
+/* With the partition's lock held. LT_OK, or why the partition cannot go on. */
+static int judge_one(struct lt_batch *b, struct lt_batch_item *it, struct lt_err *err)
+{
+    struct lt_partition *p = it->partition;
+    int64_t clock_ms = LT_MAX(p->clock_ms, it->time_ms);
+    uint64_t g = lt_generation_of(&p->position.window, clock_ms);
+    if (it->reason) {
+        lt_index_advance(p->index, g);
+        it->verdict = LT_VERDICT_INVALID;
+        only_copy(b, it, LT_OUTPUT_DEADLETTER);
+    } else {
+        struct lt_finding f;
+        int r = lt_index_reserve(p->index, 1, err);
+        if (r == LT_OK)
+            r = lt_index_judge(p->index, &it->key, it->record->offset, g, &f, err);
+        if (r != LT_OK)
+            return r;
+        it->verdict = f.verdict == LT_VERDICT_NEW && it->is_replay ? LT_VERDICT_REPLAY : f.verdict;
+        it->remapped = f.remapped;
+        it->first_offset = f.first_offset;
+        if (it->verdict == LT_VERDICT_CONFLICT)
+            only_copy(b, it, LT_OUTPUT_QUARANTINE);
+        else if (it->verdict == LT_VERDICT_DUPLICATE)
+            it->copy_len = 0;
+    }
+    it->clock_ms = p->clock_ms = clock_ms;
+    it->sum = lt_index_sum(p->index);
+    return LT_OK;
+}
+
+static void give_up(struct lt_partition *p, int why, const struct lt_err *err)
+{
+    if (why == LT_E_LIMIT) {
+        lt_partition_stop(p, LT_STOP_INDEX_FULL, NULL, "%s", err->text);
+        return;
+    }
+    /* Rule 12: ours; load again from the log. */
+    lt_error("core", "index-ahead", "partition %d: %s; the partition is loaded again", (int)p->number, err->text);
+    lt_partition_stop(p, LT_STOP_WAITING, NULL, "the index is built again: %s", err->text);
+}
+
+/*
+ * Verdicts in offset order. Receipts read the index from other threads: it changes only under the lock, which is taken
+ * once for a run of records of one partition.
+ */
+static void judge_group(struct lt_batch *b, size_t from, size_t to)
+{
+    struct lt_partition *held = NULL;
+    struct lt_err err = LT_ERR_INIT;
+    for (size_t i = from; i < to; i++) {
+        struct lt_batch_item *it = &b->items.v[i];
+        if (!item_current(it))
+            continue;
+        if (it->partition != held) {
+            if (held)
+                pthread_mutex_unlock(&held->lock);
+            held = it->partition;
+            pthread_mutex_lock(&held->lock);
+        }
+        int r = judge_one(b, it, &err);
+        if (r != LT_OK) {
+            pthread_mutex_unlock(&held->lock);
+            give_up(lt_steal(&held), r, &err);
+        }
+    }
+    if (held)
+        pthread_mutex_unlock(&held->lock);
 }
 
 void lt_batch_judge(struct lt_batch *b, const struct lt_batch_env *env)
 {
-    for (size_t i = 0; i < b->items.len; i++) {
-        if (item_current(&b->items.v[i]))
-            judge_one(b, &b->items.v[i], env->routes);
+    for (size_t from = 0; from < b->items.len; from += JUDGE_GROUP) {
+        size_t to = LT_MIN(from + JUDGE_GROUP, b->items.len);
+        for (size_t i = from; i < to; i++)
+            if (item_current(&b->items.v[i]) && !b->items.v[i].reason)
+                lt_index_prefetch(b->items.v[i].partition->index, &b->items.v[i].key);
+        judge_group(b, from, to);
     }
     lt_batch_prune(b, env->log); /* partitions that were stopped on the way */
     b->judged = true;
 }
 
-/* The position of it's partition once everything up to and including it is final. */
+/* ---- positions ---- */
+
+/* The position of a partition once the plan's records of it are final. */
 struct running {
     struct lt_partition *partition;
+    uint64_t epoch;
     struct lt_position position;
     uint64_t *routed;
     int64_t after;
     const struct lt_batch_item *last;
 };
 
-/* One row a partition. */
-struct running_rows {
-    LT_VEC(struct running) rows;
+struct lt_batch_plan {
+    size_t n;                             /* the first n items of the batch … */
+    const struct lt_partition *only;      /* … of this partition; NULL: of all */
+    LT_VEC(struct running) rows;          /* one a partition */
+    LT_VEC(struct lt_batch_range) ranges; /* the same, as others see it */
 };
 
-static struct running *running_of(struct running_rows *all, struct lt_partition *p)
+static struct running *running_of(struct lt_batch_plan *plan, struct lt_partition *p)
 {
-    for (size_t i = 0; i < all->rows.len; i++)
-        if (all->rows.v[i].partition == p)
-            return &all->rows.v[i];
-    struct running *r = lt_vec_push(&all->rows);
-    *r = (struct running){.partition = p, .position = p->position, .after = p->offset};
+    for (size_t i = 0; i < plan->rows.len; i++)
+        if (plan->rows.v[i].partition == p)
+            return &plan->rows.v[i];
+    struct running *r = lt_vec_push(&plan->rows);
+    *r = (struct running){.partition = p, .epoch = p->epoch, .position = p->position, .after = p->offset};
     r->routed = lt_calloc(LT_MAX(p->routed_len, 1), sizeof(*r->routed));
     memcpy(r->routed, p->routed, p->routed_len * sizeof(*r->routed));
     return r;
 }
 
-/* Positions after the first n items (of one partition, or of all); running_free afterwards. */
-static struct running_rows accumulate(const struct lt_batch *b, size_t n, const struct lt_partition *only)
+static struct lt_batch_plan *plan_of(const struct lt_batch *b, struct lt_log *log, size_t n,
+                                     const struct lt_partition *only)
 {
-    struct running_rows all = {0};
+    struct lt_batch_plan *plan = lt_alloc(sizeof(*plan));
+    struct running *r = NULL;
+    plan->n = n;
+    plan->only = only;
     for (size_t i = 0; i < n; i++) {
         const struct lt_batch_item *it = &b->items.v[i];
         if (only && it->partition != only)
             continue;
-        struct running *r = running_of(&all, it->partition);
+        if (!r || r->partition != it->partition)
+            r = running_of(plan, it->partition);
         r->position.verdicts[it->verdict]++;
         r->position.clock_ms = it->clock_ms;
         r->position.sum = it->sum;
@@ -179,16 +275,43 @@ static struct running_rows accumulate(const struct lt_batch *b, size_t n, const 
                 r->routed[copy->output]++;
         }
     }
-    for (size_t i = 0; i < all.rows.len; i++)
-        all.rows.v[i].position.anchor = lt_position_anchor(all.rows.v[i].last->record);
-    return all;
+    for (size_t i = 0; i < plan->rows.len; i++) {
+        struct lt_log_record *last = plan->rows.v[i].last->record;
+        (void)log->ops->headers(log, last); /* it may have been forwarded */
+        plan->rows.v[i].position.anchor = lt_position_anchor(last);
+    }
+    return plan;
 }
 
-static void running_free(struct running_rows *all)
+struct lt_batch_plan *lt_batch_plan_new(const struct lt_batch *b, struct lt_log *log, size_t n)
 {
-    for (size_t i = 0; i < all->rows.len; i++)
-        free(all->rows.v[i].routed);
-    lt_vec_deinit(&all->rows);
+    struct lt_batch_plan *plan = plan_of(b, log, n, NULL);
+    for (size_t i = 0; i < plan->rows.len; i++) {
+        const struct running *r = &plan->rows.v[i];
+        struct lt_batch_range *range = lt_vec_push(&plan->ranges);
+        *range = (struct lt_batch_range){
+            .partition = r->partition, .epoch = r->epoch, .before = r->partition->offset, .after = r->after};
+        lt_position_format(&r->partition->position, range->metadata_before);
+        lt_position_format(&r->position, range->metadata_after);
+    }
+    return plan;
+}
+
+const struct lt_batch_range *lt_batch_plan_ranges(const struct lt_batch_plan *plan, size_t *ret_len)
+{
+    *ret_len = plan->ranges.len;
+    return plan->ranges.v;
+}
+
+void lt_batch_plan_free(struct lt_batch_plan *plan)
+{
+    if (!plan)
+        return;
+    for (size_t i = 0; i < plan->rows.len; i++)
+        free(plan->rows.v[i].routed);
+    lt_vec_deinit(&plan->rows);
+    lt_vec_deinit(&plan->ranges);
+    free(plan);
 }
 
 /* lt.position: offset, metadata, counters per output, and where receipts of this partition are answered. */
@@ -232,14 +355,6 @@ static struct destination destination_of(const struct lt_batch_env *env, const s
                                 env->output_partitions[copy->output]};
 }
 
-static size_t headers_bytes(const struct lt_headers *h)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < h->len; i++)
-        n += h->v[i].name.len + h->v[i].value.len;
-    return n;
-}
-
 /* Names of ours come last in a record that is not: room for them is made, a header too long to keep is left out. */
 static void trim_headers(struct lt_headers *h)
 {
@@ -266,34 +381,58 @@ static void fit_deadletter(const struct lt_batch_env *env, struct lt_span key, s
     value->len = LT_MIN(value->len, (size_t)DEADLETTER_KEEP);
 }
 
-static int write_copy(const struct lt_batch_env *env, const struct lt_batch_item *it, const struct lt_batch_copy *copy,
-                      uint64_t incarnation, struct lt_err *err)
+/* "<incarnation>/<partition>/<offset>": what stands before the offset is the same for a run of records. */
+struct origin {
+    const struct lt_partition *partition;
+    char text[64];
+    size_t head;
+};
+
+static struct lt_span origin_of(struct origin *o, const struct lt_batch_item *it, int64_t offset)
 {
+    if (o->partition != it->partition) {
+        o->partition = it->partition;
+        o->head = (size_t)snprintf(o->text, sizeof(o->text), "%016" PRIx64 "/%" PRId32 "/",
+                                   it->partition->position.incarnation, it->partition->number);
+    }
+    char digits[24];
+    size_t n = sizeof(digits);
+    for (uint64_t left = (uint64_t)offset; n == sizeof(digits) || left; left /= 10)
+        digits[--n] = (char)('0' + left % 10);
+    memcpy(o->text + o->head, digits + n, sizeof(digits) - n);
+    return lt_span(o->text, o->head + sizeof(digits) - n);
+}
+
+/* A copy whose headers must be made anew: of a record that was not routed as it came, or that brought headers which
+ * copies must not have. */
+static int write_changed(const struct lt_batch_env *env, const struct lt_batch_item *it,
+                         const struct lt_batch_copy *copy, struct lt_span origin, struct lt_err *err)
+{
+    struct lt_headers h = *env->log->ops->headers(env->log, it->record);
     const struct lt_log_record *r = it->record;
-    struct lt_headers h = r->headers;
     struct destination to = destination_of(env, copy);
     struct lt_span value = r->value;
-    char origin[64], first[64], length[24], digest[2 * LT_SHA256_SIZE + 1];
-    snprintf(origin, sizeof(origin), "%016" PRIx64 "/%" PRId32 "/%" PRId64, incarnation, r->partition, r->offset);
+    struct origin to_first = {0};
+    char length[24], digest[2 * LT_SHA256_SIZE + 1];
     bool deadletter = copy->undeliverable || copy->output == LT_OUTPUT_DEADLETTER;
     if (deadletter)
         trim_headers(&h);
     lt_headers_drop_prefix(&h, "lt_path");
     lt_headers_drop_prefix(&h, "lt_hop");
-    lt_headers_put(&h, "lt_origin", lt_span_str(origin));
+    lt_headers_put(&h, "lt_origin", origin);
     if (copy->undeliverable) {
         lt_headers_put(&h, "lt_reason", LT_SPAN_LIT("undeliverable"));
         lt_headers_put(
             &h, "lt_topic",
             lt_span_str(copy->output >= 0 ? lt_routes_output(env->routes, (size_t)copy->output) : LT_TOPIC_QUARANTINE));
     } else if (copy->output == LT_OUTPUT_DEADLETTER) {
+        struct lt_span why = lt_span_str(it->reason);
+        why.len = LT_MIN(why.len, (size_t)DETAIL_MAX);
         lt_headers_put(&h, "lt_reason", LT_SPAN_LIT("invalid"));
-        lt_headers_put(&h, "lt_detail", lt_span_str(it->reason));
+        lt_headers_put(&h, "lt_detail", why);
     } else if (copy->output == LT_OUTPUT_QUARANTINE) {
-        snprintf(first, sizeof(first), "%016" PRIx64 "/%" PRId32 "/%" PRId64, incarnation, r->partition,
-                 it->first_offset);
         lt_headers_put(&h, "lt_reason", lt_span_str(it->remapped ? "remapped" : "conflict"));
-        lt_headers_put(&h, "lt_first", lt_span_str(first));
+        lt_headers_put(&h, "lt_first", origin_of(&to_first, it, it->first_offset));
     } else if (copy->path) {
         lt_headers_put(&h, "lt_path", lt_span_str(copy->path));
         lt_headers_put(&h, "lt_hop", LT_SPAN_LIT("0"));
@@ -301,6 +440,21 @@ static int write_copy(const struct lt_batch_env *env, const struct lt_batch_item
     if (deadletter)
         fit_deadletter(env, r->key, &h, &value, digest, length);
     return env->log->ops->produce(env->log, to.topic, lt_partition_of(r->key, to.partitions), r->key, &h, value, err);
+}
+
+static int write_copy(const struct lt_batch_env *env, const struct lt_batch_item *it, const struct lt_batch_copy *copy,
+                      struct origin *o, struct lt_err *err)
+{
+    struct lt_log_record *r = it->record;
+    struct lt_span origin = origin_of(o, it, r->offset);
+    if (!it->is_plain || copy->undeliverable || copy->output < 0)
+        return write_changed(env, it, copy, origin, err);
+    struct destination to = destination_of(env, copy);
+    const struct lt_header add[ORIGIN_HEADERS] = {{LT_SPAN_LIT("lt_origin"), origin},
+                                                  {LT_SPAN_LIT("lt_path"), lt_span_str(copy->path)},
+                                                  {LT_SPAN_LIT("lt_hop"), LT_SPAN_LIT("0")}};
+    return env->log->ops->forward(env->log, to.topic, lt_partition_of(r->key, to.partitions), r, add,
+                                  copy->path ? 3 : 1, err);
 }
 
 /* A failed produce: which copy of a lone record is to blame (rule 14)? The error names its topic when the broker
@@ -324,10 +478,11 @@ static int copy_to_blame(const struct lt_batch *b, const struct lt_batch_env *en
 
 static int write_items(struct lt_batch *b, const struct lt_batch_env *env, size_t n, struct lt_err *err)
 {
+    struct origin o = {0};
     for (size_t i = 0; i < n; i++) {
         const struct lt_batch_item *it = &b->items.v[i];
         for (size_t c = it->copy_first; c < it->copy_first + it->copy_len; c++) {
-            int r = write_copy(env, it, &b->copies.v[c], it->partition->position.incarnation, err);
+            int r = write_copy(env, it, &b->copies.v[c], &o, err);
             if (r != LT_LOG_OK)
                 return r;
         }
@@ -335,42 +490,69 @@ static int write_items(struct lt_batch *b, const struct lt_batch_env *env, size_
     return LT_LOG_OK;
 }
 
-static int write_offsets(const struct lt_batch_env *env, const struct lt_log_membership *m, const struct running *v,
-                         size_t rows, struct lt_err *err)
+static int write_offsets(const struct lt_batch_env *env, const struct lt_log_membership *m,
+                         const struct lt_batch_plan *plan, struct lt_err *err)
 {
-    struct lt_log_offset *offsets = lt_calloc(rows, sizeof(*offsets));
-    int r = LT_LOG_OK;
-    for (size_t i = 0; i < rows && r == LT_LOG_OK; i++) {
-        char metadata[LT_POSITION_MAX];
-        lt_position_format(&v[i].position, metadata);
-        offsets[i].partition = v[i].partition->number;
-        offsets[i].offset = v[i].after;
-        snprintf(offsets[i].metadata, sizeof(offsets[i].metadata), "%s", metadata);
-        r = write_position(env, &v[i], metadata, err);
+    struct lt_log_offset *offsets = lt_calloc(plan->ranges.len, sizeof(*offsets));
+    for (size_t i = 0; i < plan->ranges.len; i++) {
+        const struct lt_batch_range *range = &plan->ranges.v[i];
+        offsets[i].partition = range->partition->number;
+        offsets[i].offset = range->after;
+        snprintf(offsets[i].metadata, sizeof(offsets[i].metadata), "%s", range->metadata_after);
     }
-    if (r == LT_LOG_OK)
-        r = env->log->ops->send_offsets(env->log, m, offsets, rows, err);
+    int r = env->log->ops->send_offsets(env->log, m, offsets, plan->ranges.len, err);
     free(offsets);
     return r;
 }
 
-int lt_batch_write(struct lt_batch *b, const struct lt_batch_env *env, const struct lt_log_membership *m, size_t n,
-                   int *ret_copy, struct lt_err *err)
+static int write_positions(const struct lt_batch_env *env, const struct lt_batch_plan *plan, struct lt_err *err)
+{
+    int r = LT_LOG_OK;
+    for (size_t i = 0; i < plan->rows.len && r == LT_LOG_OK; i++)
+        r = write_position(env, &plan->rows.v[i], plan->ranges.v[i].metadata_after, err);
+    return r;
+}
+
+int lt_batch_write(struct lt_batch *b, const struct lt_batch_env *env, const struct lt_log_membership *m,
+                   const struct lt_batch_plan *plan, int *ret_copy, struct lt_err *err)
 {
     *ret_copy = -1;
     int r = env->log->ops->begin(env->log, err);
     if (r != LT_LOG_OK)
         return r;
-    struct running_rows all = accumulate(b, n, NULL);
-    r = write_items(b, env, n, err);
+    /* The offsets first: their two round trips are short while the brokers have nothing else of us to do, and a member
+     * that is no longer one finds out before it has sent anything. */
+    r = write_offsets(env, m, plan, err);
     if (r == LT_LOG_OK)
-        r = write_offsets(env, m, all.rows.v, all.rows.len, err);
-    running_free(&all);
+        r = write_items(b, env, plan->n, err);
+    if (r == LT_LOG_OK)
+        r = write_positions(env, plan, err);
     if (r == LT_LOG_OK)
         r = env->log->ops->commit(env->log, err);
-    if (r == LT_LOG_TOO_LARGE && n == 1 && *ret_copy < 0)
+    if (r == LT_LOG_TOO_LARGE && plan->n == 1 && *ret_copy < 0)
         *ret_copy = copy_to_blame(b, env, 0, err);
     return r;
+}
+
+void lt_batch_apply(struct lt_batch *b, struct lt_log *log, const struct lt_batch_plan *plan)
+{
+    for (size_t i = 0; i < plan->rows.len; i++) {
+        const struct running *r = &plan->rows.v[i];
+        struct lt_partition *p = r->partition;
+        pthread_mutex_lock(&p->lock);
+        p->position = r->position;
+        p->offset = r->after;
+        memcpy(p->routed, r->routed, p->routed_len * sizeof(*p->routed));
+        pthread_mutex_unlock(&p->lock);
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < b->items.len; i++) {
+        if (i < plan->n && (!plan->only || b->items.v[i].partition == plan->only))
+            item_free(&b->items.v[i], log);
+        else
+            b->items.v[kept++] = b->items.v[i];
+    }
+    b->items.len = kept;
 }
 
 void lt_batch_settle(struct lt_batch *b, struct lt_log *log, const struct lt_partition *p, int64_t after)
@@ -379,46 +561,9 @@ void lt_batch_settle(struct lt_batch *b, struct lt_log *log, const struct lt_par
     for (size_t i = 0; i < b->items.len; i++)
         if (b->items.v[i].partition == p && b->items.v[i].record->offset < after)
             n = i + 1;
-    if (n)
-        lt_batch_apply(b, log, n, p);
-}
-
-void lt_batch_apply(struct lt_batch *b, struct lt_log *log, size_t n, const struct lt_partition *only)
-{
-    struct running_rows all = accumulate(b, n, only);
-    for (size_t i = 0; i < all.rows.len; i++) {
-        const struct running *r = &all.rows.v[i];
-        struct lt_partition *p = r->partition;
-        pthread_mutex_lock(&p->lock);
-        p->position = r->position;
-        p->offset = r->after;
-        memcpy(p->routed, r->routed, p->routed_len * sizeof(*p->routed));
-        pthread_mutex_unlock(&p->lock);
-    }
-    running_free(&all);
-
-    size_t kept = 0;
-    for (size_t i = 0; i < b->items.len; i++) {
-        if (i < n && (!only || b->items.v[i].partition == only))
-            log->ops->record_free(log, b->items.v[i].record);
-        else
-            b->items.v[kept++] = b->items.v[i];
-    }
-    b->items.len = kept;
-}
-
-struct lt_batch_range *lt_batch_ranges(const struct lt_batch *b, size_t n, size_t *ret_len)
-{
-    struct running_rows all = accumulate(b, n, NULL);
-    struct lt_batch_range *ranges = lt_calloc(LT_MAX(all.rows.len, 1), sizeof(*ranges));
-    for (size_t i = 0; i < all.rows.len; i++) {
-        const struct running *r = &all.rows.v[i];
-        struct lt_partition *p = r->partition;
-        ranges[i] = (struct lt_batch_range){.partition = p, .epoch = p->epoch, .before = p->offset, .after = r->after};
-        lt_position_format(&p->position, ranges[i].metadata_before);
-        lt_position_format(&r->position, ranges[i].metadata_after);
-    }
-    *ret_len = all.rows.len;
-    running_free(&all);
-    return ranges;
+    if (!n)
+        return;
+    struct lt_batch_plan *plan = plan_of(b, log, n, p);
+    lt_batch_apply(b, log, plan);
+    lt_batch_plan_free(plan);
 }

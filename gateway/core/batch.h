@@ -25,20 +25,25 @@ struct lt_batch_item {
     struct lt_log_record *record;
     struct lt_partition *partition;
     uint64_t epoch;
-    struct lt_event event; /* not for invalid records */
-    enum lt_verdict_kind verdict;
+    /* Read from the record when it came, while its headers are in the processor's cache. */
+    struct lt_index_key key; /* not for invalid records */
+    int64_t time_ms;         /* what the clock may advance to; -1: nothing */
+    char *reason;            /* invalid: why, owned; NULL: an event */
+    bool is_replay;
+    bool is_plain; /* its headers can be passed on as they are: none of them is one that copies must not have */
+    /* Given by lt_batch_judge. */
     bool remapped;
+    enum lt_verdict_kind verdict;
     int64_t first_offset;
-    char reason[128]; /* invalid: why */
-    int64_t clock_ms; /* running clock after this record */
-    uint64_t sum;     /* of the index after this record */
-    size_t copy_first, copy_len;
+    int64_t clock_ms;              /* running clock after this record */
+    uint64_t sum;                  /* of the index after this record */
+    uint32_t copy_first, copy_len; /* before the verdict: what a new event's copies are */
 };
 
 struct lt_batch {
     LT_VEC(struct lt_batch_item) items;
     LT_VEC(struct lt_batch_copy) copies;
-    size_t bytes;
+    size_t bytes; /* of keys, values and headers */
     bool judged;
 };
 
@@ -51,7 +56,9 @@ struct lt_batch_env {
     size_t record_max; /* of the dead letter topic: longer values are cut there */
 };
 
-void lt_batch_add_take(struct lt_batch *b, struct lt_log_record *r, struct lt_partition *p);
+/* Add a record of p and read of it what verdict and copies need; nothing of the index is touched. */
+void lt_batch_add_take(struct lt_batch *b, struct lt_log_record *r, struct lt_partition *p,
+                       const struct lt_routes *routes);
 void lt_batch_reset(struct lt_batch *b, struct lt_log *log); /* frees the records */
 void lt_batch_deinit(struct lt_batch *b, struct lt_log *log);
 /* Drop the records of partitions whose epoch is over or that do not run (rules 10, 14). */
@@ -63,27 +70,36 @@ void lt_batch_prune(struct lt_batch *b, struct lt_log *log);
  */
 void lt_batch_judge(struct lt_batch *b, const struct lt_batch_env *env);
 
-/*
- * One attempt to commit the first n items as one transaction (rule 13): routed copies, positions, offsets. Returns a
- * lt_log_result; on LT_LOG_TOO_LARGE ret_copy (when n is 1) is the copy to blame, or -1.
- */
-int lt_batch_write(struct lt_batch *b, const struct lt_batch_env *env, const struct lt_log_membership *m, size_t n,
-                   int *ret_copy, struct lt_err *err);
-/*
- * Rule 14, OK: the first n items (of one partition only, or of all when `only` is NULL) are final. Positions and
- * counters of their partitions move on, the items leave the batch.
- */
-void lt_batch_apply(struct lt_batch *b, struct lt_log *log, size_t n, const struct lt_partition *only);
-
-/* Rule 15, our end: everything of p below `after` is final, whatever else has left the batch since it was written. */
-void lt_batch_settle(struct lt_batch *b, struct lt_log *log, const struct lt_partition *p, int64_t after);
-/* What the group's offset of each partition of the first n items is before and after them, to look after an unknown
- * commit (rule 15). */
+/* What the group's offset of each partition is before and after a transaction, to look after an unknown commit (rule
+ * 15). */
 struct lt_batch_range {
     struct lt_partition *partition;
     uint64_t epoch;
     int64_t before, after;
     char metadata_before[LT_POSITION_MAX], metadata_after[LT_POSITION_MAX];
 };
-struct lt_batch_range *lt_batch_ranges(const struct lt_batch *b, size_t n, size_t *ret_len); /* caller frees */
+
+/*
+ * What one transaction over the first n items says: positions, counters, ranges. Made before it is written, of a judged
+ * batch; good as long as no item leaves the batch.
+ */
+struct lt_batch_plan;
+struct lt_batch_plan *lt_batch_plan_new(const struct lt_batch *b, struct lt_log *log, size_t n);
+void lt_batch_plan_free(struct lt_batch_plan *plan);
+const struct lt_batch_range *lt_batch_plan_ranges(const struct lt_batch_plan *plan, size_t *ret_len); /* lent */
+
+/*
+ * One attempt to commit the plan as one transaction (rule 13): offsets, routed copies, positions. Returns a
+ * lt_log_result; on LT_LOG_TOO_LARGE ret_copy (when the plan is of one item) is the copy to blame, or -1.
+ */
+int lt_batch_write(struct lt_batch *b, const struct lt_batch_env *env, const struct lt_log_membership *m,
+                   const struct lt_batch_plan *plan, int *ret_copy, struct lt_err *err);
+/*
+ * Rule 14, OK: the plan's items are final. Positions and counters of their partitions move on, the items leave the
+ * batch.
+ */
+void lt_batch_apply(struct lt_batch *b, struct lt_log *log, const struct lt_batch_plan *plan);
+
+/* Rule 15, our end: everything of p below `after` is final, whatever else has left the batch since it was written. */
+void lt_batch_settle(struct lt_batch *b, struct lt_log *log, const struct lt_partition *p, int64_t after);
 #endif

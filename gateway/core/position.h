@@ -52,6 +52,9 @@ void lt_position_genesis(uint64_t incarnation, int32_t partitions, int64_t windo
 /* 64 bits over key, value, headers and append time: tells whether the log still holds the record the position was
  * written for. */
 uint64_t lt_position_anchor(const struct lt_log_record *r);
+/* What a record lets the clock advance to: min(append time, lt_time + 10 min); -1 without log append time or a readable
+ * lt_time. */
+int64_t lt_position_time(const struct lt_log_record *r);
 /* clock(o) = max(clock(o-1), min(append time, lt_time + 10 min)); without log append time or a readable lt_time it does
  * not advance. */
 int64_t lt_position_clock(int64_t before_ms, const struct lt_log_record *r);

@@ -11,6 +11,8 @@
 #define EXIT_TWIN 78 /* configuration: the unit must not restart it */
 #define TRANSACTION_TIMEOUT_MS 15000
 #define POLL_IDLE_MS 100
+#define BACKLOG_MS 200
+#define LOOK_AT_CLOCK 64 /* records taken between two looks at it */
 #define BACKOFF_MS_MIN 100
 #define BACKOFF_MS_MAX 10000
 #define RETRYING_ALARM_MS 60000
@@ -313,14 +315,15 @@ static bool take_record(struct lt_worker *w, struct lt_log_record *r)
         return !(running && p->hole);
     }
     p->next++;
-    lt_batch_add_take(&w->batch, r, p);
+    lt_batch_add_take(&w->batch, r, p, w->settings->routes);
     return true;
 }
 
 /* false: nothing more now. */
 static bool poll_once(struct lt_worker *w, int timeout_ms, struct lt_log_record **ret)
 {
-    struct lt_err err = LT_ERR_INIT;
+    struct lt_err err;
+    lt_err_clear(&err);
     *ret = NULL;
     int r = w->log->ops->poll(w->log, timeout_ms, ret, &err);
     switch (r) {
@@ -365,14 +368,23 @@ static void collect(struct lt_worker *w)
             w->log->ops->record_free(w->log, w->carry.v[i].record);
     w->carry.len = 0;
     int64_t until_ms = w->batch.items.len ? lt_mono_ms() + c->core.commit_linger_ms : 0;
-    while (!ended(w) && w->batch.items.len < (size_t)c->core.commit_records &&
-           w->batch.bytes < (size_t)c->core.commit_bytes) {
-        int64_t wait_ms = w->batch.items.len ? LT_MAX(until_ms - lt_mono_ms(), 0) : w->loading ? 0 : POLL_IDLE_MS;
+    for (size_t polls = 1; !ended(w) && w->batch.items.len < (size_t)c->core.commit_records &&
+                           w->batch.bytes < (size_t)c->core.commit_bytes;
+         polls++) {
         struct lt_log_record *r;
-        if (!poll_once(w, (int)wait_ms, &r)) {
-            if (w->batch.items.len == 0 || lt_mono_ms() >= until_ms)
+        /* What is there already is taken beyond the linger too, up to a limit: with a backlog large transactions get
+         * through it sooner than punctual ones. */
+        if (w->batch.items.len && polls % LOOK_AT_CLOCK == 0 && lt_mono_ms() >= until_ms + BACKLOG_MS)
+            return;
+        if (!poll_once(w, 0, &r)) {
+            int64_t wait_ms = w->batch.items.len ? until_ms - lt_mono_ms() : w->loading ? 0 : POLL_IDLE_MS;
+            if (wait_ms <= 0 || ended(w))
                 return;
-            continue;
+            if (!poll_once(w, (int)wait_ms, &r)) {
+                if (w->batch.items.len == 0)
+                    return;
+                continue;
+            }
         }
         if (!take_record(w, r))
             return;
@@ -429,8 +441,9 @@ static bool renew(struct lt_worker *w)
 /* What one transaction covers: what the group's offsets were before it and are after it, and under which membership. */
 struct written {
     struct lt_log_membership *membership;
-    struct lt_batch_range *ranges;
+    const struct lt_batch_range *ranges; /* lent by plan */
     size_t ranges_len;
+    struct lt_batch_plan *plan;
 };
 
 /* Rule 15: the outcome of a commit is unknown. Look, then decide: our end, done; our start, again; anything else, drop
@@ -565,12 +578,13 @@ static void attempt(struct lt_worker *w, struct commit_attempt *a)
         return;
     }
     size_t n = LT_MIN(a->n, w->batch.items.len);
-    t.ranges = lt_batch_ranges(&w->batch, n, &t.ranges_len);
+    t.plan = lt_batch_plan_new(&w->batch, w->log, n);
+    t.ranges = lt_batch_plan_ranges(t.plan, &t.ranges_len);
     int copy;
-    r = lt_batch_write(&w->batch, &w->env, t.membership, n, &copy, &err);
+    r = lt_batch_write(&w->batch, &w->env, t.membership, t.plan, &copy, &err);
     switch (r) {
     case LT_LOG_OK:
-        lt_batch_apply(&w->batch, w->log, n, NULL);
+        lt_batch_apply(&w->batch, w->log, t.plan);
         w->batches++;
         w->records += n;
         a->n = w->batch.items.len;
@@ -596,7 +610,7 @@ static void attempt(struct lt_worker *w, struct commit_attempt *a)
     default:
         back_off(w, a, &t, &err);
     }
-    free(t.ranges);
+    lt_batch_plan_free(t.plan);
     w->log->ops->membership_free(w->log, t.membership);
 }
 

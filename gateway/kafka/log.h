@@ -121,6 +121,15 @@ struct lt_log_ops {
      * tombstone. */
     int (*produce)(struct lt_log *l, const char *topic, int32_t partition, struct lt_span key,
                    const struct lt_headers *headers, struct lt_span value, struct lt_err *err);
+    /*
+     * Produce a polled record once more: key, value and headers as they came, then the headers `add`. Cheaper than
+     * produce(), because nothing is copied. What r->headers lent is gone afterwards (r->headers.len is 0) until
+     * headers() shows it again; key and value stay. Results as produce().
+     */
+    int (*forward)(struct lt_log *l, const char *topic, int32_t partition, struct lt_log_record *r,
+                   const struct lt_header *add, size_t add_len, struct lt_err *err);
+    /* The headers of a polled record, whatever became of it; lent until it is forwarded or freed. */
+    const struct lt_headers *(*headers)(struct lt_log *l, struct lt_log_record *r);
     int (*send_offsets)(struct lt_log *l, const struct lt_log_membership *m, const struct lt_log_offset *offsets,
                         size_t n, struct lt_err *err);
     int (*commit)(struct lt_log *l, struct lt_err *err); /* repeats while retriable and younger than the timeout */

@@ -34,6 +34,7 @@ void lt_log_kafka_close(struct lt_log *l)
         bool destroy = consumer_may_be_destroyed(k);
         (void)rd_kafka_consumer_close(k->consumer); /* a static member sends no LeaveGroup: it stays known */
         lt_log_kafka_kept_drop(k, -1);
+        rd_kafka_queue_destroy(k->queue);
         if (destroy)
             rd_kafka_destroy(k->consumer); /* else it goes with the process: better than an abort */
     }
@@ -55,6 +56,9 @@ void lt_log_kafka_close(struct lt_log *l)
     free(k->props);
     lt_vec_deinit(&k->partitions);
     lt_vec_deinit(&k->kept);
+    for (size_t i = 0; i < k->spare.len; i++)
+        free(k->spare.v[i]);
+    lt_vec_deinit(&k->spare);
     free(k->group);
     free(k->topic);
     free(k->instance_id);

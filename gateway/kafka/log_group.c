@@ -5,6 +5,8 @@
 
 #include <inttypes.h>
 
+#define SPARE_RECORDS 32768 /* a full transaction's worth */
+
 struct lt_log_membership {
     rd_kafka_consumer_group_metadata_t *metadata;
     int32_t generation;
@@ -240,6 +242,28 @@ int lt_log_kafka_alive(struct lt_log_kafka *k, struct lt_err *err)
                       k->group, text);
 }
 
+/* Records are made and freed by the ten thousand a second, each with its table of headers: their memory is kept. */
+static struct lt_log_record *record_take(struct lt_log_kafka *k, rd_kafka_message_t *m)
+{
+    if (k->spare.len == 0)
+        return lt_record_take(m);
+    struct lt_log_record *r = k->spare.v[--k->spare.len];
+    lt_record_view(r, m);
+    r->impl = m;
+    return r;
+}
+
+void lt_log_kafka_record_free(struct lt_log *l, struct lt_log_record *r)
+{
+    struct lt_log_kafka *k = lt_log_kafka_of(l);
+    if (!r || k->spare.len >= SPARE_RECORDS) {
+        lt_record_free(r);
+        return;
+    }
+    rd_kafka_message_destroy(r->impl);
+    *lt_vec_push(&k->spare) = r;
+}
+
 /* What a message of the consumer's queue is: result of poll; *ret for OK and PARTITION. Takes m. */
 static int classify(struct lt_log_kafka *k, rd_kafka_message_t *m, struct lt_log_record **ret, struct lt_err *err)
 {
@@ -247,7 +271,7 @@ static int classify(struct lt_log_kafka *k, rd_kafka_message_t *m, struct lt_log
     if (of_partition && (size_t)m->partition < k->partitions.len && !k->partitions.v[m->partition].started)
         of_partition = false; /* fetched before stop(): nobody waits for it */
     else if (!m->err) {
-        *ret = lt_record_take(m);
+        *ret = record_take(k, m);
         return LT_LOG_OK;
     }
     int r = LT_LOG_NONE;
@@ -255,7 +279,7 @@ static int classify(struct lt_log_kafka *k, rd_kafka_message_t *m, struct lt_log
         r = lt_log_kafka_alive(k, err);
     else if (m->err && of_partition && lt_kafka_result(m->err) != LT_LOG_RETRY) {
         lt_kafka_fail(err, m->err, "topic %s partition %d", k->topic, (int)m->partition);
-        *ret = lt_record_take(m);
+        *ret = record_take(k, m);
         return LT_LOG_PARTITION;
     } else if (m->err && lt_kafka_result(m->err) == LT_LOG_PERMANENT)
         r = lt_kafka_fail(err, m->err, "reading topic %s", k->topic);
@@ -284,6 +308,13 @@ void lt_log_kafka_kept_drop(struct lt_log_kafka *k, int32_t partition)
     }
     k->kept_first = 0;
     k->kept.len = to;
+    for (size_t i = k->fetched_first; i < k->fetched_len; i++) {
+        rd_kafka_message_t *m = k->fetched[i];
+        if (m && (partition < 0 || m->partition == partition)) {
+            rd_kafka_message_destroy(m);
+            k->fetched[i] = NULL;
+        }
+    }
 }
 
 void lt_log_kafka_serve(struct lt_log_kafka *k)
@@ -302,9 +333,44 @@ void lt_log_kafka_serve(struct lt_log_kafka *k)
     }
 }
 
+/*
+ * Beside the one that was polled, take what else lies in the queue in one go: a call for each record costs as much as
+ * the rest of its way through the core. Callbacks may run in here. That changes nothing for the owner, who finds out
+ * before he gets the next record as if he had polled: records of a partition that was given up meanwhile are dropped by
+ * classify (fetched before the call ended) or by lt_log_kafka_kept_drop (fetched earlier).
+ */
+static void fetch_more(struct lt_log_kafka *k)
+{
+    if (k->fetched_first < k->fetched_len)
+        return; /* of paused partitions: they wait */
+    ssize_t n = rd_kafka_consume_batch_queue(k->queue, 0, k->fetched, LT_KAFKA_FETCHED);
+    k->fetched_first = 0;
+    k->fetched_len = n > 0 ? (size_t)n : 0;
+}
+
+/* The next one that was fetched, of a partition that is not paused; NULL: none. */
+static rd_kafka_message_t *fetched_next(struct lt_log_kafka *k)
+{
+    while (k->fetched_first < k->fetched_len && !k->fetched[k->fetched_first])
+        k->fetched_first++;
+    for (size_t i = k->fetched_first; i < k->fetched_len; i++) {
+        rd_kafka_message_t *m = k->fetched[i];
+        bool paused =
+            m && m->partition >= 0 && (size_t)m->partition < k->partitions.len && k->partitions.v[m->partition].paused;
+        if (m && !paused) {
+            k->fetched[i] = NULL;
+            return m;
+        }
+    }
+    return NULL;
+}
+
 int lt_log_kafka_poll(struct lt_log *l, int timeout_ms, struct lt_log_record **ret, struct lt_err *err)
 {
     struct lt_log_kafka *k = lt_log_kafka_of(l);
+    rd_kafka_message_t *next = fetched_next(k); /* before what was kept, which is younger */
+    if (next)
+        return classify(k, next, ret, err);
     if (k->kept_first < k->kept.len) {
         struct lt_kafka_kept kept = k->kept.v[k->kept_first++];
         if (k->kept_first == k->kept.len)
@@ -316,15 +382,12 @@ int lt_log_kafka_poll(struct lt_log *l, int timeout_ms, struct lt_log_record **r
         return kept.result;
     }
     rd_kafka_message_t *m = rd_kafka_consumer_poll(k->consumer, LT_MAX(timeout_ms, 0));
-    if (m)
-        return classify(k, m, ret, err);
-    int alive = lt_log_kafka_alive(k, err);
-    return alive == LT_LOG_OK ? LT_LOG_NONE : alive;
-}
-
-void lt_log_kafka_record_free(struct lt_log *l LT_UNUSED, struct lt_log_record *r)
-{
-    lt_record_free(r);
+    if (!m) {
+        int alive = lt_log_kafka_alive(k, err);
+        return alive == LT_LOG_OK ? LT_LOG_NONE : alive;
+    }
+    fetch_more(k);
+    return classify(k, m, ret, err);
 }
 
 /* ---- start, stop, pause ---- */

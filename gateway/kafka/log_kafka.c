@@ -21,6 +21,8 @@ static const struct lt_log_ops kafka_ops = {
     .membership_same = lt_log_kafka_membership_same,
     .begin = lt_log_kafka_begin,
     .produce = lt_log_kafka_produce,
+    .forward = lt_log_kafka_forward,
+    .headers = lt_log_kafka_headers,
     .send_offsets = lt_log_kafka_send_offsets,
     .commit = lt_log_kafka_commit,
     .abort = lt_log_kafka_abort,
@@ -82,6 +84,7 @@ int lt_log_kafka_consumer(struct lt_log_kafka *k, struct lt_err *err)
     if (r != LT_OK)
         return r;
     rd_kafka_poll_set_consumer(k->consumer);
+    k->queue = rd_kafka_queue_get_consumer(k->consumer);
     return LT_OK;
 }
 

@@ -47,6 +47,8 @@ struct lt_kafka_kept { /* a record that came while polls were served aside (rule
     struct lt_err err;
 };
 
+#define LT_KAFKA_FETCHED 256
+
 struct lt_log_kafka {
     struct lt_log base;
     struct lt_log_callbacks callbacks;
@@ -63,6 +65,10 @@ struct lt_log_kafka {
     LT_VEC(struct lt_kafka_partition) partitions;
     LT_VEC(struct lt_kafka_kept) kept;
     size_t kept_first, kept_bytes;
+    rd_kafka_queue_t *queue;                       /* the consumer's */
+    rd_kafka_message_t *fetched[LT_KAFKA_FETCHED]; /* polled in one go, given out one by one; NULL: dropped since */
+    size_t fetched_first, fetched_len;
+    LT_VEC(struct lt_log_record *) spare; /* memory of records that were freed */
     /*
      * The generation as it was when the last rebalance callback began. Every generation brings at least one callback,
      * so a generation that differs means that one waits unserved: such a membership is not captured (rule 11), or
@@ -132,6 +138,9 @@ int lt_log_kafka_scan(struct lt_log *l, const char *topic, int32_t partition, in
 int lt_log_kafka_begin(struct lt_log *l, struct lt_err *err);
 int lt_log_kafka_produce(struct lt_log *l, const char *topic, int32_t partition, struct lt_span key,
                          const struct lt_headers *headers, struct lt_span value, struct lt_err *err);
+int lt_log_kafka_forward(struct lt_log *l, const char *topic, int32_t partition, struct lt_log_record *r,
+                         const struct lt_header *add, size_t add_len, struct lt_err *err);
+const struct lt_headers *lt_log_kafka_headers(struct lt_log *l, struct lt_log_record *r);
 int lt_log_kafka_send_offsets(struct lt_log *l, const struct lt_log_membership *m, const struct lt_log_offset *offsets,
                               size_t n, struct lt_err *err);
 int lt_log_kafka_commit(struct lt_log *l, struct lt_err *err);

@@ -2,6 +2,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
+#include "gateway/kafka/record.h"
 
 #include <stdio.h>
 
@@ -240,22 +241,64 @@ static int topic_for(struct lt_log_kafka *k, const char *name, int32_t partition
     return LT_LOG_OK;
 }
 
+/* Takes *headers when it succeeds. */
 static rd_kafka_error_t *produce(struct lt_log_kafka *k, const struct lt_kafka_topic *t, int32_t partition,
-                                 struct lt_span key, const struct lt_headers *headers, struct lt_span value)
+                                 struct lt_span key, rd_kafka_headers_t *headers, struct lt_span value)
 {
-    rd_kafka_headers_t *h = lt_kafka_headers(headers);
     rd_kafka_vu_t v[6] = {
         {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = t->handle},
         {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = partition},
         {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
         {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)(uintptr_t)key.ptr, key.len}},
         {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *)(uintptr_t)value.ptr, value.len}},
-        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = h},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
     };
-    rd_kafka_error_t *error = rd_kafka_produceva(k->producer, v, h ? 6 : 5);
-    if (error && h)
-        rd_kafka_headers_destroy(h);
-    return error;
+    return rd_kafka_produceva(k->producer, v, headers ? 6 : 5);
+}
+
+/* What a refused record means for the transaction. Takes error. */
+static int refused(struct lt_log_kafka *k, const char *topic, rd_kafka_error_t *error, struct lt_err *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    char text[256];
+    rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(k->producer, text, sizeof(text));
+    rd_kafka_poll(k->producer, 0); /* reports of earlier records say why the transaction no longer takes any */
+    lt_err_set(err, lt_kafka_error(code), rd_kafka_err2name(code), "producing to %s: %s", topic,
+               rd_kafka_error_string(error));
+    if (err)
+        snprintf(err->source, sizeof(err->source), "%s", topic);
+    rd_kafka_error_destroy(error);
+    if (fatal) {
+        k->transaction = LT_TXN_UNKNOWN;
+        lt_err_set(err, LT_E_UNAVAILABLE, rd_kafka_err2name(fatal), "producing to %s: %s", topic, text);
+        return lt_kafka_result(fatal) == LT_LOG_FENCED ? LT_LOG_FENCED : LT_LOG_UNKNOWN;
+    }
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        return LT_LOG_RETRY;
+    if (code == RD_KAFKA_RESP_ERR__STATE)
+        return k->delivery.code ? delivery_result(k, err) : LT_LOG_ABORTABLE;
+    int r = lt_kafka_result(code);
+    return r == LT_LOG_TOO_LARGE || r == LT_LOG_PERMANENT ? r : LT_LOG_ABORTABLE;
+}
+
+/* Takes headers (NULL: none) in success and failure. */
+static int produce_take(struct lt_log_kafka *k, const struct lt_kafka_topic *t, int32_t partition, struct lt_span key,
+                        rd_kafka_headers_t *headers, struct lt_span value, struct lt_err *err)
+{
+    rd_kafka_error_t *error = produce(k, t, partition, key, headers, value);
+    if (!error)
+        return LT_LOG_OK;
+    for (int64_t until = lt_mono_ms() + FULL_MS;
+         rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__QUEUE_FULL && lt_mono_ms() < until;) {
+        rd_kafka_error_destroy(error);
+        rd_kafka_poll(k->producer, 50);
+        error = produce(k, t, partition, key, headers, value);
+        if (!error)
+            return LT_LOG_OK;
+    }
+    if (headers)
+        rd_kafka_headers_destroy(headers);
+    return refused(k, t->name, error, err);
 }
 
 int lt_log_kafka_produce(struct lt_log *l, const char *topic, int32_t partition, struct lt_span key,
@@ -266,39 +309,37 @@ int lt_log_kafka_produce(struct lt_log *l, const char *topic, int32_t partition,
     int r = obstacle(k, "producing", err);
     if (r == LT_LOG_OK)
         r = topic_for(k, topic, partition, &t, err);
+    return r == LT_LOG_OK ? produce_take(k, t, partition, key, lt_kafka_headers(headers), value, err) : r;
+}
+
+int lt_log_kafka_forward(struct lt_log *l, const char *topic, int32_t partition, struct lt_log_record *rec,
+                         const struct lt_header *add, size_t add_len, struct lt_err *err)
+{
+    struct lt_log_kafka *k = lt_log_kafka_of(l);
+    struct lt_kafka_topic *t = NULL;
+    int r = obstacle(k, "producing", err);
+    if (r == LT_LOG_OK)
+        r = topic_for(k, topic, partition, &t, err);
     if (r != LT_LOG_OK)
         return r;
-    int64_t until = lt_mono_ms() + FULL_MS;
-    for (;;) {
-        rd_kafka_error_t *error = produce(k, t, partition, key, headers, value);
-        if (!error)
-            return LT_LOG_OK;
-        rd_kafka_resp_err_t code = rd_kafka_error_code(error);
-        char text[256];
-        rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(k->producer, text, sizeof(text));
-        if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && lt_mono_ms() < until) {
-            rd_kafka_error_destroy(error);
-            rd_kafka_poll(k->producer, 50);
-            continue;
-        }
-        rd_kafka_poll(k->producer, 0); /* reports of earlier records say why the transaction no longer takes any */
-        lt_err_set(err, lt_kafka_error(code), rd_kafka_err2name(code), "producing to %s: %s", topic,
-                   rd_kafka_error_string(error));
-        if (err)
-            snprintf(err->source, sizeof(err->source), "%s", topic);
-        rd_kafka_error_destroy(error);
-        if (fatal) {
-            k->transaction = LT_TXN_UNKNOWN;
-            lt_err_set(err, LT_E_UNAVAILABLE, rd_kafka_err2name(fatal), "producing to %s: %s", topic, text);
-            return lt_kafka_result(fatal) == LT_LOG_FENCED ? LT_LOG_FENCED : LT_LOG_UNKNOWN;
-        }
-        if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-            return LT_LOG_RETRY;
-        if (code == RD_KAFKA_RESP_ERR__STATE)
-            return k->delivery.code ? delivery_result(k, err) : LT_LOG_ABORTABLE;
-        r = lt_kafka_result(code);
-        return r == LT_LOG_TOO_LARGE || r == LT_LOG_PERMANENT ? r : LT_LOG_ABORTABLE;
-    }
+    /* The parsed headers change hands; librdkafka parses them anew from the fetched bytes when they are asked for
+     * again. */
+    rd_kafka_headers_t *headers = NULL;
+    if (rd_kafka_message_detach_headers(rec->impl, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        headers = rd_kafka_headers_new(add_len);
+    rec->headers.len = 0;
+    for (size_t i = 0; i < add_len; i++)
+        (void)rd_kafka_header_add(headers, add[i].name.ptr, (ssize_t)add[i].name.len, add[i].value.ptr,
+                                  (ssize_t)add[i].value.len); /* fails on read-only lists only */
+    return produce_take(k, t, partition, rec->key, headers,
+                        rec->value_null ? LT_SPAN_NULL : lt_span(rec->value.ptr, rec->value.len), err);
+}
+
+const struct lt_headers *lt_log_kafka_headers(struct lt_log *l LT_UNUSED, struct lt_log_record *r)
+{
+    if (r->headers.len == 0)
+        lt_record_view_headers(r);
+    return &r->headers;
 }
 
 int lt_log_kafka_send_offsets(struct lt_log *l, const struct lt_log_membership *m, const struct lt_log_offset *offsets,

@@ -163,6 +163,9 @@ void memory_producer_end(struct lt_memory *m, struct memory_producer *p, bool co
 int memory_begin(struct lt_log *l, struct lt_err *err);
 int memory_produce(struct lt_log *l, const char *topic, int32_t partition, struct lt_span key,
                    const struct lt_headers *headers, struct lt_span value, struct lt_err *err);
+int memory_forward(struct lt_log *l, const char *topic, int32_t partition, struct lt_log_record *r,
+                   const struct lt_header *add, size_t add_len, struct lt_err *err);
+const struct lt_headers *memory_headers(struct lt_log *l, struct lt_log_record *r);
 int memory_send_offsets(struct lt_log *l, const struct lt_log_membership *ms, const struct lt_log_offset *offsets,
                         size_t n, struct lt_err *err);
 int memory_commit(struct lt_log *l, struct lt_err *err);

@@ -161,6 +161,23 @@ int memory_produce(struct lt_log *log, const char *topic, int32_t partition, str
     return memory_after(l, fault, LT_LOG_OK, err);
 }
 
+const struct lt_headers *memory_headers(struct lt_log *log LT_UNUSED, struct lt_log_record *r)
+{
+    if (r->headers.len == 0)
+        r->headers = ((const struct memory_record *)r->impl)->rec.headers;
+    return &r->headers;
+}
+
+int memory_forward(struct lt_log *log, const char *topic, int32_t partition, struct lt_log_record *r,
+                   const struct lt_header *add, size_t add_len, struct lt_err *err)
+{
+    struct lt_headers h = *memory_headers(log, r);
+    r->headers.len = 0; /* as with Kafka: an owner who goes on reading them must find out */
+    for (size_t i = 0; i < add_len; i++)
+        lt_headers_add(&h, add[i].name, add[i].value);
+    return log->ops->produce(log, topic, partition, r->key, &h, r->value_null ? LT_SPAN_NULL : r->value, err);
+}
+
 int memory_send_offsets(struct lt_log *log, const struct lt_log_membership *ms, const struct lt_log_offset *offsets,
                         size_t n, struct lt_err *err)
 {

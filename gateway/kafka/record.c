@@ -42,6 +42,11 @@ struct lt_log_record *lt_record_take(rd_kafka_message_t *m)
     return r;
 }
 
+void lt_record_view_headers(struct lt_log_record *r)
+{
+    view_headers(&r->headers, r->impl);
+}
+
 void lt_record_free(struct lt_log_record *r)
 {
     if (!r)

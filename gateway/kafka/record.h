@@ -10,5 +10,7 @@
 void lt_record_view(struct lt_log_record *rec, const rd_kafka_message_t *m);
 /* A heap record that owns m (an error message too: then only topic and partition mean anything). */
 struct lt_log_record *lt_record_take(rd_kafka_message_t *m);
+/* The headers of a taken record seen again, after they were detached from its message. */
+void lt_record_view_headers(struct lt_log_record *r);
 void lt_record_free(struct lt_log_record *r);
 #endif

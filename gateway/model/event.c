@@ -35,24 +35,47 @@ void lt_event_headers(const struct lt_event *e, struct lt_arena *a, struct lt_he
     lt_headers_add(h, LT_SPAN_LIT("lt_digest_v"), lt_span_str(lt_arena_printf(a, "%u", e->digest_v)));
 }
 
-/* The header's one value. LT_OK with an empty span when it is absent and may be. */
-static int take(const struct lt_headers *h, const char *name, bool required, struct lt_span *ret, struct lt_err *err)
+/* The headers that are read, with their lengths, because every record of intake passes here. */
+enum { NAME_VERSION = 10, NAME_DIGEST_V, NAMES };
+static const struct lt_span names[NAMES] = {
+    LT_SPAN_LIT("ce_id"),          LT_SPAN_LIT("ce_source"),   LT_SPAN_LIT("ce_type"), LT_SPAN_LIT("ce_subject"),
+    LT_SPAN_LIT("ce_time"),        LT_SPAN_LIT("ce_province"), LT_SPAN_LIT("ce_unit"), LT_SPAN_LIT("ce_procedure"),
+    LT_SPAN_LIT("ce_channel"),     LT_SPAN_LIT("lt_digest"), /* as in attributes */
+    LT_SPAN_LIT("ce_specversion"), LT_SPAN_LIT("lt_digest_v")};
+_Static_assert(LT_ARRAY_LEN(attributes) == NAME_VERSION, "names begins with the attributes");
+
+struct found {
+    struct lt_span value; /* of the last one */
+    unsigned times;
+};
+
+/* One pass over the headers. */
+static void find(const struct lt_headers *h, struct found f[NAMES])
 {
-    size_t found = 0;
-    struct lt_span value = LT_SPAN_NULL;
+    memset(f, 0, NAMES * sizeof(*f));
     for (size_t i = 0; i < h->len; i++) {
-        if (lt_span_is(h->v[i].name, name)) {
-            value = h->v[i].value;
-            found++;
+        struct lt_span name = h->v[i].name;
+        for (size_t n = 0; n < NAMES; n++) {
+            if (names[n].len == name.len && memcmp(names[n].ptr, name.ptr, name.len) == 0) {
+                f[n].value = h->v[i].value;
+                f[n].times++;
+                break;
+            }
         }
     }
-    if (found > 1)
-        return lt_err_set(err, LT_E_INVALID, "bad-header", "%s: expected once, found %zu times", name, found);
-    if (required && !found)
-        return lt_err_set(err, LT_E_INVALID, "missing-header", "%s: expected as a header, found none", name);
-    if (required && !value.len)
-        return lt_err_set(err, LT_E_INVALID, "missing-header", "%s: expected a value, found it empty", name);
-    *ret = value;
+}
+
+/* The header's one value. LT_OK with an empty span when it is absent and may be. */
+static int take(const struct found *f, size_t n, bool required, struct lt_span *ret, struct lt_err *err)
+{
+    if (f[n].times > 1)
+        return lt_err_set(err, LT_E_INVALID, "bad-header", "%s: expected once, found %u times", names[n].ptr,
+                          f[n].times);
+    if (required && !f[n].times)
+        return lt_err_set(err, LT_E_INVALID, "missing-header", "%s: expected as a header, found none", names[n].ptr);
+    if (required && !f[n].value.len)
+        return lt_err_set(err, LT_E_INVALID, "missing-header", "%s: expected a value, found it empty", names[n].ptr);
+    *ret = f[n].value;
     return LT_OK;
 }
 
@@ -60,11 +83,12 @@ static bool is_hex(struct lt_span s, size_t len)
 {
     if (s.len != len)
         return false;
+    unsigned bad = 0; /* without a branch a digit: 96 of them a record */
     for (size_t i = 0; i < len; i++) {
-        if (!((s.ptr[i] >= '0' && s.ptr[i] <= '9') || (s.ptr[i] >= 'a' && s.ptr[i] <= 'f')))
-            return false;
+        unsigned char c = (unsigned char)s.ptr[i];
+        bad |= (unsigned)((unsigned)(c - '0') > 9) & (unsigned)((unsigned)(c - 'a') > 5);
     }
-    return true;
+    return !bad;
 }
 
 static int digest_version(struct lt_span s, unsigned *ret, struct lt_err *err)
@@ -88,15 +112,17 @@ int lt_event_read(struct lt_span key, const struct lt_headers *h, struct lt_span
 {
     struct lt_event e = {.key = key, .data = value};
     struct lt_span version, digest_v;
+    struct found f[NAMES];
     int r;
     if (h->over)
         return lt_err_set(err, LT_E_INVALID, "bad-header", "headers: expected at most %d, found more", LT_HEADERS_MAX);
-    if ((r = take(h, "ce_specversion", true, &version, err)) < 0)
+    find(h, f);
+    if ((r = take(f, NAME_VERSION, true, &version, err)) < 0)
         return r;
     if (!lt_span_is(version, "1.0"))
         return lt_err_set(err, LT_E_INVALID, "bad-header", "ce_specversion: expected 1.0, found another");
     for (size_t i = 0; i < LT_ARRAY_LEN(attributes); i++) {
-        if ((r = take(h, attributes[i].header, attributes[i].required, field_of(&e, &attributes[i]), err)) < 0)
+        if ((r = take(f, i, attributes[i].required, field_of(&e, &attributes[i]), err)) < 0)
             return r;
     }
     if (!is_hex(e.id, LT_EVENT_ID_LEN))
@@ -104,7 +130,7 @@ int lt_event_read(struct lt_span key, const struct lt_headers *h, struct lt_span
     if (!is_hex(e.digest, LT_EVENT_DIGEST_LEN))
         return lt_err_set(err, LT_E_INVALID, "bad-header", "lt_digest: expected %d lower-case hex digits",
                           LT_EVENT_DIGEST_LEN);
-    if ((r = take(h, "lt_digest_v", true, &digest_v, err)) < 0 || (r = digest_version(digest_v, &e.digest_v, err)) < 0)
+    if ((r = take(f, NAME_DIGEST_V, true, &digest_v, err)) < 0 || (r = digest_version(digest_v, &e.digest_v, err)) < 0)
         return r;
     if (!key_is(key, &e))
         return lt_err_set(err, LT_E_INVALID, "bad-header", "key: expected <ce_province>/<ce_subject>, found another");

@@ -336,6 +336,82 @@ static void an_empty_value_is_not_a_tombstone(void **state LT_UNUSED)
     bench_free(&b);
 }
 
+/* "name=value;" of every header of every record. */
+static int take_headers(void *ctx, const struct lt_log_record *r)
+{
+    struct lt_buf *out = ctx;
+    for (size_t i = 0; i < r->headers.len; i++)
+        lt_buf_printf(out, LT_SPAN_FMT "=" LT_SPAN_FMT ";", LT_SPAN_ARG(r->headers.v[i].name),
+                      LT_SPAN_ARG(r->headers.v[i].value));
+    lt_buf_printf(out, LT_SPAN_FMT " ", LT_SPAN_ARG(r->value));
+    return 0;
+}
+
+static void a_record_is_forwarded_with_its_headers_as_often_as_it_must(void **state LT_UNUSED)
+{
+    struct bench b = bench_new(1);
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_log *log = b.w->log;
+    struct lt_headers headers = {0};
+    ops(&b)->record_free(log, worker_record(b.w));
+    lt_headers_add(&headers, LT_SPAN_LIT("ce_id"), LT_SPAN_LIT("7"));
+    lt_headers_add(&headers, LT_SPAN_LIT("lt_time"), LT_SPAN_LIT("1"));
+    assert_ok(ops(&b)->begin(log, &err), err);
+    assert_ok(ops(&b)->produce(log, b.in, b.partition, LT_SPAN_LIT("k"), &headers, LT_SPAN_LIT("v"), &err), err);
+    assert_ok(ops(&b)->commit(log, &err), err);
+    struct lt_log_record *r = worker_record(b.w);
+    const struct lt_header add[] = {{LT_SPAN_LIT("lt_origin"), LT_SPAN_LIT("1/0/1")}};
+    for (int attempt = 0; attempt < 2; attempt++) {
+        assert_ok(ops(&b)->begin(log, &err), err);
+        for (int copy = 0; copy < 2; copy++) {
+            assert_ok(ops(&b)->forward(log, b.out, 0, r, add, 1, &err), err);
+            assert_int_equal(r->headers.len, 0);
+        }
+        assert_ok(attempt == 0 ? ops(&b)->abort(log, &err) : ops(&b)->commit(log, &err), err);
+    }
+    assert_int_equal(ops(&b)->headers(log, r)->len, 2);
+    assert_span_is(lt_headers_value(&r->headers, "ce_id"), "7");
+    ops(&b)->record_free(log, r);
+    int64_t low, high;
+    LT_AUTOBUF struct lt_buf seen = LT_BUF_INIT(4096);
+    assert_ok(ops(&b)->watermarks(log, b.out, 0, &low, &high, &err), err);
+    assert_ok(ops(&b)->scan(log, b.out, 0, 0, high, take_headers, &seen, &err), err);
+    assert_span_is(lt_buf_view(&seen), "ce_id=7;lt_time=1;lt_origin=1/0/1;v ce_id=7;lt_time=1;lt_origin=1/0/1;v ");
+    bench_free(&b);
+}
+
+static void no_record_is_lost_or_doubled_over_a_pause(void **state LT_UNUSED)
+{
+    enum { RECORDS = 600 }; /* more than are taken from the consumer's queue in one go */
+    struct bench b = bench_new(RECORDS);
+    struct lt_err err = LT_ERR_INIT;
+    for (int i = 0; i < RECORDS; i++) {
+        struct lt_log_record *r = worker_record(b.w);
+        assert_int_equal(r->offset, i);
+        ops(&b)->record_free(b.w->log, r);
+        if (i % 150 == 100) {
+            assert_ok(ops(&b)->pause(b.w->log, b.partition, true, &err), err);
+            assert_ok(ops(&b)->pause(b.w->log, b.partition, false, &err), err);
+        }
+    }
+    bench_free(&b);
+}
+
+static void a_partition_started_anew_begins_at_its_offset_whatever_was_fetched_before(void **state LT_UNUSED)
+{
+    struct bench b = bench_new(300);
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_log *log = b.w->log;
+    for (int i = 0; i < 5; i++)
+        ops(&b)->record_free(log, worker_record(b.w));
+    assert_ok(ops(&b)->stop(log, b.partition, &err), err);
+    assert_ok(ops(&b)->start(log, b.partition, 2, &err), err);
+    struct lt_log_record *r = worker_record(b.w);
+    assert_int_equal(r->offset, 2);
+    ops(&b)->record_free(log, r);
+    bench_free(&b);
+}
+
 int transaction_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +426,9 @@ int transaction_tests(void)
         cmocka_unit_test(an_open_transaction_of_somebody_else_shows_as_stable_end_below_the_high_watermark),
         cmocka_unit_test(an_offset_is_found_by_time),
         cmocka_unit_test(an_empty_value_is_not_a_tombstone),
+        cmocka_unit_test(a_record_is_forwarded_with_its_headers_as_often_as_it_must),
+        cmocka_unit_test(no_record_is_lost_or_doubled_over_a_pause),
+        cmocka_unit_test(a_partition_started_anew_begins_at_its_offset_whatever_was_fetched_before),
     };
     return cmocka_run_group_tests_name("kafka transactions", tests, NULL, NULL);
 }
