@@ -61,8 +61,8 @@ static void every_option_has_its_default(void **state)
     assert_string_equal(c->ingest.receipt_key, "0123456789abcdef0123456789abcdef");
     assert_string_equal(c->admin.listen, "127.0.0.1:9464");
     assert_int_equal(c->core.workers, 1);
-    assert_int_equal(c->core.commit_records, 5000);
-    assert_int_equal(c->core.commit_bytes, 8 << 20);
+    assert_int_equal(c->core.commit_records, 30000);
+    assert_int_equal(c->core.commit_bytes, 24 << 20);
     assert_int_equal(c->core.commit_linger_ms, 50);
     assert_int_equal(c->core.index_memory, 1 << 30);
     assert_int_equal(c->clients_len, 1);

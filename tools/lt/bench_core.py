@@ -1,6 +1,6 @@
 """`tools/bench core`: the whole core, as `lienthong run --roles core`, against a bare librdkafka consume-produce-commit loop over the same intake.
 
-A Kafka of its own is filled once; then both sides read the same records in turn, the order changing from run to run. Either is timed from its first
+A Kafka of its own is filled once; then the sides (the core, the bare loop as Debian's librdkafka makes it, the same with the gateway's allocator) read the same records in turn, the order changing from run to run. Either is timed from its first
 commit to its last, so joining the group is not measured; CPU is that of its process over the same time. The bare loop writes to another queue topic with the
 same settings. `--curve` gives throughput and end-to-end latency for several commit intervals and draws them.
 """
@@ -33,6 +33,13 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def allocator():
+    """The library that the gateway allocates with, so that the bare loop can be given the same."""
+    r = subprocess.run(["ldd", str(BUILD / "lienthong")], capture_output=True, text=True)
+    found = re.search(r"(/\S*libjemalloc\S*)", r.stdout)
+    return found.group(1) if found else None
+
+
 class Bench:
     def __init__(self, a):
         self.a = a
@@ -47,8 +54,9 @@ class Bench:
         self.gateway = Process("gateway", RUN, [BUILD / "lienthong", "run", "--roles", "core", "--config", self.config])
         self.genesis = RUN / "genesis"
 
-    def tool(self, *arguments):
-        r = subprocess.run([str(BUILD / "bench_core"), arguments[0], self.kafka.bootstrap, *map(str, arguments[1:])], capture_output=True, text=True)
+    def tool(self, *arguments, preload=None):
+        r = subprocess.run([str(BUILD / "bench_core"), arguments[0], self.kafka.bootstrap, *map(str, arguments[1:])], capture_output=True, text=True,
+                           env={**os.environ, **({"LD_PRELOAD": preload} if preload else {})})
         if r.returncode:
             raise Failure(f"bench_core {arguments[0]}: {r.stderr.strip()}")
         return json.loads(r.stdout) if r.stdout.strip() else None
@@ -63,8 +71,8 @@ class Bench:
         self.gateway.stop()
         self.kafka.stop()
 
-    def bare(self, run):
-        r = self.tool("bare", INTAKE, BARE_OUTPUT, self.a.events, BARE_RECORDS, f"bench-bare-{run}-{time.time_ns()}")
+    def bare(self, run, preload=None):
+        r = self.tool("bare", INTAKE, BARE_OUTPUT, self.a.events, BARE_RECORDS, f"bench-bare-{run}-{time.time_ns()}", preload=preload)
         return {"rps": r["records"] / r["seconds"], "cpu_s": r["cpu_s"] / r["records"] * 1e6, "peak_kib": r["peak_kib"]}
 
     # -- the gateway
@@ -119,26 +127,31 @@ class Bench:
 
 def core(a):
     bench = Bench(a)
-    rows = {"bare": [], "core": []}
+    rows = {"bare": [], "core": [], "bare_jemalloc": []}
+    jemalloc = allocator()
     try:
         bench.start()
         for run in range(-1, a.runs):  # the first warms up and is not counted
-            sides = [("bare", lambda: bench.bare(run)), ("core", bench.core)]
+            sides = [("bare", lambda: bench.bare(run)), ("core", bench.core)] + ([("bare_jemalloc", lambda: bench.bare(run, jemalloc))] if jemalloc else [])
             for name, measure in sides if run % 2 == 0 else reversed(sides):
                 r = measure()
-                say(f"run {run + 1} {name:5}{r['rps']:9.0f}/s  {r['cpu_s']:6.2f} CPU s a million")
+                say(f"run {run + 1} {name:13}{r['rps']:9.0f}/s  {r['cpu_s']:6.2f} CPU s a million")
                 if run >= 0:
                     rows[name].append(r)
     finally:
         bench.stop()
-    pairs = list(zip(rows["core"], rows["bare"]))
-    ratios, cpu_ratios = [c["rps"] / b["rps"] for c, b in pairs], [c["cpu_s"] / b["cpu_s"] for c, b in pairs]
+    def against(name):
+        pairs = list(zip(rows["core"], rows[name]))
+        ratios, cpu_ratios = [c["rps"] / b["rps"] for c, b in pairs], [c["cpu_s"] / b["cpu_s"] for c, b in pairs]
+        return {"ratio": round(statistics.median(ratios), 3), "ratio_spread": spread(ratios),
+                "cpu_ratio": round(statistics.median(cpu_ratios), 3), "cpu_ratio_spread": spread(cpu_ratios)}
+
     beyond = [c["peak_kib"] * 1024 - c["index_bytes"] for c in rows["core"]]
     return {"bench": "core", "measured": "lienthong run --roles core", "runs": a.runs, "events": a.events, "event_bytes": a.bytes, "duplicates_percent": a.duplicates,
-            "partitions": bench.partitions, "bare_records_a_transaction": BARE_RECORDS, "ratio": round(statistics.median(ratios), 3), "ratio_spread": spread(ratios),
-            "cpu_ratio": round(statistics.median(cpu_ratios), 3), "cpu_ratio_spread": spread(cpu_ratios), "memory_beyond_index_bytes": max(beyond),
+            "partitions": bench.partitions, "bare_records_a_transaction": BARE_RECORDS, **against("bare"),
+            "same_allocator": against("bare_jemalloc") if jemalloc else None, "memory_beyond_index_bytes": max(beyond),
             "figures": {name: {"rps": spread([r["rps"] for r in v], 0), "cpu_s_per_million": spread([r["cpu_s"] for r in v], 2),
-                               "peak_kib": spread([r["peak_kib"] for r in v], 0)} for name, v in rows.items()}}
+                               "peak_kib": spread([r["peak_kib"] for r in v], 0)} for name, v in rows.items() if v}}
 
 
 # ---- commit intervals ----
