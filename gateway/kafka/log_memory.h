@@ -41,9 +41,15 @@ void lt_memory_advance(struct lt_memory *m, int64_t ms);
 /* What an idempotent producer does: one record, no transaction, append time = clock. Returns the offset. */
 int64_t lt_memory_append(struct lt_memory *m, const char *topic, int32_t partition, struct lt_span key,
                          const struct lt_headers *headers, struct lt_span value);
+/* The same by a broker whose clock says append_ms; -1: a record without append time. */
+int64_t lt_memory_append_at(struct lt_memory *m, const char *topic, int32_t partition, struct lt_span key,
+                            const struct lt_headers *headers, struct lt_span value, int64_t append_ms);
 /* Every committed record of the partition in order (the oracle: what a read_committed reader ends up seeing). */
 void lt_memory_read(struct lt_memory *m, const char *topic, int32_t partition,
                     void (*fn)(void *ctx, const struct lt_log_record *r), void *ctx);
+/* The same from an offset on; returns where the reader stands then. */
+int64_t lt_memory_read_from(struct lt_memory *m, const char *topic, int32_t partition, int64_t from,
+                            void (*fn)(void *ctx, const struct lt_log_record *r), void *ctx);
 size_t lt_memory_count(struct lt_memory *m, const char *topic); /* committed records, all partitions */
 int64_t lt_memory_end(struct lt_memory *m, const char *topic, int32_t partition); /* high watermark */
 /* What somebody else leaves behind: a transaction that stays open until it is closed here (rule 10,
@@ -58,6 +64,15 @@ void lt_memory_hole(struct lt_memory *m, const char *topic, int32_t partition,
                     int64_t offsets); /* skip so many offsets */
 void lt_memory_remove(struct lt_memory *m, const char *topic, int32_t partition,
                       int64_t offset); /* one record: a hole inside */
+
+/*
+ * A partition as it stands, to be put back after something was done to it: what was cut away comes back, what was
+ * written since is gone. No transaction may be open in it at either time. restore frees it; free(NULL) is fine.
+ */
+struct lt_memory_copy;
+struct lt_memory_copy *lt_memory_copy_new(struct lt_memory *m, const char *topic, int32_t partition);
+void lt_memory_copy_restore(struct lt_memory *m, struct lt_memory_copy *c);
+void lt_memory_copy_free(struct lt_memory_copy *c);
 
 /* ---- groups ---- */
 
@@ -95,9 +110,9 @@ enum lt_memory_fault {
     LT_FAULT_CRASH_AFTER,  /* the same just after the step took effect; its result is never seen */
     LT_FAULT_ABORTABLE,    /* a transaction's call fails, the transaction must be aborted */
     LT_FAULT_RETRY,        /* timed out without effect */
-    LT_FAULT_LOST_APPLIED, /* commit: took effect, the answer is lost: LT_LOG_UNKNOWN */
-    LT_FAULT_LOST_DROPPED, /* commit: no effect yet, the answer is lost: LT_LOG_UNKNOWN; the transaction stays open
-                              until renew */
+    LT_FAULT_LOST_APPLIED, /* commit, abort: took effect, the answer is lost: LT_LOG_UNKNOWN */
+    LT_FAULT_LOST_DROPPED, /* commit, abort: no effect yet, the answer is lost: LT_LOG_UNKNOWN; the transaction stays
+                              open until renew */
     LT_FAULT_FENCED,       /* somebody initialised the same transactional id */
     LT_FAULT_TWIN,         /* somebody joined with the same instance id */
     LT_FAULT_REBALANCE,    /* the group is rebalanced before the step */
@@ -130,4 +145,11 @@ int lt_log_memory_new(struct lt_memory *m, const struct lt_log_settings *s, stru
 /* Did this log crash? Close it then (closing a crashed log changes nothing in the cluster) and open a new one. */
 bool lt_memory_crashed(const struct lt_log *l);
 void lt_memory_crash(struct lt_log *l); /* now */
+/*
+ * The process stands still (SIGSTOP, a long pause of the machine) or goes on. While it stands its heartbeats stop:
+ * after the session it is expelled, its partitions go to others. It learns of that at its first poll after it went on,
+ * where it loses everything and joins again; until then it believes in its old membership. The caller sees to it that a
+ * standing process calls nothing.
+ */
+void lt_memory_freeze(struct lt_log *l, bool frozen);
 #endif

@@ -32,6 +32,13 @@ struct memory_partition {
     int64_t low, next;
 };
 
+struct lt_memory_copy {
+    char *topic;
+    int32_t partition;
+    LT_VEC(struct memory_record *) records;
+    int64_t low, next;
+};
+
 struct memory_topic {
     char *name;
     int32_t partitions_len;
@@ -126,6 +133,8 @@ struct lt_log_memory {
     LT_VEC(struct memory_fetch) fetch;
     int32_t cursor;
     bool crashed, twin, serving;
+    bool frozen, expelled; /* expelled: and does not know it yet */
+    int64_t frozen_ms;
 
     struct memory_producer *producer;
     uint64_t epoch;
@@ -181,7 +190,8 @@ void memory_offsets_end(struct lt_memory *m, uint64_t txn, bool commit);
 void memory_group_join(struct lt_log_memory *l);
 void memory_group_leave(struct lt_log_memory *l); /* the log is gone, the member stays known */
 void memory_sessions_expire(struct lt_memory *m);
-void memory_serve(struct lt_log_memory *l); /* run the callbacks that wait */
+void memory_return(struct lt_log_memory *l); /* an expelled member loses what it had and joins again */
+void memory_serve(struct lt_log_memory *l);  /* run the callbacks that wait */
 /* TWIN when somebody took over, LT_LOG_OK */
 int memory_alive(struct lt_log_memory *l, struct lt_err *err);
 /* are generation and member of ms what the group knows? */

@@ -242,13 +242,29 @@ int64_t lt_memory_append(struct lt_memory *m, const char *topic, int32_t partiti
     return memory_append(m, memory_topic_find(m, topic), partition, key, headers, value, 0)->rec.offset;
 }
 
-void lt_memory_read(struct lt_memory *m, const char *topic, int32_t partition,
-                    void (*fn)(void *ctx, const struct lt_log_record *r), void *ctx)
+int64_t lt_memory_read_from(struct lt_memory *m, const char *topic, int32_t partition, int64_t from,
+                            void (*fn)(void *ctx, const struct lt_log_record *r), void *ctx)
 {
     struct memory_partition *p = must_find(m, topic, partition);
     struct memory_record *r;
-    for (int64_t at = p->low; (r = memory_next(p, at, &at));)
+    for (from = LT_MAX(from, p->low); (r = memory_next(p, from, &from));)
         fn(ctx, &r->rec);
+    return from;
+}
+
+void lt_memory_read(struct lt_memory *m, const char *topic, int32_t partition,
+                    void (*fn)(void *ctx, const struct lt_log_record *r), void *ctx)
+{
+    (void)lt_memory_read_from(m, topic, partition, 0, fn, ctx);
+}
+
+int64_t lt_memory_append_at(struct lt_memory *m, const char *topic, int32_t partition, struct lt_span key,
+                            const struct lt_headers *headers, struct lt_span value, int64_t append_ms)
+{
+    must_find(m, topic, partition);
+    struct memory_record *r = memory_append(m, memory_topic_find(m, topic), partition, key, headers, value, 0);
+    r->rec.append_ms = append_ms;
+    return r->rec.offset;
 }
 
 static void count_one(void *ctx, const struct lt_log_record *r LT_UNUSED)
@@ -321,4 +337,44 @@ void lt_memory_remove(struct lt_memory *m, const char *topic, int32_t partition,
     size_t at = lower_bound(p, offset);
     assert(at < p->records.len && p->records.v[at]->rec.offset == offset);
     cut(p, at, at + 1);
+}
+
+struct lt_memory_copy *lt_memory_copy_new(struct lt_memory *m, const char *topic, int32_t partition)
+{
+    struct memory_partition *p = must_find(m, topic, partition);
+    struct lt_memory_copy *c = lt_alloc(sizeof(*c));
+    assert(p->open.len == 0);
+    c->topic = lt_strdup(topic);
+    c->partition = partition;
+    c->low = p->low;
+    c->next = p->next;
+    for (size_t i = 0; i < p->records.len; i++) {
+        p->records.v[i]->refs++;
+        *lt_vec_push(&c->records) = p->records.v[i];
+    }
+    return c;
+}
+
+void lt_memory_copy_restore(struct lt_memory *m, struct lt_memory_copy *c)
+{
+    struct memory_partition *p = must_find(m, c->topic, c->partition);
+    assert(p->open.len == 0);
+    cut(p, 0, p->records.len);
+    p->low = c->low;
+    p->next = c->next;
+    for (size_t i = 0; i < c->records.len; i++)
+        *lt_vec_push(&p->records) = c->records.v[i];
+    c->records.len = 0;
+    lt_memory_copy_free(c);
+}
+
+void lt_memory_copy_free(struct lt_memory_copy *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->records.len; i++)
+        memory_record_unref(c->records.v[i]);
+    lt_vec_deinit(&c->records);
+    free(c->topic);
+    free(c);
 }

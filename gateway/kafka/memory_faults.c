@@ -66,6 +66,13 @@ bool lt_memory_crashed(const struct lt_log *l)
     return ((const struct lt_log_memory *)l)->crashed;
 }
 
+void lt_memory_freeze(struct lt_log *log, bool frozen)
+{
+    struct lt_log_memory *l = memory_log_of(log);
+    l->frozen = frozen;
+    l->frozen_ms = l->m->clock_ms;
+}
+
 void lt_memory_crash(struct lt_log *log)
 {
     struct lt_log_memory *l = memory_log_of(log);
@@ -91,7 +98,7 @@ static bool fits(enum lt_memory_fault fault, enum lt_memory_step step)
         return step != LT_STEP_COMMIT && step != LT_STEP_POLL;
     case LT_FAULT_LOST_APPLIED:
     case LT_FAULT_LOST_DROPPED:
-        return step == LT_STEP_COMMIT;
+        return step == LT_STEP_COMMIT || step == LT_STEP_ABORT;
     case LT_FAULT_NOTHING:
         return step == LT_STEP_POLL;
     default:
@@ -109,6 +116,8 @@ enum lt_memory_fault memory_step(struct lt_log_memory *l, enum lt_memory_step st
                                  : m->schedule.at == number ? m->schedule.at_fault
                                  : m->schedule.per_mille    ? draw(m)
                                                             : LT_FAULT_NONE;
+    if (l->crashed) /* by the schedule itself: the process was killed while others had their turn */
+        return LT_FAULT_CRASH;
     if (!fits(fault, step))
         return LT_FAULT_NONE;
     switch (fault) {

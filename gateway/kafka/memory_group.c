@@ -222,6 +222,33 @@ void memory_group_leave(struct lt_log_memory *l)
     l->events.len = 0;
 }
 
+/* Gone, or standing still, for longer than its session. */
+static bool session_over(const struct lt_memory *m, const struct memory_member *member)
+{
+    if (!member->log)
+        return m->clock_ms - member->gone_ms > SESSION_MS;
+    return member->log->frozen && m->clock_ms - member->log->frozen_ms > SESSION_MS;
+}
+
+static void expel(struct lt_log_memory *l)
+{
+    l->member = NULL;
+    l->expelled = true;
+    l->events.len = 0;
+}
+
+void memory_return(struct lt_log_memory *l)
+{
+    l->expelled = false;
+    for (int32_t p = 0; p < (int32_t)l->fetch.len; p++)
+        if (l->fetch.v[p].assigned) {
+            l->fetch.v[p] = (struct memory_fetch){0};
+            l->callbacks.on_revoke(l->callbacks.ctx, p, true);
+        }
+    if (!l->crashed)
+        memory_group_join(l);
+}
+
 void memory_sessions_expire(struct lt_memory *m)
 {
     for (size_t i = 0; i < m->groups.len; i++) {
@@ -229,15 +256,20 @@ void memory_sessions_expire(struct lt_memory *m)
         bool changed = false;
         for (size_t k = 0; k < g->members.len;) {
             struct memory_member *member = g->members.v[k];
-            if (member->log || m->clock_ms - member->gone_ms <= SESSION_MS) {
+            if (!session_over(m, member)) {
                 k++;
                 continue;
             }
-            for (size_t p = 0; p < g->shares.len; p++)
+            if (member->log)
+                expel(member->log);
+            for (size_t p = 0; p < g->shares.len; p++) {
                 if (g->shares.v[p].owner == member)
                     g->shares.v[p].owner = NULL;
+                if (g->shares.v[p].target == member)
+                    g->shares.v[p].target = NULL;
+            }
             member_free(member);
-            g->members.v[k] = g->members.v[--g->members.len];
+            memmove(&g->members.v[k], &g->members.v[k + 1], (--g->members.len - k) * sizeof(g->members.v[0]));
             changed = true;
         }
         if (changed)
@@ -265,6 +297,8 @@ void memory_serve(struct lt_log_memory *l)
     if (l->serving)
         return;
     l->serving = true;
+    if (l->expelled)
+        memory_return(l);
     while (l->events.len > 0 && !l->crashed) {
         struct memory_event e = l->events.v[0];
         memmove(&l->events.v[0], &l->events.v[1], --l->events.len * sizeof(l->events.v[0]));
@@ -303,12 +337,12 @@ int memory_capture(struct lt_log *log, struct lt_log_membership **ret, struct lt
     int r = memory_alive(l, err);
     if (r != LT_LOG_OK)
         return r;
-    if (l->served_generation != l->group->generation || (l->events.len > 0 && !l->serving)) {
+    if (!l->expelled && (l->served_generation != l->group->generation || (l->events.len > 0 && !l->serving))) {
         lt_err_set(err, LT_E_UNAVAILABLE, "membership", "not a member yet, or callbacks were not served");
         return LT_LOG_RETRY;
     }
     struct lt_log_membership *ms = lt_alloc(sizeof(*ms));
-    *ms = (struct lt_log_membership){l->member_id, l->group->generation};
+    *ms = (struct lt_log_membership){l->member_id, l->served_generation};
     *ret = ms;
     return LT_LOG_OK;
 }

@@ -252,7 +252,13 @@ int memory_abort(struct lt_log *log, struct lt_err *err)
         return r;
     if (fault == LT_FAULT_RETRY)
         return timed_out(err);
-    close_transaction(l, false);
+    if (fault != LT_FAULT_LOST_DROPPED)
+        close_transaction(l, false);
+    if (fault == LT_FAULT_LOST_DROPPED || fault == LT_FAULT_LOST_APPLIED) {
+        l->transaction = MEMORY_TXN_UNKNOWN;
+        lt_err_set(err, LT_E_TIMEOUT, "abort-unknown", "the abort was sent and not answered");
+        return LT_LOG_UNKNOWN;
+    }
     return memory_after(l, fault, LT_LOG_OK, err);
 }
 
