@@ -88,8 +88,9 @@ static int take_record(void *ctx, const struct lt_log_record *r)
     l->clock_ms = lt_position_clock(l->clock_ms, r);
     struct taken *t = &b->group[b->group_len++];
     *t = (struct taken){.offset = r->offset, .generation = lt_generation_of(&l->window, l->clock_ms)};
-    if (!b->any)
-        l->first_generation = t->generation;
+    if (!b->any) /* not its own clock: a sender's clock that was slow would make what lies before it look older */
+        l->first_generation = lt_generation_of(
+            &l->window, r->append_ms < 0 ? l->position.clock_ms : LT_MIN(r->append_ms, l->position.clock_ms));
     b->any = true;
     if (r->offset == l->committed - 1)
         l->last_anchor = lt_position_anchor(r);

@@ -157,10 +157,20 @@ static int take_one(void *ctx, const struct lt_log_record *r)
     return 1;
 }
 
+/* Stops again at every try, so that the next one has its time. */
+static void wait_for_record(struct lt_loading *l)
+{
+    if (!lt_loading_lost(l))
+        lt_partition_stop(l->p, LT_STOP_WAITING, NULL,
+                          "the log before offset %" PRId64
+                          " is gone; whether its last records have expired shows with the next record",
+                          l->committed);
+}
+
 /*
  * clock* of rule 7: the metadata's clock, and if that is not enough the clock of the record at committed. Answers
- * whether generation g is more than K + 1 generations older than clock*; false with the partition left LOADING when
- * there is no such record yet.
+ * whether generation g is more than K + 1 generations older than clock*; false with the partition stopped as
+ * WAITING when there is no such record yet.
  */
 static bool is_expired(struct lt_loading *l, uint64_t g, bool *ret_undecided)
 {
@@ -169,7 +179,8 @@ static bool is_expired(struct lt_loading *l, uint64_t g, bool *ret_undecided)
     if (lt_generation_of(&l->window, l->position.clock_ms) > g + keep)
         return true;
     if (l->high <= l->next) {
-        *ret_undecided = true; /* nothing to decide until a record comes */
+        wait_for_record(l); /* nothing to decide until one comes */
+        *ret_undecided = true;
         return false;
     }
     struct one_record next = {.window = &l->window};
@@ -185,13 +196,14 @@ static bool is_expired(struct lt_loading *l, uint64_t g, bool *ret_undecided)
     return l->outlived;
 }
 
-static void wait_for_record(struct lt_loading *l)
+/*
+ * The index is the committed one, entry for entry: whatever the log has lost before `from` was dead or sent again since
+ * (docs/decisions/0005-the-sum-proves-the-head.md). Under another window there is nothing to compare with.
+ */
+static bool sum_agrees(struct lt_loading *l)
 {
-    if (!lt_loading_lost(l) && l->p->state != LT_PARTITION_STOPPED)
-        lt_partition_stop(l->p, LT_STOP_WAITING, NULL,
-                          "the log before offset %" PRId64
-                          " is gone; whether its last records have expired shows with the next record",
-                          l->committed);
+    lt_index_advance(l->index, lt_generation_of(&l->window, l->position.clock_ms));
+    return !l->fresh_window && lt_index_sum(l->index) == l->position.sum;
 }
 
 /* Rule 7: nothing that is still live lies before the place where the read started, and the log is the one the position
@@ -211,20 +223,20 @@ static bool prove_head(struct lt_loading *l)
                               l->committed - 1);
             return false;
         }
-        if (l->head_proved || is_expired(l, l->first_generation, &undecided))
+        /* Where the record that set the committed clock was not read, what lies before may be as young as that clock.
+         */
+        bool clock_read = l->clock_ms == l->position.clock_ms;
+        uint64_t youngest = clock_read ? l->first_generation : lt_generation_of(&l->window, l->position.clock_ms);
+        if ((l->head_proved && (clock_read || l->low == 0)) || sum_agrees(l) || is_expired(l, youngest, &undecided))
             return true;
-        if (undecided) {
-            wait_for_record(l);
+        if (undecided)
             return false;
-        }
     } else {
         /* A quiet partition whose whole log has expired is a normal case. */
         if (is_expired(l, lt_generation_of(&l->window, l->position.clock_ms), &undecided))
             return true;
-        if (undecided) {
-            wait_for_record(l);
+        if (undecided)
             return false;
-        }
     }
     lt_partition_stop(l->p, LT_STOP_TRUNCATED, NULL,
                       "the log starts at offset %" PRId64
@@ -303,8 +315,7 @@ static bool read_routed(struct lt_loading *l)
  */
 static bool prove_sum(struct lt_loading *l)
 {
-    lt_index_advance(l->index, lt_generation_of(&l->window, l->position.clock_ms));
-    if (l->fresh_window || l->outlived || lt_index_sum(l->index) == l->position.sum)
+    if (sum_agrees(l) || l->fresh_window || l->outlived)
         return true;
     const struct lt_accepted *a = &l->p->accepted;
     if (a->index && a->index_offset == l->committed && a->index_sum == lt_index_sum(l->index)) {

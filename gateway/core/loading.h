@@ -25,7 +25,7 @@ struct lt_loading {
     struct lt_index *index;    /* owned; from `from` up to committed */
     int64_t from;              /* where the read started */
     bool head_proved;          /* the place it started at proves that nothing live lies before it */
-    uint64_t first_generation; /* of the first record read */
+    uint64_t first_generation; /* nothing before the first record read is younger */
     uint64_t last_anchor;      /* of the record at committed - 1, when that was read */
     int64_t clock_ms;          /* of the last record read */
 };

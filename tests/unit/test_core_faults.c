@@ -448,6 +448,25 @@ static void a_replica_that_has_the_missing_end_lets_it_go_on(void **state)
     world_free(w);
 }
 
+/* ---- rule 7: nothing to decide until a record comes ---- */
+
+static void a_partition_that_waits_for_a_record_is_not_loaded_in_every_turn(void **state)
+{
+    (void)state;
+    struct world *w = judged_world(6);
+    core_world_close(&w->core);
+    lt_memory_advance(w->core.memory, CORE_WINDOW_MS + 5 * lt_window_of(CORE_WINDOW_MS).generation_ms);
+    lt_memory_delete_head(w->core.memory, LT_TOPIC_INTAKE, 0, 6);
+    core_world_turns(&w->core, 2);
+    core_world_must_stop(&w->core, 0, LT_STOP_WAITING);
+    core_world_retry_now(&w->core);
+    core_world_turn(&w->core); /* it still waits */
+    plan_set(w, NULL);
+    core_world_turns(&w->core, 3);
+    assert_int_equal(w->asked[LT_STEP_COMMITTED], 0);
+    world_free(w);
+}
+
 /* ---- the index ---- */
 
 static void an_index_that_is_full_of_dead_entries_makes_room_within_its_limit(void **state)
@@ -484,6 +503,7 @@ int main(void)
         cmocka_unit_test(a_running_partition_that_lost_unread_records_stops),
         cmocka_unit_test(a_log_that_ends_too_early_is_waited_for_and_only_then_taken_for_another),
         cmocka_unit_test(a_replica_that_has_the_missing_end_lets_it_go_on),
+        cmocka_unit_test(a_partition_that_waits_for_a_record_is_not_loaded_in_every_turn),
         cmocka_unit_test(an_index_that_is_full_of_dead_entries_makes_room_within_its_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
