@@ -1,0 +1,169 @@
+/*
+ * The core under simulation: a cluster in memory, up to three processes of the gateway that share it (and a twin of one
+ * of them), ingest that goes on, and a director who does to them what the world does. Private to tests/sim.
+ *
+ *   core_process.c   the processes: each a task running the real worker on the in-memory log, disturbed at its steps
+ *   core_ingest.c    what is sent
+ *   core_cause.c     what makes a partition stop, and how it is mended
+ *   core_check.c     the oracle: compares what is committed with the model after every commit
+ *   core_sim.c       one run from seed to verdict
+ */
+#ifndef LT_TESTS_SIM_CORE_H
+#define LT_TESTS_SIM_CORE_H
+
+#include "gateway/core/worker.h"
+#include "tests/sim/kernel.h"
+#include "tests/sim/model.h"
+#include "tests/sim/simulation.h"
+
+#define PARTITIONS_MAX 4
+#define PROCESSES 3
+#define SLOTS (PROCESSES + 1) /* the last is for a twin */
+#define INCARNATION 0xfeedULL
+#define TOPIC_PLAIN "lt.events.all"
+#define TOPIC_HOP "lt.population"
+#define PLAIN_MAX 1500
+
+/* What a seed draws before anything runs. */
+struct plan {
+    int partitions, processes, actions;
+    int64_t window_ms[2]; /* the second after a change of the configuration; the same when it does not change */
+    int64_t commit_records, linger_ms;
+    unsigned faults;          /* bits 1 << LT_FAULT_… */
+    unsigned fault_per_mille; /* of the steps */
+    unsigned switch_per_mille, tick_per_mille;
+    bool freezes, twins, kills, restarts, clocks, replays, bigs, retention, causes;
+    int bulk; /* records sent at once in the beginning: the index grows in the middle */
+};
+
+struct world;
+
+/* Last record seen of a key in an output. */
+struct order {
+    enum output output;
+    int partition, subject;
+    int64_t offset;
+};
+
+struct process {
+    struct world *world;
+    int slot;
+    char instance[4];
+    struct lt_config config;
+    struct lt_core_settings settings;
+    struct lt_worker worker;
+    struct lt_log *log;
+    struct lt_log_ops ops;
+    const struct lt_log_ops *real;
+    struct sim_task *task; /* NULL: no process */
+    bool killed;
+    int fatal; /* exit code of on_fatal; 0 none */
+    int64_t frozen_until_ms;
+    int64_t start_ms; /* without a process: when one is started; INT64_MAX not by itself */
+};
+
+enum cause_kind {
+    CAUSE_NONE,
+    CAUSE_METADATA_WIPED,
+    CAUSE_OFFSET_DELETED,
+    CAUSE_SUM_FLIPPED,
+    CAUSE_TAIL_CUT,
+    CAUSE_TAIL_REPLACED,
+    CAUSE_HOLE_AHEAD,
+    CAUSE_HOLE_BEHIND,
+    CAUSE_UNJUDGED_DELETED,
+    CAUSE_HEAD_CUT,
+    CAUSE_FOREIGN,
+    CAUSES
+};
+
+struct cause {
+    enum cause_kind kind;
+    int partition;
+    enum { CAUSE_IDLE, CAUSE_DRAINING, CAUSE_ACTIVE } phase;
+    int64_t since_ms;
+    bool insist;   /* the stop must be seen before it is mended */
+    bool observed; /* a process stopped with the right reason */
+    bool restarted;
+    struct lt_memory_copy *copy;
+    struct lt_log_offset saved;
+};
+
+struct observed { /* what the oracle has seen of a partition */
+    int64_t committed;
+    uint64_t verdicts[VERDICTS], undeliverable, routed[OUTPUTS];
+    int64_t checked; /* all copies of the records below were found */
+    bool tampered;   /* its offset is not the core's own at the moment */
+    uint64_t stops_allowed;
+};
+
+struct world {
+    struct plan plan;
+    struct lt_memory *memory;
+    struct process processes[SLOTS];
+    struct sent_log logs[PARTITIONS_MAX];
+    struct observed seen[PARTITIONS_MAX];
+    struct cause cause;
+    int next_id, next_digest;
+    int64_t cursor[OUTPUTS]; /* of the outputs, as far as the oracle has read */
+    LT_VEC(struct order) orders;
+    int64_t low[PARTITIONS_MAX]; /* retention has deleted what lies before */
+    bool chaos;                  /* the seed's faults have not ended yet */
+    bool faults_on;              /* and are not suspended */
+    bool hold_down, window_changed;
+    int64_t next_action_ms;
+    struct sim_coverage *coverage;
+};
+/* Counters of the coverage, after one for each fault of the log. */
+enum count {
+    COUNT_COMMITS = LT_FAULTS,
+    COUNT_FATAL,
+    COUNT_FREEZES,
+    COUNT_ZOMBIES,
+    COUNT_TWINS,
+    COUNT_KILLS,
+    COUNT_RESTARTS,
+    COUNT_RETENTION,
+    COUNT_WINDOWS,
+    COUNT_FORGOTTEN, /* new again after the window */
+    COUNT_REMAPPED,
+    COUNT_UNDELIVERABLE,
+    COUNT_VERDICTS,
+    COUNT_STOPS = COUNT_VERDICTS + VERDICTS,
+    COUNTS = COUNT_STOPS + CAUSES
+};
+
+/* core_sim.c */
+const char *output_topic(enum output o);
+const struct lt_config *core_config(void); /* made once */
+const struct lt_routes *core_routes(void);
+
+/* core_process.c */
+void process_init(struct world *w, int slot, const char *instance);
+void process_start(struct process *p);
+void process_kill(struct process *p);               /* kill -9 */
+void process_stop(struct process *p);               /* SIGTERM */
+void process_freeze(struct process *p, int64_t ms); /* SIGSTOP, SIGCONT */
+void process_freeze_end(struct process *p);
+void process_reap(struct process *p); /* frees one that ended, sets when it is started again */
+bool process_alive(const struct process *p);
+
+/* core_ingest.c */
+void ingest_one(struct world *w, int partition);
+void ingest_some(struct world *w, int n);
+void ingest_again(struct world *w, int partition);   /* re-send of a known one */
+void ingest_unknown(struct world *w, int partition); /* a record of another log: the model never hears of it */
+
+/* core_cause.c */
+void cause_begin(struct world *w);
+void cause_step(struct world *w); /* looked at in every turn of the director */
+bool cause_allows(const struct world *w, int partition, enum lt_stop stop);
+
+/* core_check.c */
+void check_commits(struct world *w); /* after every commit */
+void check_stops(struct world *w);
+void check_all(struct world *w); /* at rest: everything is judged, every copy is there */
+bool all_committed(const struct world *w);
+/* The last row of lt.position for this partition; false: none yet. */
+bool position_row(struct world *w, int partition, struct lt_log_offset *ret);
+#endif
