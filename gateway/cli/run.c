@@ -101,6 +101,12 @@ static void status(void *ctx, struct lt_json_writer *w)
     lt_json_end_object(w);
 }
 
+static bool rebuild(void *ctx, int32_t partition)
+{
+    struct gateway *g = ctx;
+    return g->core_on && lt_core_rebuild(g->core, partition);
+}
+
 /* ---- starting and stopping ---- */
 
 static int open_kafka(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
@@ -166,7 +172,7 @@ static int start_edges(struct gateway *g, struct lt_err *err)
     }
     if (r == LT_OK && g->core_on && !g->ingest_on)
         r = lt_peers_start(c, lt_core_fate(g->core), &g->peers, err);
-    struct lt_listener_port port = {.ctx = g, .ready = ready, .metrics = metrics, .status = status};
+    struct lt_listener_port port = {.ctx = g, .ready = ready, .metrics = metrics, .status = status, .rebuild = rebuild};
     if (r == LT_OK)
         r = lt_listener_start(c->admin.listen, &port, &g->listener, err);
     return r;

@@ -39,22 +39,39 @@ static void put_counters(lt_json_value counters, struct lt_buf *out)
     }
 }
 
-/* Every stop with reason and command: the reason why anybody asks. Returns how many. */
+/* What is safe meanwhile and what to do, below a stop or an alarm. */
+static void put_way_out(lt_json_value stop, struct lt_buf *out)
+{
+    static const char *const lines[][2] = {{"command", "run"}, {"safe", "safe"}, {"advice", "do"}};
+    for (size_t i = 0; i < LT_ARRAY_LEN(lines); i++) {
+        struct lt_span text = text_of(stop, lines[i][0]);
+        if (text.len)
+            lt_buf_printf(out, "          %s: " LT_SPAN_FMT "\n", lines[i][1], LT_SPAN_ARG(text));
+    }
+}
+
+static size_t put_one(const char *kind, struct lt_span module, int64_t partition, lt_json_value stop,
+                      struct lt_buf *out)
+{
+    if (!lt_json_present(stop) || lt_json_type_of(stop) != LT_JSON_OBJECT)
+        return 0;
+    lt_buf_printf(out, "%-9s " LT_SPAN_FMT " partition %lld: " LT_SPAN_FMT ": " LT_SPAN_FMT "\n", kind,
+                  LT_SPAN_ARG(module), (long long)partition, LT_SPAN_ARG(text_of(stop, "reason")),
+                  LT_SPAN_ARG(text_of(stop, "text")));
+    put_way_out(stop, out);
+    return 1;
+}
+
+/* Every stop and alarm with reason and command: why anybody asks. Returns how many. */
 static size_t put_stops(struct lt_span module, lt_json_value partitions, struct lt_buf *out)
 {
     size_t stops = 0;
     for (size_t i = 0; i < lt_json_len(partitions); i++) {
-        lt_json_value p = lt_json_at(partitions, i), stop = lt_json_get(p, "stop");
+        lt_json_value p = lt_json_at(partitions, i);
         int64_t n = -1;
-        if (!lt_json_present(stop) || lt_json_type_of(stop) != LT_JSON_OBJECT)
-            continue;
         lt_json_int(lt_json_get(p, "partition"), &n);
-        struct lt_span command = text_of(stop, "command");
-        lt_buf_printf(out,
-                      "STOPPED   " LT_SPAN_FMT " partition %lld: " LT_SPAN_FMT ": " LT_SPAN_FMT "%s" LT_SPAN_FMT "\n",
-                      LT_SPAN_ARG(module), (long long)n, LT_SPAN_ARG(text_of(stop, "reason")),
-                      LT_SPAN_ARG(text_of(stop, "text")), command.len ? "\n          run: " : "", LT_SPAN_ARG(command));
-        stops++;
+        stops += put_one("STOPPED", module, n, lt_json_get(p, "stop"), out);
+        stops += put_one("ALARM", module, n, lt_json_get(p, "alarm"), out);
     }
     return stops;
 }
@@ -67,6 +84,7 @@ static size_t put_troubles(lt_json_value workers, struct lt_buf *out)
         if (t.len) {
             lt_buf_printf(out, "TROUBLE   core: " LT_SPAN_FMT "\n", LT_SPAN_ARG(t));
             n++;
+            put_way_out(lt_json_get(lt_json_at(workers, i), "alarm"), out);
         }
     }
     return n;

@@ -73,6 +73,18 @@ static const char *state_name(enum lt_partition_state s)
     return names[s];
 }
 
+/* Like a stop, but what it concerns is not stopped. */
+static void put_alarm(struct lt_json_writer *w, enum lt_stop alarm)
+{
+    lt_json_key(w, LT_SPAN_LIT("alarm"));
+    lt_json_begin_object(w);
+    lt_json_str(w, "reason", lt_span_str(lt_stop_name(alarm)));
+    lt_json_str(w, "text", lt_span_str(lt_stop_cause(alarm)));
+    lt_json_str(w, "safe", lt_span_str(lt_stop_safe(alarm)));
+    lt_json_str(w, "advice", lt_span_str(lt_stop_advice(alarm)));
+    lt_json_end_object(w);
+}
+
 static void partition_status(struct lt_partition *p, int worker, struct lt_json_writer *w)
 {
     pthread_mutex_lock(&p->lock);
@@ -90,6 +102,8 @@ static void partition_status(struct lt_partition *p, int worker, struct lt_json_
             lt_json_num(w, "undeliverable", (int64_t)p->position.undeliverable);
             lt_json_num(w, "holes", (int64_t)p->position.holes);
             lt_json_flag(w, "foreign_transaction", p->foreign_transaction);
+            if (p->foreign_transaction)
+                put_alarm(w, LT_STOP_FOREIGN_TRANSACTION);
         }
         if (p->state == LT_PARTITION_STOPPED) {
             lt_json_key(w, LT_SPAN_LIT("stop"));
@@ -164,6 +178,8 @@ void lt_core_status(struct lt_core *c, struct lt_json_writer *w)
         lt_json_flag(w, "open", atomic_load(&k->open));
         lt_json_str(w, "trouble", lt_span_str(k->trouble));
         lt_json_num(w, "trouble_s", k->trouble[0] ? (lt_mono_ms() - k->trouble_since_ms) / 1000 : 0);
+        if (lt_span_starts(lt_span_str(k->trouble), lt_stop_name(LT_STOP_RETRYING)))
+            put_alarm(w, LT_STOP_RETRYING);
         lt_json_end_object(w);
         pthread_mutex_unlock(&k->lock);
     }
@@ -218,6 +234,25 @@ bool lt_core_ready(struct lt_core *c)
             return false;
     return t.states[LT_PARTITION_RUNNING] > 0 && t.states[LT_PARTITION_LOADING] == 0 &&
            t.states[LT_PARTITION_STOPPED] == 0;
+}
+
+bool lt_core_rebuild(struct lt_core *c, int32_t partition)
+{
+    bool owned = false;
+    for (size_t i = 0; i < c->workers_len && !owned; i++) {
+        struct lt_worker *w = &c->workers[i];
+        pthread_mutex_lock(&w->lock);
+        if (partition >= 0 && partition < w->partitions_len) {
+            struct lt_partition *p = &w->partitions[partition];
+            pthread_mutex_lock(&p->lock);
+            owned = p->state != LT_PARTITION_ABSENT;
+            if (owned)
+                atomic_store(&p->rebuild, true);
+            pthread_mutex_unlock(&p->lock);
+        }
+        pthread_mutex_unlock(&w->lock);
+    }
+    return owned;
 }
 
 /* ---- receipts ---- */

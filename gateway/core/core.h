@@ -45,6 +45,8 @@ void lt_core_status(struct lt_core *c, struct lt_json_writer *w);
 void lt_core_metrics(struct lt_core *c, struct lt_buf *out);
 /* Has every worker opened its log, is every assigned partition running, and is at least one assigned? */
 bool lt_core_ready(struct lt_core *c);
+/* Thread-safe: the worker that owns the partition drops its index and builds it again. false: nobody here owns it. */
+bool lt_core_rebuild(struct lt_core *c, int32_t partition);
 /* Port for receipts. */
 struct lt_fate_port lt_core_fate(struct lt_core *c);
 #endif

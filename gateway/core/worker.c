@@ -277,8 +277,21 @@ static struct lt_load load_of(struct lt_worker *w)
     };
 }
 
+/* As `lienthong core rebuild` asked. */
+static void rebuild_asked(struct lt_worker *w)
+{
+    for (int32_t i = 0; i < w->partitions_len; i++) {
+        struct lt_partition *p = &w->partitions[i];
+        if (!atomic_exchange(&p->rebuild, false) || p->state == LT_PARTITION_ABSENT)
+            continue;
+        lt_info("core", "rebuild", "partition %d: the index is built again, as an operator asked", (int)i);
+        lt_partition_reset(p, LT_PARTITION_LOADING);
+    }
+}
+
 static void serve_partitions(struct lt_worker *w)
 {
+    rebuild_asked(w);
     if (!w->outputs_known && !know_outputs(w))
         return;
     struct lt_load load = load_of(w);

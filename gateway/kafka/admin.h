@@ -52,6 +52,9 @@ struct lt_genesis_row {
 int lt_admin_group_offsets(struct lt_admin *a, const char *group, const char *topic,
                            void (*fn)(void *ctx, const struct lt_genesis_row *row), void *ctx,
                            struct lt_err *err) LT_MUST_CHECK;
+/* Start and high watermark, records of open transactions included. */
+int lt_admin_watermarks(struct lt_admin *a, const char *topic, int32_t partition, int64_t *ret_low, int64_t *ret_high,
+                        struct lt_err *err) LT_MUST_CHECK;
 /*
  * Write offset 0 with `metadata` for each partition that has no offset and whose high watermark is 0. metadata_for
  * gives the text per partition. Returns how many were written, or < 0. Partitions with an offset are left alone.

@@ -178,3 +178,57 @@ int lt_reader_partitions(struct lt_reader *r, const char *topic, int32_t *ret, s
         err = &own;
     return as_error(lt_kafka_partitions(r->rk, topic, ASK_MS, ret, err), err);
 }
+
+int lt_reader_range(struct lt_reader *r, const char *topic, int32_t partition, int64_t from, int64_t to,
+                    int (*fn)(void *ctx, const struct lt_log_record *rec), void *ctx, struct lt_err *err)
+{
+    struct lt_err own = LT_ERR_INIT;
+    if (!err)
+        err = &own;
+    struct lt_kafka_scan s = {
+        .rk = r->rk,
+        .topic = topic,
+        .partition = partition,
+        .from = from,
+        .to = to,
+        .silence_ms = SILENCE_MS,
+        .fn = fn,
+        .ctx = ctx,
+    };
+    return as_error(lt_kafka_scan(&s, err), err);
+}
+
+int lt_reader_ends(struct lt_reader *r, const char *topic, int32_t partition, int64_t *ret_low, int64_t *ret_stable,
+                   struct lt_err *err)
+{
+    int64_t low, stable;
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(r->rk, topic, partition, &low, &stable, ASK_MS);
+    if (code) {
+        lt_kafka_fail(err, code, "ends of %s partition %d", topic, (int)partition);
+        return lt_kafka_error(code);
+    }
+    *ret_low = low;
+    *ret_stable = stable;
+    return LT_OK;
+}
+
+int lt_reader_offset_at(struct lt_reader *r, const char *topic, int32_t partition, int64_t ms, int64_t *ret,
+                        struct lt_err *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *e = rd_kafka_topic_partition_list_add(list, topic, partition);
+    e->offset = LT_MAX(ms, 0); /* in: time; out: offset, or the logical end */
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(r->rk, list, ASK_MS);
+    if (!code)
+        code = e->err;
+    int64_t offset = e->offset, low;
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code) {
+        lt_kafka_fail(err, code, "offset of %s partition %d at time %" PRId64, topic, (int)partition, ms);
+        return lt_kafka_error(code);
+    }
+    if (offset < 0)
+        return lt_reader_ends(r, topic, partition, &low, ret, err);
+    *ret = offset;
+    return LT_OK;
+}

@@ -1,5 +1,6 @@
 /*
- * The admin listener: GET /health, /ready, /metrics, /status on loopback, plain HTTP. Answers come from the modules'
+ * The admin listener: GET /health, /ready, /metrics, /status, and POST /core/rebuild?partition=N on loopback, plain
+ * HTTP: who reaches it may look at everything and cost some time, but change no verdict. Answers come from the modules'
  * own thread-safe functions through a port; nothing here knows what runs.
  */
 #ifndef LT_OPS_LISTENER_H
@@ -13,6 +14,7 @@ struct lt_listener_port {
     bool (*ready)(void *ctx, struct lt_buf *ret_why); /* false: why, one line each */
     void (*metrics)(void *ctx, struct lt_buf *out);
     void (*status)(void *ctx, struct lt_json_writer *w); /* one object */
+    bool (*rebuild)(void *ctx, int32_t partition);       /* false: not owned here; NULL: never */
 };
 
 struct lt_listener;

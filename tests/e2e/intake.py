@@ -1,0 +1,170 @@
+"""lt.intake written by hand and the core alone on it: what the stops need, and an oracle that shares nothing with the gateway."""
+
+import collections
+import hashlib
+import json
+import time
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from tests.e2e.world import LIENTHONG, dismiss, run
+from tools.lt.stack import get, wait_for
+
+GROUP, INTAKE = "lt.core", "lt.intake"
+PARTITIONS = 2
+NO_OUTPUT = {INTAKE, "lt.position", "lt.audit", "lt.answers", "lt.province"}
+NO_ROUTE = NO_OUTPUT | {"lt.quarantine", "lt.deadletter"}
+
+
+def hex_of(text, digits):
+    return hashlib.sha256(str(text).encode()).hexdigest()[:digits]
+
+
+def headers_of(n, content=None, **changes):
+    """The headers of event n as ingest writes them; changes replace or (None) take away."""
+    h = {"ce_specversion": "1.0", "ce_id": hex_of(f"id {n}", 32), "ce_source": "urn:test", "ce_type": "vn.lienthong.dossier.received.v1",
+         "ce_subject": f"HS-{n}", "ce_time": "2025-09-02T08:30:00+07:00", "ce_province": "H22", "ce_unit": "H22.00847",
+         "ce_procedure": "1.001193.000.00.00.H22", "ce_channel": "1", "lt_digest": hex_of(f"content {n if content is None else content}", 64),
+         "lt_digest_v": "1", "lt_time": str(int(time.time() * 1000))}
+    h.update({k: v for k, v in changes.items() if v is not None})
+    return {k: v for k, v in h.items() if k not in changes or changes[k] is not None}
+
+
+class Core:
+    """A world whose gateway is the core alone, with lt.intake of two partitions."""
+
+    def __init__(self, world, window="400d"):
+        self.world = world
+        world.edit("gateway.yaml", "{intake: 6, queues: 6, events: 6}", f"{{intake: {PARTITIONS}, queues: 2, events: 2}}")
+        if window != "400d":
+            world.edit("gateway.yaml", "window: 400d", f"window: {window}")
+        self.admin = AdminClient({"bootstrap.servers": world.bootstrap})
+        self.producer = Producer({"bootstrap.servers": world.bootstrap, "enable.idempotence": True, "linger.ms": 0, "message.max.bytes": 4000000})
+        world.gateway = world.gateway_with("--roles", "core")
+
+    # -- writing
+
+    def append(self, n, partition=0, content=None, value=b'{"HoSo":{}}', producer=None, key=None, **changes):
+        producer = producer or self.producer
+        failed = []
+        producer.produce(INTAKE, partition=partition, key=key or f"H22/HS-{n}", value=value, headers=list(headers_of(n, content, **changes).items()),
+                         on_delivery=lambda e, _: failed.append(e) if e else None)
+        producer.flush(20)
+        assert not failed, failed
+
+    def append_range(self, *numbers, partition=0):
+        for n in range(*numbers):
+            self.append(n, partition)
+
+    # -- the gateway
+
+    def start(self, ready=True):
+        self.world.start_gateway(ready)
+
+    def stop(self):
+        """Stopped, and no member of the group any more: its offsets can be touched."""
+        assert self.world.gateway.stop() == 0, self.world.gateway.tail()
+        dismiss(self.world.bootstrap, GROUP, [f"{GROUP}.gateway-1.{w}" for w in range(4)])
+
+        def empty():
+            return not self.admin.describe_consumer_groups([GROUP])[GROUP].result().members
+        wait_for("the group to be empty", empty, 30)
+
+    def command(self, *argv, check=0):
+        """`lienthong core …` with --json: the object it prints."""
+        r = run(LIENTHONG, "core", *argv, "--config", self.world.config, "--json", check=check, timeout=90)
+        return json.loads(r.stdout)
+
+    def told(self, command, check=0):
+        """Exactly the command that a stop names."""
+        assert command.startswith("lienthong core "), command
+        return self.command(*command.split()[2:], check=check)
+
+    def partitions(self):
+        return {p["partition"]: p for p in self.world.status()["core"]["partitions"]}
+
+    def stop_of(self, reason, partition=0, seconds=60):
+        """Wait until the partition stands still for this reason; the stop as status shows it."""
+        def stopped():
+            s = self.partitions().get(partition, {}).get("stop")
+            return s if s and s["reason"] == reason else None
+        s = wait_for(f"partition {partition} to stop as {reason}", stopped, seconds)
+        assert s["text"] and s["safe"] and s["advice"], s
+        text = run(LIENTHONG, "status", "--config", self.world.config, check=1).stdout
+        assert reason in text and s["safe"] in text and s["command"] in text, text
+        return s
+
+    def wait_judged(self, partition=0, seconds=60):
+        """The committed offset has reached the end of the log."""
+        def done():
+            return self.committed(partition).offset >= self.ends(partition)[1]
+        wait_for(f"partition {partition} to be judged to its end", done, seconds, every=0.2)
+
+    # -- looking and touching behind the gateway's back
+
+    def ends(self, partition=0):
+        c = Consumer({"bootstrap.servers": self.world.bootstrap, "group.id": "oracle", "isolation.level": "read_uncommitted"})
+        try:
+            return c.get_watermark_offsets(TopicPartition(INTAKE, partition), timeout=10)
+        finally:
+            c.close()
+
+    def committed(self, partition=0):
+        wanted = [ConsumerGroupTopicPartitions(GROUP, [TopicPartition(INTAKE, partition)])]
+        return self.admin.list_consumer_group_offsets(wanted)[GROUP].result().topic_partitions[0]
+
+    def move(self, offset, partition=0):
+        """What a reset-offsets tool does."""
+        wanted = ConsumerGroupTopicPartitions(GROUP, [TopicPartition(INTAKE, partition, offset)])
+        self.admin.alter_consumer_group_offsets([wanted])[GROUP].result()
+
+    def forget(self):
+        self.admin.delete_consumer_groups([GROUP])[GROUP].result()
+
+    def delete_before(self, offset, partition=0):
+        for future in self.admin.delete_records([TopicPartition(INTAKE, partition, offset)]).values():
+            future.result()
+
+    def outputs(self):
+        return [t for t in self.admin.list_topics(timeout=10).topics if t.startswith("lt.") and t not in NO_OUTPUT]
+
+    def copies(self):
+        """topic -> Counter of (partition, offset) of intake."""
+        found = {}
+        for topic in self.outputs():
+            found[topic] = collections.Counter()
+            for _, _, _, h, _ in self.world.read(topic):
+                _, partition, offset = h["lt_origin"].split("/")
+                found[topic][int(partition), int(offset)] += 1
+        return found
+
+    def verdicts(self):
+        """(partition, offset) -> verdict, from the records of lt.intake as they stand (no window)."""
+        contents, verdicts = collections.defaultdict(set), {}
+        for partition, offset, _, h, _ in sorted(self.world.read(INTAKE, raw=True), key=lambda r: r[:2]):
+            if len(h.get("ce_id", "")) != 32:
+                verdicts[partition, offset] = "invalid"
+                continue
+            seen = contents[partition, h["ce_id"]]
+            verdicts[partition, offset] = "duplicate" if h["lt_digest"] in seen else "conflict" if seen else "new"
+            seen.add(h["lt_digest"])
+        return verdicts
+
+    def must_be_exactly_once(self):
+        """Every record has the verdict the log gives it, and each output one copy of it."""
+        verdicts, copies = self.verdicts(), self.copies()
+        for topic, counter in copies.items():
+            doubled = {o: n for o, n in counter.items() if n != 1}
+            assert not doubled, f"{topic} holds copies more than once: {doubled}"
+        places = {"new": set().union(*(set(c) for t, c in copies.items() if t not in NO_ROUTE)), "conflict": set(copies["lt.quarantine"]),
+                  "invalid": set(copies["lt.deadletter"])}
+        for verdict, found in places.items():
+            assert found == {o for o, v in verdicts.items() if v == verdict}, verdict
+
+    def audited(self, action):
+        return [json.loads(value) for _, _, _, _, value in self.world.read("lt.audit") if json.loads(value)["action"] == action]
+
+
+def ready(core):
+    return get(f"{core.world.admin}/ready")[0] == 200
