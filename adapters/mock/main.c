@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "adapters/mock/inbox.h"
 #include "adapters/mock/options.h"
 #include "adapters/mock/serve.h"
 #include "adapters/population/mock_population.h"
@@ -19,6 +20,7 @@ struct settings {
     union {
         struct lt_mock_portal_settings portal;
         struct lt_mock_population_settings population;
+        struct lt_mock_inbox_settings inbox;
     } mock;
 };
 
@@ -34,15 +36,24 @@ static const struct lt_opt common[] = {
      "how long every call takes"},
 };
 
+static int run_portal(const struct settings *s);
+static int run_population(const struct settings *s);
+static int run_province(const struct settings *s);
+static int run_notify(const struct settings *s);
+
 static const struct kind {
     const char *name, *what;
     const struct lt_opt *opts;
     const size_t *opts_len;
+    int (*run)(const struct settings *s);
 } kinds[] = {
     {"portal", "the national portal: JSON, sessions, dossiers and progress", lt_mock_portal_opts,
-     &lt_mock_portal_opts_len},
+     &lt_mock_portal_opts_len, run_portal},
     {"population", "the population database: SOAP 1.1, identity checks", lt_mock_population_opts,
-     &lt_mock_population_opts_len},
+     &lt_mock_population_opts_len, run_population},
+    {"province", "the call-back endpoints of provinces: takes JSON and XML", lt_mock_inbox_opts,
+     &lt_mock_inbox_opts_len, run_province},
+    {"notify", "a message gateway: takes JSON and XML", lt_mock_inbox_opts, &lt_mock_inbox_opts_len, run_notify},
 };
 
 static void usage(FILE *to)
@@ -105,6 +116,28 @@ static int run_population(const struct settings *s)
     return r;
 }
 
+static int run_inbox(const struct settings *s, const char *name)
+{
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_mock_inbox *p = NULL;
+    if (lt_mock_inbox_new(&s->mock.inbox, &p, &err) < 0)
+        return complain(&err, EXIT_CONFIGURATION);
+    const struct lt_mock mock = {name, p, lt_mock_inbox_handle};
+    int r = serve(s, &mock, &err);
+    lt_mock_inbox_free(p);
+    return r;
+}
+
+static int run_province(const struct settings *s)
+{
+    return run_inbox(s, "province");
+}
+
+static int run_notify(const struct settings *s)
+{
+    return run_inbox(s, "notify");
+}
+
 static int run(const struct kind *kind, int argc, char **argv)
 {
     struct settings settings = {.listen = NULL};
@@ -120,7 +153,7 @@ static int run(const struct kind *kind, int argc, char **argv)
     int code = EXIT_USAGE;
     if (lt_mock_options_read(argc, argv, opts, n + own, &settings, &arena, &diags) == LT_OK) {
         lt_log_init(LT_LOG_WARN, false);
-        code = kind == &kinds[0] ? run_portal(&settings) : run_population(&settings);
+        code = kind->run(&settings);
     } else {
         LT_AUTOBUF struct lt_buf text = LT_BUF_INIT(1 << 16);
         lt_diags_print(&diags, &text);
@@ -150,6 +183,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < LT_ARRAY_LEN(kinds); i++)
         if (strcmp(argv[1], kinds[i].name) == 0)
             return run(&kinds[i], argc - 2, argv + 2);
-    fprintf(stderr, "lienthong-mock: expected portal or population, got %s\n", argv[1]);
+    fprintf(stderr, "lienthong-mock: expected portal, population, province or notify, got %s\n", argv[1]);
     return EXIT_USAGE;
 }

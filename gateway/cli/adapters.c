@@ -1,9 +1,12 @@
 #include "gateway/cli/adapters.h"
 
+#include "adapters/notify/notify.h"
 #include "adapters/population/population.h"
 #include "adapters/portal/portal.h"
+#include "adapters/provincial/provincial.h"
 
-static const struct lt_adapter_type *const adapters[] = {&lt_portal_adapter, &lt_population_adapter};
+static const struct lt_adapter_type *const adapters[] = {&lt_portal_adapter, &lt_population_adapter,
+                                                         &lt_provincial_adapter, &lt_notify_adapter};
 
 const struct lt_adapter_type *lt_adapter_find(const char *name)
 {
@@ -20,7 +23,8 @@ void lt_adapters_check(const struct lt_config *c, struct lt_diags *diags)
             continue; /* found before */
         const struct lt_adapter_type *a = lt_adapter_find(c->targets[i].adapter);
         if (!a)
-            lt_yaml_error(diags, c->targets[i].node, "adapter: expected portal or population, got '%s'",
+            lt_yaml_error(diags, c->targets[i].node,
+                          "adapter: expected portal, population, provincial or notify, got '%s'",
                           c->targets[i].adapter);
         else if (lt_delivery_check(&c->targets[i], a, diags) < 0)
             continue; /* findings are in diags */

@@ -49,7 +49,7 @@ struct lt_config_prop {
 
 struct lt_config_target {
     const char *name;    /* queue and group lt.<name> */
-    const char *adapter; /* portal | population */
+    const char *adapter; /* portal | population | provincial | notify */
     const char *url;
     struct lt_config_tls tls; /* all NULL when url is plain http */
     int64_t timeout_ms, connect_timeout_ms;

@@ -1,7 +1,7 @@
 /* The targets' files: one target a file. */
 #include "gateway/config/load.h"
 
-static const char *const adapters[] = {"portal", "population", NULL};
+static const char *const adapters[] = {"portal", "population", "provincial", "notify", NULL};
 
 /* lt.<name> is the queue: these are topics of another kind (design 3). */
 static const char *const reserved[] = {"intake",  "position", "events", "unrouted", "quarantine", "deadletter",
@@ -107,7 +107,10 @@ static void check_name(struct lt_config_load *l, const struct lt_config_target *
         return;
     }
     for (const char *const *r = reserved; *r; r++) {
-        if (strcmp(*r, t->name) == 0)
+        /* The call-backs' and notifications' own queues (design 3). */
+        bool own = (strcmp(*r, "province") == 0 && strcmp(t->adapter, "provincial") == 0) ||
+                   (strcmp(*r, "notify") == 0 && strcmp(t->adapter, "notify") == 0);
+        if (!own && strcmp(*r, t->name) == 0)
             lt_yaml_error(l->diags, at,
                           "target: expected a name that no topic of the gateway has, got '%s' (lt.%s is another topic)",
                           t->name, t->name);

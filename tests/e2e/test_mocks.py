@@ -100,7 +100,7 @@ def test_a_dropped_answer_was_applied(mock, pki):
 @pytest.mark.parametrize("argv, code, said", [
     (["portal"], 2, "cert: expected a path"),
     (["portal", "--lisen", "127.0.0.1:0"], 2, "did you mean --listen?"),
-    (["post-office"], 2, "expected portal or population"),
+    (["post-office"], 2, "expected portal, population, province or notify"),
     (["portal", "--cert", "no.crt", "--key", "no.key", "--ca", "no.ca"], 69, "no.crt"),
     (["population", "--cert", "a", "--key", "a", "--ca", "a", "--citizens", "nowhere.json"], 78, "nowhere.json"),
     (["population", "--cert", "a", "--key", "a", "--ca", "a", "--fault-every", "3", "session-expired"], 78, "expected one of"),

@@ -1,6 +1,7 @@
 lt_test(mock_portal DEPS mock test_harness)
 lt_test(mock_portal_rules DEPS mock test_harness)
 lt_test(mock_population DEPS mock test_harness)
+lt_test(mock_inbox DEPS mock test_harness)
 lt_test(mock_faults DEPS mock test_harness)
 lt_test(mock_options DEPS mock test_harness)
 lt_test(mock_serve DEPS mock test_harness lt_test_http_wire)

@@ -1,0 +1,214 @@
+#include "adapters/notify/notify.h"
+
+#include "gateway/delivery/classifier.h"
+#include "gateway/delivery/message.h"
+
+#include <utlist.h>
+
+#define BODY_MAX ((size_t)1 << 20)
+#define DATA_BYTES_MAX ((size_t)8 << 20)
+#define DATA_DEPTH_MAX 32
+
+/* ---- options ---- */
+
+enum { HOLD, RESEND };
+static const char *const unknown_words[] = {"hold", "resend", NULL};
+
+struct options {
+    const char *path, *token;
+    int on_unknown;
+    const struct lt_yaml_node *message;
+};
+static const struct lt_opt opts[] = {
+    {.key = "path",
+     .type = LT_OPT_STRING,
+     .offset = offsetof(struct options, path),
+     .fallback = "/",
+     .help = "appended to url"},
+    {.key = "token",
+     .type = LT_OPT_SECRET,
+     .offset = offsetof(struct options, token),
+     .help = "Authorization: Bearer; none: left out"},
+    {.key = "on_unknown",
+     .type = LT_OPT_ENUM,
+     .offset = offsetof(struct options, on_unknown),
+     .fallback = "hold",
+     .words = unknown_words,
+     .help = "a message that may or may not have arrived: hold it for people, or send it again (counted)"},
+    {.key = "message",
+     .type = LT_OPT_NODE,
+     .offset = offsetof(struct options, message),
+     .help = "format and fields of the document"},
+};
+
+/* ---- the table of answers ---- */
+
+static const char *const operations[] = {"call", NULL};
+static const struct lt_classifier_form answers_form = {
+    .who = "the receiver of notifications",
+    .operations = operations,
+    .classes = 1u << LT_CLASS_OK | 1u << LT_CLASS_EXISTS | 1u << LT_CLASS_RETRY | 1u << LT_CLASS_UNAVAILABLE |
+               1u << LT_CLASS_THROTTLE | 1u << LT_CLASS_CREDENTIAL | 1u << LT_CLASS_REJECT | 1u << LT_CLASS_UNKNOWN,
+};
+
+/* ---- one message on its way ---- */
+
+struct notify;
+struct call {
+    struct notify *notify;
+    struct lt_work *work;
+    struct call *prev, *next;
+};
+
+struct notify {
+    struct lt_arena arena;
+    struct lt_engine *engine;
+    struct options options;
+    struct lt_message *message;
+    struct lt_classifier *answers;
+    const char *url, *headers[4];
+    struct call *calls;
+};
+
+static void call_free(struct call *c)
+{
+    DL_DELETE(c->notify->calls, c);
+    free(c);
+}
+
+static void on_answer(void *ctx, const struct lt_http_answer *http)
+{
+    static const enum lt_outcome outcomes[LT_CLASSES] = {[LT_CLASS_OK] = LT_OUTCOME_OK,
+                                                         [LT_CLASS_EXISTS] = LT_OUTCOME_EXISTS,
+                                                         [LT_CLASS_RETRY] = LT_OUTCOME_RETRY,
+                                                         [LT_CLASS_UNAVAILABLE] = LT_OUTCOME_RETRY,
+                                                         [LT_CLASS_THROTTLE] = LT_OUTCOME_THROTTLE,
+                                                         [LT_CLASS_CREDENTIAL] = LT_OUTCOME_CREDENTIAL,
+                                                         [LT_CLASS_REJECT] = LT_OUTCOME_REJECT,
+                                                         [LT_CLASS_UNKNOWN] = LT_OUTCOME_UNKNOWN};
+    struct call *c = ctx;
+    struct notify *n = c->notify;
+    struct lt_arena arena = LT_ARENA_INIT;
+    LT_AUTO_CLASSIFIED struct lt_classified a;
+    lt_classifier_read(n->answers, 0, http, &arena, &a);
+    struct lt_result r = LT_RESULT(outcomes[a.is]);
+    r.code = a.code;
+    r.reason = a.reason;
+    r.wait_ms = a.wait_ms;
+    lt_delivery_done(n->engine, c->work, &r);
+    call_free(c);
+    lt_arena_deinit(&arena);
+}
+
+static void submit(void *self, struct lt_work *w)
+{
+    struct notify *n = self;
+    struct lt_err err = LT_ERR_INIT;
+    LT_AUTO_JSON struct lt_json *json = NULL;
+    LT_AUTOBUF struct lt_buf body = LT_BUF_INIT(BODY_MAX);
+    const struct lt_json_limits limits = {.bytes_max = DATA_BYTES_MAX, .depth_max = DATA_DEPTH_MAX};
+    struct lt_result r = LT_RESULT(LT_OUTCOME_REJECT);
+    if (lt_json_parse(w->event->data, &limits, &json, &err) != LT_OK) {
+        r.code = "bad-data";
+        r.reason = err.text;
+        lt_delivery_done(n->engine, w, &r);
+        return;
+    }
+    lt_message_write(n->message, w->event, lt_json_root(json), &body);
+    if (!lt_buf_ok(&body)) {
+        r.code = "message-too-large";
+        r.reason = "the notification is larger than 1 MiB: name its fields";
+        lt_delivery_done(n->engine, w, &r);
+        return;
+    }
+    struct call *c = lt_alloc(sizeof(*c));
+    c->notify = n;
+    c->work = w;
+    DL_APPEND(n->calls, c);
+    lt_delivery_call(n->engine, "POST", n->url, n->headers, lt_buf_view(&body), w->start_by_ms, on_answer, c);
+}
+
+/* ---- the type ---- */
+
+static void notify_free(void *self)
+{
+    struct notify *n = self;
+    if (!n)
+        return;
+    while (n->calls)
+        call_free(n->calls);
+    lt_message_free(n->message);
+    lt_classifier_free(n->answers);
+    lt_arena_deinit(&n->arena);
+    free(n);
+}
+
+static int notify_new(const struct lt_adapter_settings *s, void **ret, struct lt_adapter_traits *ret_traits,
+                      struct lt_diags *diags)
+{
+    struct notify *n = lt_alloc(sizeof(*n));
+    size_t errors = diags->errors;
+    n->arena = LT_ARENA_INIT;
+    n->engine = s->engine;
+    (void)lt_opts_decode(s->target->options, "options", opts, LT_ARRAY_LEN(opts), &n->options, &n->arena, diags);
+    int bad = lt_message_new(n->options.message, &n->message, diags);
+    bad |= lt_classifier_new(&answers_form, s->target->answers, s->target->node, &n->answers, diags);
+    if (bad || diags->errors > errors) {
+        notify_free(n);
+        return LT_E_INVALID;
+    }
+    n->url = lt_arena_printf(&n->arena, "%s%s", s->target->url, n->options.path);
+    n->headers[0] = lt_arena_printf(&n->arena, "Content-Type: %s", lt_message_media(n->message));
+    n->headers[1] = "Accept: application/json";
+    if (n->options.token)
+        n->headers[2] = lt_arena_printf(&n->arena, "Authorization: Bearer %s", n->options.token);
+    ret_traits->batch_max = 1;
+    ret_traits->repeat_unknown = n->options.on_unknown == RESEND;
+    *ret = n;
+    return LT_OK;
+}
+
+static size_t steps(const struct lt_event_type *t, const enum lt_step **ret)
+{
+    static const enum lt_step call[] = {LT_STEP_CALL};
+    (void)t; /* whatever a route brings */
+    *ret = call;
+    return 1;
+}
+
+static bool once(enum lt_step step)
+{
+    (void)step;
+    return true; /* nobody can be asked whether a message arrived */
+}
+
+static int64_t tick(void *self, int64_t now_ms)
+{
+    (void)self;
+    (void)now_ms;
+    return INT64_MAX;
+}
+
+static void status(const void *self, struct lt_json_writer *w)
+{
+    lt_classifier_status(((const struct notify *)self)->answers, w);
+}
+
+static void metrics(const void *self, const char *target, struct lt_buf *out)
+{
+    lt_classifier_metrics(((const struct notify *)self)->answers, target, out);
+}
+
+const struct lt_adapter_type lt_notify_adapter = {
+    .name = "notify",
+    .opts = opts,
+    .opts_len = LT_ARRAY_LEN(opts),
+    .new = notify_new,
+    .free = notify_free,
+    .steps = steps,
+    .once = once,
+    .submit = submit,
+    .tick = tick,
+    .status = status,
+    .metrics = metrics,
+};

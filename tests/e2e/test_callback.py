@@ -1,0 +1,108 @@
+"""Call-backs to the provinces and notifications, on the whole path: what a province is told, once, also when its endpoint fails."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.e2e.events import JSON, new_code, opencps
+from tests.e2e.world import World, empty_kafka
+from tools.lt.stack import ROOT, Process, free_ports, wait_for
+
+EXAMPLES = ROOT / "config/examples/targets"
+
+
+class Inbox:
+    """A mock that takes messages."""
+
+    def __init__(self, world, name):
+        (port,) = free_ports(1)
+        self.world, self.url = world, f"https://127.0.0.1:{port}"
+        self.process = Process(name, world.folder, [world.mock("portal", port)[0], name] + world.mock("portal", port)[2:] + ["--id-field", "maThongBao"])
+
+    def start(self):
+        self.process.start()
+        wait_for(f"the mock at {self.url}", lambda: self.process.must_live() and self.world.operator.request(f"{self.url}/oracle/counters")[0] == 200)
+
+    def messages(self):
+        return self.world.operator.json(f"{self.url}/oracle/messages")["messages"]
+
+    def counters(self):
+        return self.world.operator.json(f"{self.url}/oracle/counters")
+
+    def fault(self, **body):
+        answer = self.world.operator.request(f"{self.url}/control/faults", json.dumps(body).encode(), "application/json")
+        assert answer[0] == 200, answer
+
+
+def switch_on(world, example, name, inbox):
+    """The target of an example, towards the inbox."""
+    text = (EXAMPLES / example).read_text()
+    for old, new in {"../../var/pki": str(world.pki), "https://127.0.0.1:18446": inbox.url, "https://127.0.0.1:18447": inbox.url,
+                     "settle: 30s": "settle: 1s\nretry: {min: 50ms, max: 500ms}"}.items():
+        text = text.replace(old, new)
+    (world.config.parent / f"targets/{name}.yaml").write_text(text)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory, pki, bootstrap):
+    """A gateway with the population database knowing nobody, a province and a message gateway."""
+    empty_kafka(bootstrap)
+    world = World(tmp_path_factory.mktemp("callback"), pki, bootstrap)
+    province, notify = Inbox(world, "province"), Inbox(world, "notify")
+    switch_on(world, "provincial.yaml", "province", province)
+    switch_on(world, "notify.yaml", "notify", notify)
+    world.edit("routes/main.yaml", "routes:\n", "routes:\n  - name: notify\n    when: {type: vn.lienthong.dossier.received.v1}\n    to: notify\n")
+    try:
+        province.start()
+        notify.start()
+        world.start()
+        yield world, province, notify
+    finally:
+        world.stop()
+        province.process.stop()
+        notify.process.stop()
+
+
+def received(world, code):
+    """A dossier whose citizen the population database does not know."""
+    body = json.dumps(opencps(code, applicantBirthday="12/05/1990")).encode()
+    answer = world.post("h22", body, JSON)
+    assert answer[0] in (200, 202), answer
+
+
+def about(inbox, code):
+    return [m for m in inbox.messages() if code in m["body"]]
+
+
+def test_a_province_hears_of_a_mismatch_and_a_receiver_of_the_event(told):
+    world, province, notify = told
+    code = new_code()
+    received(world, code)
+    (m,) = wait_for("the call-back", lambda: about(province, code))
+    body = json.loads(m["body"])
+    assert (m["path"], body["type"], body["data"]["outcome"]) == ("/callback/h22", "vn.lienthong.population.mismatch.v1", "no-match")
+    (n,) = wait_for("the notification", lambda: about(notify, code))
+    assert json.loads(n["body"])["event"] == "vn.lienthong.dossier.received.v1"
+
+
+def test_a_call_back_that_was_cut_is_sent_again_under_its_id_and_taken_once(told):
+    world, province, _ = told
+    code = new_code()
+    before = province.counters()["repeats"]
+    province.fault(kind="drop-after-apply", service="h22")
+    received(world, code)
+    (m,) = wait_for("the call-back", lambda: about(province, code))
+    wait_for("the repeat", lambda: province.counters()["repeats"] == before + 1)
+    assert len(about(province, code)) == 1
+
+
+def test_a_province_that_is_away_stops_neither_itself_for_good_nor_the_portal(told):
+    world, province, _ = told
+    code = new_code()
+    province.fault(kind="http503", service="h22", count=3)
+    received(world, code)
+    wait_for("the portal to have it", lambda: any(d["MaHoSo"] == code for d in world.operator.json(f"{world.portal_url}/oracle/dossiers?limit=100000")["dossiers"]))
+    wait_for("the call-back", lambda: about(province, code))
+    wait_for("the province to run again",
+             lambda: next(p for p in world.target("province")["details"]["provinces"] if p["province"] == "H22")["state"] == "running")
