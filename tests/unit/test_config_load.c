@@ -104,7 +104,8 @@ static void ten_mistakes_are_ten_messages_in_one_run(void **state)
         "gateway.yaml:15:19: include.routes: expected at least one file, got none that fits routes/*.yaml\n"
         "portal.yaml:1:9: target: expected a name that no topic of the gateway has, got 'intake' (lt.intake is another "
         "topic)\n"
-        "portal.yaml:2:10: adapter: expected one of portal, population, provincial, notify, got 'portall' (did you mean 'portal'?)\n");
+        "portal.yaml:2:10: adapter: expected one of portal, population, provincial, notify, got 'portall' (did you "
+        "mean 'portal'?)\n");
     assert_string_equal(f->said, want);
 }
 
