@@ -121,6 +121,7 @@ struct lt_buf {
 
 void lt_buf_deinit(struct lt_buf *b);
 void lt_buf_reset(struct lt_buf *b);
+void lt_buf_reserve(struct lt_buf *b, size_t len); /* room for len more at once, as far as max allows */
 void lt_buf_append(struct lt_buf *b, const void *p, size_t len);
 void lt_buf_span(struct lt_buf *b, struct lt_span s);
 void lt_buf_str(struct lt_buf *b, const char *s);

@@ -24,6 +24,12 @@ static bool buf_room(struct lt_buf *b, size_t len)
     return true;
 }
 
+void lt_buf_reserve(struct lt_buf *b, size_t len)
+{
+    if (len <= b->max - b->len)
+        (void)buf_room(b, len);
+}
+
 void lt_buf_deinit(struct lt_buf *b)
 {
     free(b->ptr);
@@ -145,13 +151,23 @@ static void buf_replace(struct lt_buf *b, struct lt_span s, size_t *from, size_t
     *from = at + n;
 }
 
+/* ASCII that stands for itself in a JSON string. */
+static inline bool json_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
 void lt_buf_json(struct lt_buf *b, struct lt_span s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
     size_t from = 0, i = 0;
     char esc[8];
     lt_buf_char(b, '"');
-    while (i < s.len) {
+    for (;;) {
+        while (i < s.len && json_plain(p[i]))
+            i++;
+        if (i == s.len)
+            break;
         uint32_t cp;
         int n = lt_utf8_step(p + i, s.len - i, &cp);
         size_t width = (size_t)abs(n);

@@ -4,13 +4,16 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 #include <pthread.h>
 #include <stdio.h>
 
+/* What is hashed comes in many small pieces: gathered, as a call into the library costs more than hashing them. */
 struct lt_sha256 {
     EVP_MD_CTX *ctx;
+    size_t gathered;
+    unsigned char gather[512];
 };
 
 static EVP_MD *md_sha256;
@@ -60,9 +63,27 @@ void lt_sha256_free(struct lt_sha256 *h)
     free(h);
 }
 
+static void hash_bytes(struct lt_sha256 *h, const void *p, size_t len)
+{
+    must(EVP_DigestUpdate(h->ctx, p, len) == 1, "EVP_DigestUpdate");
+}
+
+static void hash_gathered(struct lt_sha256 *h)
+{
+    hash_bytes(h, h->gather, h->gathered);
+    h->gathered = 0;
+}
+
 void lt_sha256_update(struct lt_sha256 *h, struct lt_span s)
 {
-    must(EVP_DigestUpdate(h->ctx, s.ptr, s.len) == 1, "EVP_DigestUpdate");
+    if (s.len > sizeof(h->gather) - h->gathered)
+        hash_gathered(h);
+    if (s.len > sizeof(h->gather)) {
+        hash_bytes(h, s.ptr, s.len);
+    } else if (s.len) {
+        memcpy(h->gather + h->gathered, s.ptr, s.len);
+        h->gathered += s.len;
+    }
 }
 
 void lt_sha256_field(struct lt_sha256 *h, struct lt_span s)
@@ -75,6 +96,7 @@ void lt_sha256_field(struct lt_sha256 *h, struct lt_span s)
 
 void lt_sha256_final(struct lt_sha256 *h, uint8_t out[LT_SHA256_SIZE])
 {
+    hash_gathered(h);
     must(EVP_DigestFinal_ex(h->ctx, out, NULL) == 1, "EVP_DigestFinal_ex");
     hash_start(h);
 }
@@ -84,11 +106,62 @@ void lt_sha256_once(struct lt_span s, uint8_t out[LT_SHA256_SIZE])
     must(EVP_Digest(s.ptr, s.len, out, NULL, sha256(), NULL) == 1, "EVP_Digest");
 }
 
+/*
+ * Each thread keeps its last key's state: looking up the algorithm and taking the key in costs OpenSSL 3 many times
+ * what a short text does.
+ */
+struct keyed {
+    EVP_MAC_CTX *ctx;
+    struct lt_span key; /* owned */
+};
+
+static EVP_MAC *mac_hmac;
+static pthread_key_t keyed_of_thread;
+
+static void keyed_free(void *p)
+{
+    struct keyed *k = p;
+    EVP_MAC_CTX_free(k->ctx);
+    OPENSSL_clear_free((void *)(uintptr_t)k->key.ptr, k->key.len);
+    free(k);
+}
+
+static void mac_fetch(void)
+{
+    mac_hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    must(mac_hmac != NULL, "EVP_MAC_fetch(HMAC)");
+    must(pthread_key_create(&keyed_of_thread, keyed_free) == 0, "pthread_key_create");
+}
+
+static EVP_MAC_CTX *keyed_start(struct lt_span key)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, mac_fetch);
+    struct keyed *k = pthread_getspecific(keyed_of_thread);
+    if (k && lt_span_eq(k->key, key)) {
+        must(EVP_MAC_init(k->ctx, NULL, 0, NULL) == 1, "EVP_MAC_init");
+        return k->ctx;
+    }
+    if (k)
+        keyed_free(k);
+    k = lt_alloc(sizeof(*k));
+    k->ctx = EVP_MAC_CTX_new(mac_hmac);
+    must(k->ctx != NULL, "EVP_MAC_CTX_new");
+    k->key = lt_span(OPENSSL_memdup(key.len ? key.ptr : "", LT_MAX(key.len, (size_t)1)), key.len);
+    must(k->key.ptr != NULL, "OPENSSL_memdup");
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string("digest", (char[]){"SHA256"}, 0),
+                           OSSL_PARAM_construct_end()};
+    must(EVP_MAC_init(k->ctx, (const unsigned char *)k->key.ptr, key.len, params) == 1, "EVP_MAC_init");
+    must(pthread_setspecific(keyed_of_thread, k) == 0, "pthread_setspecific");
+    return k->ctx;
+}
+
 void lt_hmac_sha256(struct lt_span key, struct lt_span s, uint8_t out[LT_SHA256_SIZE])
 {
-    must(key.len <= INT_MAX, "an HMAC key of 2 GiB or more");
-    const void *bytes = key.len ? key.ptr : "";
-    must(HMAC(sha256(), bytes, (int)key.len, (const unsigned char *)s.ptr, s.len, out, NULL) != NULL, "HMAC");
+    EVP_MAC_CTX *ctx = keyed_start(key);
+    size_t len = 0;
+    must(EVP_MAC_update(ctx, (const unsigned char *)s.ptr, s.len) == 1, "EVP_MAC_update");
+    must(EVP_MAC_final(ctx, out, &len, LT_SHA256_SIZE) == 1 && len == LT_SHA256_SIZE, "EVP_MAC_final");
 }
 
 bool lt_equal_ct(const void *a, const void *b, size_t len)

@@ -92,11 +92,19 @@ void lt_json_schema_free(struct lt_json_schema *s);
 int lt_json_schema_check(const struct lt_json_schema *s, lt_json_value v, struct lt_err *err) LT_MUST_CHECK;
 
 /*
- * The same verdict for JSON text that this process wrote itself (well-formed, no duplicate members), without building a
- * document. json is NUL-terminated. False may also mean "look closer": parse it and call lt_json_schema_check for the
- * reason.
+ * The same verdict for a value that this process is about to write itself (no duplicate members, strings in UTF-8),
+ * without text and document: `tell` says the value's parts in their order and ends with false as soon as one of the
+ * calls does. False may also mean "look closer": write and parse it, and call lt_json_schema_check for the reason.
  */
-bool lt_json_schema_accepts(const struct lt_json_schema *s, const char *json);
+struct lt_json_teller;
+bool lt_json_schema_accepts(const struct lt_json_schema *s, bool (*tell)(void *ctx, struct lt_json_teller *t),
+                            void *ctx);
+bool lt_json_tell_begin_object(struct lt_json_teller *t);
+bool lt_json_tell_key(struct lt_json_teller *t, struct lt_span name);
+bool lt_json_tell_end_object(struct lt_json_teller *t, size_t members);
+bool lt_json_tell_begin_array(struct lt_json_teller *t);
+bool lt_json_tell_end_array(struct lt_json_teller *t, size_t elements);
+bool lt_json_tell_string(struct lt_json_teller *t, struct lt_span s);
 
 /* ---- writer ---- */
 

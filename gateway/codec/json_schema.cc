@@ -3,8 +3,6 @@
 
 #include <cstring>
 
-#include <rapidjson/reader.h>
-
 using lt::json::Finding;
 using lt::json::Value;
 
@@ -150,6 +148,23 @@ bool schema_conforms(const rapidjson::SchemaDocument &compiled, const Value &v, 
 }
 } // namespace lt::json
 
+struct lt_json_teller {
+    Validator &validator;
+    char text[4096];
+
+    /* Patterns read up to a NUL: one must follow, and none may be inside. What is longer than usual is looked at
+     * closer. */
+    bool terminated(struct lt_span s)
+    {
+        if (s.len >= sizeof(text) || (s.len && std::memchr(s.ptr, 0, s.len)))
+            return false;
+        if (s.len)
+            std::memcpy(text, s.ptr, s.len);
+        text[s.len] = '\0';
+        return true;
+    }
+};
+
 extern "C" {
 
 int lt_json_schema_load(const char *path, struct lt_json_schema **ret, struct lt_err *err)
@@ -185,15 +200,43 @@ int lt_json_schema_check(const struct lt_json_schema *s, lt_json_value v, struct
     return LT_E_INVALID;
 }
 
-bool lt_json_schema_accepts(const struct lt_json_schema *s, const char *json)
+bool lt_json_schema_accepts(const struct lt_json_schema *s, bool (*tell)(void *ctx, struct lt_json_teller *t),
+                            void *ctx)
 {
-    if (std::strstr(json, "\\u0000"))
-        return false; /* patterns stop at NUL: the whole check decides */
     alignas(16) char room[pool_first];
     Pool pool(room, sizeof(room));
     Validator validator(*s->compiled, &pool);
-    rapidjson::Reader reader;
-    rapidjson::StringStream stream(json);
-    return !reader.Parse<rapidjson::kParseIterativeFlag>(stream, validator).IsError() && validator.IsValid();
+    struct lt_json_teller t = {validator, {}};
+    return tell(ctx, &t) && validator.IsValid();
+}
+
+bool lt_json_tell_begin_object(struct lt_json_teller *t)
+{
+    return t->validator.StartObject();
+}
+
+bool lt_json_tell_key(struct lt_json_teller *t, struct lt_span name)
+{
+    return t->terminated(name) && t->validator.Key(t->text, static_cast<rapidjson::SizeType>(name.len), true);
+}
+
+bool lt_json_tell_end_object(struct lt_json_teller *t, size_t members)
+{
+    return t->validator.EndObject(static_cast<rapidjson::SizeType>(members));
+}
+
+bool lt_json_tell_begin_array(struct lt_json_teller *t)
+{
+    return t->validator.StartArray();
+}
+
+bool lt_json_tell_end_array(struct lt_json_teller *t, size_t elements)
+{
+    return t->validator.EndArray(static_cast<rapidjson::SizeType>(elements));
+}
+
+bool lt_json_tell_string(struct lt_json_teller *t, struct lt_span s)
+{
+    return t->terminated(s) && t->validator.String(t->text, static_cast<rapidjson::SizeType>(s.len), true);
 }
 }

@@ -17,15 +17,15 @@
 #define SCRATCH 16384
 #define LINGER_BYTES ((size_t)256 << 20)
 
-static void conn_run(struct lt_http_conn *c);
+static void conn_run(struct lt_http_conn *c, bool readable);
 
 /* ---- life ---- */
 
 static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
+    struct lt_http_conn *c = arg;
     (void)fd;
-    (void)what;
-    conn_run(arg);
+    conn_run(c, (what & EV_READ) || c->want_write || c->state == HANDSHAKE);
 }
 
 void lt_http_conn_new(struct lt_http_loop *loop, int fd)
@@ -236,7 +236,7 @@ static void on_pace(evutil_socket_t fd, short what, void *arg)
     if (c->out_allowed >= c->out_len)
         event_del(c->pace_event);
     lt_http_set_deadline(c, 1000 * (int64_t)c->loop->server->s.idle_timeout_s);
-    conn_run(c);
+    conn_run(c, false);
 }
 
 static void start_pace(struct lt_http_conn *c, const struct lt_http_pace *pace)
@@ -377,7 +377,17 @@ static bool handshake(struct lt_http_conn *c)
 
 /* ---- turning ---- */
 
-static void conn_run(struct lt_http_conn *c)
+/* Would a read bring something without the socket saying so? */
+static bool has_pending(const struct lt_http_conn *c)
+{
+    return c->ssl && !c->tls_broken && SSL_has_pending(c->ssl);
+}
+
+/*
+ * readable: the socket may have something, as far as its event or a read that waited says. A read on mere suspicion
+ * costs a system call a request; the events are level-triggered, so nothing is missed without it.
+ */
+static void conn_run(struct lt_http_conn *c, bool readable)
 {
     int rounds = 0;
     if (c->running)
@@ -400,7 +410,9 @@ static void conn_run(struct lt_http_conn *c)
             c->scarce = false;
             event_add(c->read_event, NULL);
         }
-        if (c->scarce)
+        if (c->scarce || (!readable && !has_pending(c)))
+            break;
+        if (c->state == HANDLING && rounds > 0 && !has_pending(c))
             break;
         if (rounds++ == READ_ROUNDS) { /* OpenSSL may hold bytes that no socket event announces */
             event_active(c->read_event, EV_READ, 0);
@@ -459,7 +471,7 @@ void lt_http_conn_answer(struct lt_http_request *r)
         if (c->dead)
             lt_http_conn_free(c);
         else
-            conn_run(c);
+            conn_run(c, false);
     }
 }
 
@@ -499,7 +511,7 @@ void lt_http_conns_tick(struct lt_http_loop *loop)
             lt_http_input_cut(c); /* what it would be told is known already */
         } else if (begun && !c->out) {
             lt_http_input_refuse(c, 408, "timeout", "the request did not come whole in time", 0);
-            conn_run(c);
+            conn_run(c, false);
         } else {
             lt_http_conn_free(c);
         }

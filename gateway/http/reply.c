@@ -55,17 +55,32 @@ static const char *date_now(void)
     return text;
 }
 
+static void put_line(struct lt_buf *out, const char *name, const char *between, const char *value)
+{
+    lt_buf_str(out, name);
+    lt_buf_str(out, between);
+    lt_buf_str(out, value);
+    lt_buf_append(out, "\r\n", 2);
+}
+
 void lt_http_build(struct lt_http_request *r, int status, const struct lt_http_header_out *headers, size_t n_headers,
                    const char *content_type, struct lt_span body, bool head_only)
 {
     struct lt_buf out = LT_BUF_INIT(SIZE_MAX);
-    lt_buf_printf(&out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, reason_phrase(status), date_now());
+    char number[24];
+    lt_buf_reserve(&out, 512 + body.len);
+    snprintf(number, sizeof(number), "HTTP/1.1 %d ", status);
+    lt_buf_str(&out, number);
+    put_line(&out, reason_phrase(status), "", "");
+    put_line(&out, "Date", ": ", date_now());
     if (content_type)
-        lt_buf_printf(&out, "Content-Type: %s\r\n", content_type);
-    if (status != 204)
-        lt_buf_printf(&out, "Content-Length: %zu\r\n", body.len);
+        put_line(&out, "Content-Type", ": ", content_type);
+    if (status != 204) {
+        snprintf(number, sizeof(number), "%zu", body.len);
+        put_line(&out, "Content-Length", ": ", number);
+    }
     for (size_t i = 0; i < n_headers; i++)
-        lt_buf_printf(&out, "%s: %s\r\n", headers[i].name, headers[i].value);
+        put_line(&out, headers[i].name, ": ", headers[i].value);
     if (!r->keep_alive)
         lt_buf_str(&out, "Connection: close\r\n");
     else if (r->head.minor == 0)

@@ -103,6 +103,7 @@ static const struct lt_submission_item *nothing_decided(const struct lt_submissi
 void lt_answer_of(const struct lt_submission *s, struct lt_answer *ret)
 {
     *ret = (struct lt_answer){.body = LT_BUF_INIT(SIZE_MAX)};
+    lt_buf_reserve(&ret->body, 256 * s->items.len);
     const struct lt_submission_item *why = nothing_decided(s);
     if (!lt_submission_is_batch(s) || why) {
         single(s, why ? why : &s->items.v[0], ret);

@@ -251,6 +251,11 @@ static int event_province(struct event_make *x)
 
 /* ---- data ---- */
 
+static bool event_tell(void *ctx, struct lt_json_teller *t)
+{
+    return lt_value_tell(ctx, t);
+}
+
 static int event_data(struct event_make *x)
 {
     struct lt_json_limits limits = {.bytes_max = EVENT_DATA_MAX, .depth_max = LT_SHAPE_DEPTH * 3};
@@ -266,7 +271,7 @@ static int event_data(struct event_make *x)
         return -1;
     }
     /* Nearly always it conforms: the document that names the place is made only when it does not. */
-    if (lt_json_schema_accepts(x->t->m->canonical[x->type], lt_buf_view(&x->t->out).ptr))
+    if (lt_json_schema_accepts(x->t->m->canonical[x->type], event_tell, &x->data))
         return 0;
     if (lt_json_parse(lt_buf_view(&x->t->out), &limits, &json, &err) == LT_OK &&
         lt_json_schema_check(x->t->m->canonical[x->type], lt_json_root(json), &err) == LT_OK)

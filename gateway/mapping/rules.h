@@ -240,6 +240,8 @@ int lt_condition_holds(struct lt_walk *w, const struct lt_condition *c, struct l
 int lt_shape_eval(struct lt_eval *e, const struct lt_shape *s, struct lt_place *at, struct lt_value *ret) LT_MUST_CHECK;
 /* The object's members; values that are not present are left out. */
 void lt_value_write(const struct lt_value *v, struct lt_json_writer *w);
+/* The same to a schema, without writing it. */
+bool lt_value_tell(const struct lt_value *v, struct lt_json_teller *t);
 /* Feed the normal values a ref leads to into the hash, with counts at `*` (docs/mapping-language.md, digest profiles).
  */
 void lt_ref_hash(const struct lt_ref *r, const struct lt_value *root, struct lt_sha256 *h);

@@ -36,6 +36,30 @@ static void a_running_hash_equals_the_hash_of_the_whole_and_starts_again(void **
     lt_sha256_free(NULL);
 }
 
+static void a_hash_is_the_same_however_its_input_is_cut(void **state)
+{
+    (void)state;
+    static const size_t cuts[] = {1, 3, 511, 512, 513, 700, 1024, 5000};
+    char text[5000];
+    uint8_t whole[LT_SHA256_SIZE], out[LT_SHA256_SIZE];
+    struct lt_sha256 *h = lt_sha256_new();
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (char)(i * 7 + i / 256);
+    lt_sha256_once(lt_span(text, sizeof(text)), whole);
+    for (size_t c = 0; c < LT_ARRAY_LEN(cuts); c++) {
+        for (size_t at = 0; at < sizeof(text); at += cuts[c]) /* a small piece before each large one, too */
+            lt_sha256_update(h, lt_span(text + at, LT_MIN(cuts[c], sizeof(text) - at)));
+        lt_sha256_final(h, out);
+        assert_memory_equal(out, whole, LT_SHA256_SIZE);
+    }
+    lt_sha256_update(h, lt_span(text, 500));
+    lt_sha256_update(h, lt_span(text + 500, 4000));
+    lt_sha256_update(h, lt_span(text + 4500, 500));
+    lt_sha256_final(h, out);
+    assert_memory_equal(out, whole, LT_SHA256_SIZE);
+    lt_sha256_free(h);
+}
+
 static void fields_are_framed_by_their_length(void **state)
 {
     (void)state;
@@ -67,6 +91,20 @@ static void hmac_gives_the_published_values(void **state)
     hex_is(out, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
     lt_hmac_sha256(LT_SPAN_NULL, LT_SPAN_NULL, out);
     hex_is(out, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+}
+
+static void two_keys_in_turn_do_not_disturb_each_other(void **state)
+{
+    (void)state;
+    uint8_t first[2][LT_SHA256_SIZE], again[LT_SHA256_SIZE];
+    const struct lt_span keys[] = {LT_SPAN_LIT("key one"), LT_SPAN_LIT("key two")};
+    for (size_t i = 0; i < 6; i++) {
+        lt_hmac_sha256(keys[i / 2 % 2], LT_SPAN_LIT("text"), again); /* one, one, two, two, one, one */
+        if (i == 0 || i == 2)
+            memcpy(first[i / 2], again, sizeof(again));
+        assert_memory_equal(again, first[i / 2 % 2], LT_SHA256_SIZE);
+    }
+    assert_memory_not_equal(first[0], first[1], LT_SHA256_SIZE);
 }
 
 static void comparison_sees_every_byte(void **state)
@@ -107,8 +145,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_gives_the_published_values),
         cmocka_unit_test(a_running_hash_equals_the_hash_of_the_whole_and_starts_again),
+        cmocka_unit_test(a_hash_is_the_same_however_its_input_is_cut),
         cmocka_unit_test(fields_are_framed_by_their_length),
         cmocka_unit_test(hmac_gives_the_published_values),
+        cmocka_unit_test(two_keys_in_turn_do_not_disturb_each_other),
         cmocka_unit_test(comparison_sees_every_byte),
         cmocka_unit_test(hex_reads_back_in_either_case),
         cmocka_unit_test(random_bytes_differ),
