@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import pathlib
+import resource
 import shutil
 import statistics
 import subprocess
@@ -33,14 +34,16 @@ def load(port, path, media, body, client, seconds, connections):
     return json.loads(r.stdout)
 
 
-def measure(process, port, path, media, body, client, a):
-    """One run against one server: requests/s, CPU microseconds a request of the server, latency."""
-    before = cpu_seconds(process.pid())
+def measure(process, broker, port, path, media, body, client, a):
+    """One run against one server: requests/s, CPU microseconds a request of the server, of the broker beside it and of the load client, latency."""
+    before, broker_before, children_before = cpu_seconds(process.pid()), cpu_seconds(broker), resource.getrusage(resource.RUSAGE_CHILDREN)
     result = load(port, path, media, body, client, a.seconds, a.connections)
-    cpu = cpu_seconds(process.pid()) - before
+    cpu, broker_cpu, children = cpu_seconds(process.pid()) - before, cpu_seconds(broker) - broker_before, resource.getrusage(resource.RUSAGE_CHILDREN)
+    client_cpu = children.ru_utime + children.ru_stime - children_before.ru_utime - children_before.ru_stime
     if result["errors"] or result["other"] or not result["ok"] or result["refused"] > result["ok"] / 100:
         raise Failure(f"{process.name}: unexpected answers: {result}; the end of its log:\n{process.tail()}")
-    return {"rps": result["ok"] / result["seconds"], "cpu_us": cpu / result["requests"] * 1e6, "p50_us": result["p50_us"], "p99_us": result["p99_us"],
+    return {"rps": result["ok"] / result["seconds"], "cpu_us": cpu / result["requests"] * 1e6,
+            "broker_cpu_us": broker_cpu / result["requests"] * 1e6, "client_cpu_us": client_cpu / result["requests"] * 1e6, "p50_us": result["p50_us"], "p99_us": result["p99_us"],
             "refused": result["refused"]}
 
 
@@ -64,11 +67,15 @@ def ingest(a):
     config = derive_config(RUN / "config", PKI, RUN / "state", kafka.bootstrap, ports[1], ports[2])
     clients = config.parent / "clients.yaml"  # the server is measured, not the limit of a client
     clients.write_text("".join(line for line in clients.read_text().splitlines(keepends=True) if not line.strip().startswith("rate:")))
+    text = config.read_text()
+    assert "client_share: 30" in text, "the share of one client is not where it was"
+    config.write_text(text.replace("client_share: 30", "client_share: 100"))
     echo = Process("echo", RUN, [BUILD / "bench_echo", ports[3], PKI / "server.crt", PKI / "server.key", PKI / "ca.crt", "2"])
     gateway = Process("gateway", RUN, [BUILD / "lienthong", "run", "--roles", "ingest", "--config", config])
     rows = {f"{server}_{name}": [] for name in DIALECTS for server in ("echo", "gateway")}
     try:
         kafka.start()
+        broker = int((RUN / "kafka/pid").read_text().split()[0])
         subprocess.run([str(BUILD / "lienthong"), "topics", "create", "--config", str(config)], check=True, stdout=subprocess.DEVNULL)
         echo.start()
         gateway.start()
@@ -76,8 +83,8 @@ def ingest(a):
         for run in range(-1, a.runs):  # the first warms up and is not counted
             for name, (_, media, client) in DIALECTS.items():
                 for server, process, port in (("echo", echo, ports[3]), ("gateway", gateway, ports[1])):
-                    result = measure(process, port, "/v1/events", media, RUN / f"body.{name}", client, a)
-                    print(f"run {run + 1} {server:8}{name:5} {result['rps']:9.0f}/s  {result['cpu_us']:7.1f} us CPU  p50 {result['p50_us']} us  p99 {result['p99_us']} us",
+                    result = measure(process, broker, port, "/v1/events", media, RUN / f"body.{name}", client, a)
+                    print(f"run {run + 1} {server:8}{name:5} {result['rps']:9.0f}/s  {result['cpu_us']:7.1f} us CPU, broker {result['broker_cpu_us']:.0f}, client {result['client_cpu_us']:.0f}  p50 {result['p50_us']} us  p99 {result['p99_us']} us",
                           file=sys.stderr, flush=True)
                     if run >= 0:
                         rows[f"{server}_{name}"].append(result)
@@ -92,7 +99,7 @@ def ingest(a):
         out[f"{name}_ratio"] = round(statistics.median(ratios), 3)
         out[f"{name}_ratio_spread"] = spread(ratios)
         out[f"{name}_cpu_ratio"] = round(statistics.median(g["cpu_us"] / e["cpu_us"] for g, e in zip(rows[f"gateway_{name}"], rows[f"echo_{name}"])), 3)
-    out["figures"] = {k: {field: spread([r[field] for r in v]) for field in ("rps", "cpu_us", "p50_us", "p99_us")} for k, v in rows.items()}
+    out["figures"] = {k: {field: spread([r[field] for r in v]) for field in ("rps", "cpu_us", "broker_cpu_us", "client_cpu_us", "p50_us", "p99_us")} for k, v in rows.items()}
     return out
 
 
