@@ -17,9 +17,10 @@ struct lt_mock_portal_counters {
     uint64_t rejected;                   /* calls refused for their content or an unknown dossier */
     uint64_t logins, login_refused;
     uint64_t lookups;
-    uint64_t sessions_expired; /* calls answered "session ended" */
-    uint64_t errors;           /* calls not answered in the portal's own form: malformed, 4xx, 5xx, pages, dropped */
-    uint64_t calls;            /* all requests to the three endpoints */
+    uint64_t statuses, ratings; /* DongBoTrangThaiHoSo, DongBoDanhGia */
+    uint64_t sessions_expired;  /* calls answered "session ended" */
+    uint64_t errors;            /* calls not answered in the portal's own form: malformed, 4xx, 5xx, pages, dropped */
+    uint64_t calls;             /* all requests to the three endpoints */
 };
 
 struct lt_mock_portal {

@@ -18,6 +18,8 @@ static void oracle_counters(void *self, const struct lt_mock_call *call LT_UNUSE
     lt_json_num(&w, "logins", (int64_t)c->logins);
     lt_json_num(&w, "login_refused", (int64_t)c->login_refused);
     lt_json_num(&w, "lookups", (int64_t)c->lookups);
+    lt_json_num(&w, "statuses", (int64_t)c->statuses);
+    lt_json_num(&w, "ratings", (int64_t)c->ratings);
     lt_json_num(&w, "sessions_expired", (int64_t)c->sessions_expired);
     lt_json_num(&w, "errors", (int64_t)c->errors);
     lt_json_num(&w, "faults", (int64_t)p->faults.injected);

@@ -5,6 +5,7 @@
 #define FIELD(name) offsetof(struct lt_portal_options, name)
 
 static const char *const unknown_words[] = {"hold", "resend", NULL};
+static const char *const tell_words[] = {"nothing", "refusals", "all", NULL};
 
 const struct lt_opt lt_portal_opts[LT_PORTAL_OPTS] = {
     {.key = "auth_endpoint",
@@ -69,6 +70,28 @@ const struct lt_opt lt_portal_opts[LT_PORTAL_OPTS] = {
      .offset = FIELD(status_map),
      .help = "TrangThaiHoSo sent instead of the dossier's own, e.g. {\"5\": \"9\"}; what was sent stands in the answer "
              "event"},
+    {.key = "ttkm_origin",
+     .type = LT_OPT_STRINGS,
+     .offset = FIELD(ttkm_origin),
+     .help = "NoiNopHoSo of dossiers born at the portal: their status goes by DongBoTrangThaiHoSo, the dossier itself "
+             "never; "
+             "default 1"},
+    {.key = "ttkm_codes",
+     .type = LT_OPT_STRINGS,
+     .offset = FIELD(ttkm_codes),
+     .help = "globs of MaHoSo that are such dossiers too, for events without a snapshot; none by default"},
+    {.key = "ttkm_status_map",
+     .type = LT_OPT_NODE,
+     .offset = FIELD(ttkm_status_map),
+     .help =
+         "TrangThaiHoSo of ours to TrangThai of DongBoTrangThaiHoSo; default 2, 4, 6, 9, 10 to 2 (accepted) and 3, 5, "
+         "7, 8 to 5 (supplement or refused); a status that is not there is not sent"},
+    {.key = "tell_province",
+     .type = LT_OPT_ENUM,
+     .offset = FIELD(tell_province),
+     .fallback = "refusals",
+     .words = tell_words,
+     .help = "what of the portal's answers goes to lt.province, for call-backs"},
     {.key = "on_unknown_progress",
      .type = LT_OPT_ENUM,
      .offset = FIELD(on_unknown_progress),
@@ -84,19 +107,19 @@ static bool is_status(struct lt_span s)
     return lt_span_u64(s, &n) && n >= 1 && n <= 10;
 }
 
-static void check_status_map(const struct lt_yaml_node *n, struct lt_diags *diags)
+static void check_status_map(const struct lt_yaml_node *n, const char *key, struct lt_diags *diags)
 {
     if (!n)
         return;
     if (n->kind != LT_YAML_MAP) {
-        lt_yaml_expected(diags, n, "options.status_map", "a mapping of statuses 1 to 10");
+        lt_yaml_expected(diags, n, key, "a mapping of statuses 1 to 10");
         return;
     }
     for (size_t i = 0; i < n->len; i++) {
         if (!is_status(lt_yaml_text(n->keys[i])))
-            lt_yaml_expected(diags, n->keys[i], "options.status_map", "a status 1 to 10");
+            lt_yaml_expected(diags, n->keys[i], key, "a status 1 to 10");
         if (!is_status(lt_yaml_text(n->items[i])))
-            lt_yaml_expected(diags, n->items[i], "options.status_map", "a status 1 to 10");
+            lt_yaml_expected(diags, n->items[i], key, "a status 1 to 10");
     }
 }
 
@@ -111,7 +134,12 @@ size_t lt_portal_options_read(const struct lt_config_target *t, struct lt_portal
         return diags->errors - errors;
     }
     (void)lt_opts_decode(t->options, "options", lt_portal_opts, LT_PORTAL_OPTS, ret, a, diags);
-    check_status_map(ret->status_map, diags);
+    check_status_map(ret->status_map, "options.status_map", diags);
+    check_status_map(ret->ttkm_status_map, "options.ttkm_status_map", diags);
+    if (!ret->ttkm_origin.v) {
+        static const char *origin[] = {"1"};
+        ret->ttkm_origin = (struct lt_opt_strings){origin, 1};
+    }
     if (diags->errors == errors) {
         ret->auth_url = lt_arena_printf(a, "%s%s", t->url, ret->auth_endpoint);
         ret->integration_url = lt_arena_printf(a, "%s%s", t->url, ret->integration_endpoint);
@@ -126,4 +154,22 @@ struct lt_span lt_portal_status(const struct lt_portal_options *o, struct lt_spa
             if (lt_span_eq(lt_yaml_text(o->status_map->keys[i]), status))
                 return lt_yaml_text(o->status_map->items[i]);
     return status;
+}
+
+struct lt_span lt_portal_ttkm_status(const struct lt_portal_options *o, struct lt_span status)
+{
+    static const char *const accepted[] = {"2", "4", "6", "9", "10"}, *const returned[] = {"3", "5", "7", "8"};
+    if (o->ttkm_status_map) {
+        for (size_t i = 0; i < o->ttkm_status_map->len; i++)
+            if (lt_span_eq(lt_yaml_text(o->ttkm_status_map->keys[i]), status))
+                return lt_yaml_text(o->ttkm_status_map->items[i]);
+        return LT_SPAN_NULL;
+    }
+    for (size_t i = 0; i < LT_ARRAY_LEN(accepted); i++)
+        if (lt_span_is(status, accepted[i]))
+            return LT_SPAN_LIT("2");
+    for (size_t i = 0; i < LT_ARRAY_LEN(returned); i++)
+        if (lt_span_is(status, returned[i]))
+            return LT_SPAN_LIT("5");
+    return LT_SPAN_NULL;
 }

@@ -33,12 +33,34 @@ static void finish_simply(struct lt_portal *p, struct lt_portal_job *j, enum lt_
     finish(p, j, &r);
 }
 
+/* The province hears why its event is not at the portal. */
+static struct lt_note refusal(const struct lt_portal_job *j, const struct lt_portal_answer *a)
+{
+    const struct lt_work *w = j->work;
+    struct lt_buf LT_AUTOBUF buf = LT_BUF_INIT(LT_PORTAL_BODY_MAX);
+    struct lt_json_writer json;
+    lt_json_writer_init(&json, &buf);
+    lt_json_begin_object(&json);
+    lt_json_str(&json, "MaHoSo", w->event->subject);
+    lt_json_str(&json, "ce_id", w->event->id);
+    lt_json_str(&json, "step", lt_span_str(lt_step_name(w->step)));
+    lt_json_str(&json, "outcome", LT_SPAN_LIT("reject"));
+    lt_json_str(&json, "error_code", a->error_code);
+    lt_json_str(&json, "message", a->message);
+    lt_json_num(&json, "attempts", w->attempt);
+    lt_json_end_object(&json);
+    return (struct lt_note){
+        .to = LT_NOTE_PROVINCE, .type = LT_PORTAL_REFUSAL_TYPE, .data = lt_arena_span(w->arena, lt_buf_view(&buf))};
+}
+
 void lt_portal_finish(struct lt_portal *p, struct lt_portal_job *j, enum lt_outcome o, const struct lt_portal_answer *a)
 {
     struct lt_result r = LT_RESULT(o);
     r.code = a->code;
     r.reason = a->reason;
     r.wait_ms = a->wait_ms;
+    if (o == LT_OUTCOME_REJECT && p->options.tell_province != LT_PORTAL_TELL_NOTHING)
+        r.notes[r.notes_len++] = refusal(j, a);
     finish(p, j, &r);
 }
 
@@ -57,6 +79,7 @@ static void finish_applied(struct lt_portal *p, struct lt_portal_job *j, enum lt
     lt_json_str(&json, "operation",
                 kind == LT_PORTAL_CREATE   ? LT_SPAN_LIT("create")
                 : kind == LT_PORTAL_UPDATE ? LT_SPAN_LIT("update")
+                : kind == LT_PORTAL_STATUS ? LT_SPAN_LIT("status")
                                            : LT_SPAN_LIT("progress"));
     lt_json_str(&json, "outcome", lt_span_str(lt_outcome_name(o)));
     lt_json_str(&json, "error_code", a->error_code);
@@ -78,6 +101,11 @@ static void finish_applied(struct lt_portal *p, struct lt_portal_job *j, enum lt
     r.notes[0] = (struct lt_note){
         .to = LT_NOTE_ANSWER, .type = LT_PORTAL_ANSWER_TYPE, .data = lt_arena_span(w->arena, lt_buf_view(&buf))};
     r.notes_len = 1;
+    if (p->options.tell_province == LT_PORTAL_TELL_ALL) {
+        r.notes[1] = r.notes[0];
+        r.notes[1].to = LT_NOTE_PROVINCE;
+        r.notes_len = 2;
+    }
     finish(p, j, &r);
 }
 
@@ -217,6 +245,16 @@ static void progressed(struct lt_portal *p, struct lt_portal_job *j, const struc
     }
 }
 
+static void status_told(struct lt_portal *p, struct lt_portal_job *j, const struct lt_portal_answer *a)
+{
+    if (a->meaning == LT_PORTAL_DONE)
+        finish_applied(p, j, LT_PORTAL_STATUS, LT_OUTCOME_OK, a);
+    else if (a->meaning == LT_PORTAL_UNCERTAIN)
+        lt_portal_finish(p, j, LT_OUTCOME_UNKNOWN, a); /* the same status again changes nothing */
+    else
+        lt_portal_finish(p, j, lt_portal_outcome(a->meaning), a);
+}
+
 /* Repeating creates and updates is safe, so the item that spoils a batch is found by halves (rule 12). */
 static bool must_split(const struct lt_portal_out *c, const struct lt_portal_answer *a)
 {
@@ -242,9 +280,61 @@ void lt_portal_deal_out(struct lt_portal *p, struct lt_portal_out *c, const stru
             created(p, jobs[i], a);
         else if (c->kind == LT_PORTAL_UPDATE)
             updated(p, jobs[i], a);
+        else if (c->kind == LT_PORTAL_STATUS)
+            status_told(p, jobs[i], a);
         else
             progressed(p, jobs[i], a, n == 1);
     }
+}
+
+/* ---- dossiers born at the portal ---- */
+
+static bool fits(const struct lt_opt_strings *globs, struct lt_span s)
+{
+    for (size_t i = 0; i < globs->len; i++)
+        if (lt_glob_match(globs->v[i], s))
+            return true;
+    return false;
+}
+
+static struct lt_span text_of(lt_json_value object, const char *name)
+{
+    struct lt_span s = LT_SPAN_NULL;
+    lt_json_value v = lt_json_present(object) ? lt_json_get(object, name) : object;
+    if (lt_json_present(v))
+        (void)lt_json_string(v, &s);
+    return s;
+}
+
+static bool born_at_portal(const struct lt_portal *p, const struct lt_portal_job *j)
+{
+    return fits(&p->options.ttkm_codes, j->work->event->subject) ||
+           fits(&p->options.ttkm_origin, text_of(j->hoso, "NoiNopHoSo"));
+}
+
+/*
+ * The portal has the dossier and owns it (domain 1.2, TTKM): it is told the status, once an event, and never gets the
+ * dossier or progress rows from us.
+ */
+static void submit_born(struct lt_portal *p, struct lt_portal_job *j)
+{
+    struct lt_span status = text_of(j->hoso, "TrangThaiHoSo");
+    if (status.len == 0)
+        status = text_of(j->tiendo, "TrangThai");
+    struct lt_span told = lt_portal_ttkm_status(&p->options, status);
+    if (j->work->step == LT_STEP_PROGRESS) {
+        finish_simply(p, j, LT_OUTCOME_PASS, "born-at-portal", "a dossier born at the portal takes no progress rows");
+        return;
+    }
+    if (!told.ptr) {
+        finish_simply(p, j, LT_OUTCOME_PASS, "status-not-told",
+                      "this status is not told of dossiers born at the portal");
+        return;
+    }
+    struct lt_buf LT_AUTOBUF buf = LT_BUF_INIT(LT_PORTAL_BODY_MAX);
+    lt_portal_status_item(j->tiendo, j->work->event->subject, told, &j->arena, &j->cuts, &buf);
+    j->item = lt_arena_span(&j->arena, lt_buf_view(&buf));
+    lt_portal_send(p, lt_portal_out_new(p, LT_PORTAL_STATUS, &j, 1));
 }
 
 /* ---- the type ---- */
@@ -263,6 +353,10 @@ static void submit(void *self, struct lt_work *w)
     }
     j->hoso = lt_json_get(lt_json_root(j->json), "HoSo");
     j->tiendo = lt_json_get(lt_json_root(j->json), "TienDo");
+    if (born_at_portal(p, j)) {
+        submit_born(p, j);
+        return;
+    }
     bool known = !w->after_unknown && lt_known_has(p->known, w->event->key);
     switch (w->step) {
     case LT_STEP_UPSERT:

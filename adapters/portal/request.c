@@ -239,3 +239,28 @@ void lt_portal_data_body(const struct lt_portal_options *o, struct lt_span sessi
     lt_json_end_array(&w);
     lt_json_end_object(&w);
 }
+
+void lt_portal_status_item(lt_json_value tiendo, struct lt_span mahoso, struct lt_span status, struct lt_arena *a,
+                           struct lt_portal_cuts *cuts, struct lt_buf *out)
+{
+    static const struct field row[] = {{"ThoiDiemXuLy", TEXT, ""}, {"NoiDungXuLy", TEXT, ""}};
+    struct writer w = {.a = a, .cuts = cuts};
+    lt_json_writer_init(&w.json, out);
+    lt_json_begin_object(&w.json);
+    lt_json_str(&w.json, "MaHoSo", mahoso);
+    lt_json_str(&w.json, "TrangThai", status);
+    for (size_t i = 0; i < LT_ARRAY_LEN(row); i++)
+        put_field(&w, &row[i], tiendo);
+    lt_json_end_object(&w.json);
+}
+
+void lt_portal_status_body(const struct lt_portal_options *o, struct lt_span session, struct lt_span item,
+                           struct lt_buf *out)
+{
+    struct lt_json_writer w;
+    begin_body(&w, o, session, "DongBoTrangThaiHoSo", out);
+    lt_json_str(&w, "type", LT_SPAN_LIT("2"));
+    lt_json_key(&w, LT_SPAN_LIT("data"));
+    lt_json_put_raw(&w, item);
+    lt_json_end_object(&w);
+}

@@ -23,6 +23,13 @@ void lt_portal_lookup_body(const struct lt_portal_options *o, struct lt_span ses
 /* service: DongBoHoSoMC (updating NULL leaves isUpdating out) or CapNhatTienDoHoSoMC. items are JSON objects. */
 void lt_portal_data_body(const struct lt_portal_options *o, struct lt_span session, const char *service,
                          const char *updating, const struct lt_span *items, size_t n, struct lt_buf *out);
+/* DongBoTrangThaiHoSo: data is one object, not a list (domain 1.2). */
+void lt_portal_status_body(const struct lt_portal_options *o, struct lt_span session, struct lt_span item,
+                           struct lt_buf *out);
+/* Its object: MaHoSo, TrangThai, and of the progress row when and what. Which fields beside the first two are read over
+ * there was not found. */
+void lt_portal_status_item(lt_json_value tiendo, struct lt_span mahoso, struct lt_span status, struct lt_arena *a,
+                           struct lt_portal_cuts *cuts, struct lt_buf *out);
 /* One element of data: the snapshot HoSo, and the progress row TienDo. */
 void lt_portal_dossier_item(const struct lt_portal_options *o, lt_json_value hoso, struct lt_arena *a,
                             struct lt_portal_cuts *cuts, struct lt_buf *out);

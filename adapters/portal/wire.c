@@ -163,6 +163,8 @@ void lt_portal_send(struct lt_portal *p, struct lt_portal_out *c)
     struct lt_span session = lt_span_str(p->session);
     if (c->kind == LT_PORTAL_LOOKUP) {
         lt_portal_lookup_body(&p->options, session, c->jobs.list.v[0]->work->event->subject, &body);
+    } else if (c->kind == LT_PORTAL_STATUS) {
+        lt_portal_status_body(&p->options, session, c->jobs.list.v[0]->item, &body);
     } else {
         bool progress = c->kind == LT_PORTAL_PROGRESS;
         LT_AUTOFREE struct lt_span *items = lt_calloc(c->jobs.list.len, sizeof(*items));

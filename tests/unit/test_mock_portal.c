@@ -388,6 +388,30 @@ static void a_busy_portal_and_a_status_that_would_go_back_apply_nothing(void **s
     assert_int_equal(counter(w, "progress"), 0);
 }
 
+static void a_status_of_a_dossier_born_here_and_ratings_are_taken_in_their_form_only(void **state)
+{
+    struct world *w = *state;
+    login(w);
+    static const struct {
+        const char *service, *members;
+        int64_t code;
+    } rows[] = {
+        {"DongBoTrangThaiHoSo", "\"type\":\"2\",\"data\":{\"MaHoSo\":\"G-1\",\"TrangThai\":\"2\"}", 0},
+        {"DongBoTrangThaiHoSo", "\"type\":\"2\",\"data\":[{\"MaHoSo\":\"G-1\",\"TrangThai\":\"2\"}]", -1},
+        {"DongBoTrangThaiHoSo", "\"type\":\"2\",\"data\":{\"MaHoSo\":\"G-1\",\"TrangThai\":\"4\"}", -1},
+        {"DongBoTrangThaiHoSo", "\"data\":{\"MaHoSo\":\"G-1\",\"TrangThai\":\"2\"}", -1},
+        {"DongBoDanhGia", "\"NgayTongHop\":\"9-2025\",\"TongSoNguoiDanhGia\":\"120\"", 0},
+        {"DongBoDanhGia", "\"NgayTongHop\":\"2025-09\",\"TongSoNguoiDanhGia\":\"120\"", -1},
+        {"DongBoDanhGia", "\"NgayTongHop\":\"9-2025\"", -1},
+    };
+    for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
+        assert_int_equal(ask(w, "/integration", rows[i].service, rows[i].members), 200);
+        assert_int_equal(caller_code(&w->call, NULL), rows[i].code);
+    }
+    assert_int_equal(counter(w, "statuses"), 1);
+    assert_int_equal(counter(w, "ratings"), 1);
+}
+
 static void the_oracle_lists_every_call_in_the_order_it_arrived(void **state)
 {
     struct world *w = *state;
@@ -459,6 +483,7 @@ int main(void)
         CASE(a_reset_forgets_dossiers_and_counters_but_not_sessions),
         CASE(a_fault_before_applies_nothing_and_one_after_applies_all),
         CASE(a_busy_portal_and_a_status_that_would_go_back_apply_nothing),
+        CASE(a_status_of_a_dossier_born_here_and_ratings_are_taken_in_their_form_only),
         CASE(the_oracle_lists_every_call_in_the_order_it_arrived),
         CASE(a_session_that_a_fault_ended_stays_ended),
         CASE(a_full_memory_is_said_and_nothing_is_stored),

@@ -346,6 +346,80 @@ static void mistakes_in_the_options_are_all_named(void **state)
     lt_yaml_free(yaml);
 }
 
+#define BORN_DATA                                                                                                      \
+    "{\"HoSo\":{\"MaHoSo\":\"A-1\",\"TrangThaiHoSo\":\"%s\",\"NoiNopHoSo\":\"1\"},\"TienDo\":{\"NoiDungXuLy\":\"x\"}}"
+
+static void a_dossier_born_at_the_portal_is_told_its_status_and_nothing_else(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *status, *told;
+    } rows[] = {{"2", "2"}, {"4", "2"}, {"6", "2"}, {"9", "2"}, {"10", "2"},
+                {"3", "5"}, {"5", "5"}, {"7", "5"}, {"8", "5"}};
+    struct host *h = logged_in("");
+    for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
+        LT_AUTOFREE char *data = lt_asprintf(BORN_DATA, rows[i].status);
+        LT_AUTOFREE char *told =
+            lt_asprintf("\"service\":\"DongBoTrangThaiHoSo\",\"type\":\"2\",\"data\":{\"MaHoSo\":\"A-1\",\"TrangThai\":"
+                        "\"%s\",\"ThoiDiemXuLy\":\"\",\"NoiDungXuLy\":\"x\"}}",
+                        rows[i].told);
+        struct host_work *w = host_submit(h, LT_STEP_UPSERT, "A-1", data);
+        host_expect(h, told);
+        host_answer(h, 200, DONE);
+        is(w, LT_OUTCOME_OK);
+        assert_contains(w->result.notes[0].data.ptr, "\"operation\":\"status\"");
+        is(host_submit(h, LT_STEP_PROGRESS, "A-1", data), LT_OUTCOME_PASS);
+    }
+    LT_AUTOFREE char *first = lt_asprintf(BORN_DATA, "1");
+    struct host_work *w = host_submit(h, LT_STEP_UPSERT, "A-1", first);
+    is(w, LT_OUTCOME_PASS);
+    assert_string_equal(w->code, "status-not-told");
+    host_free(h);
+}
+
+static void such_a_dossier_is_told_by_its_code_where_the_event_has_no_snapshot(void **state)
+{
+    (void)state;
+    struct host *h = logged_in("ttkm_codes: [\"G*\"]\nttkm_status_map: {\"4\": \"2\"}\n");
+    struct host_work *w = host_submit(h, LT_STEP_ENSURE, "G01-1", PROGRESS_DATA);
+    host_expect(h, "\"TrangThai\":\"2\"");
+    host_fail(h, LT_HTTP_UNKNOWN);
+    is(w, LT_OUTCOME_UNKNOWN);
+    host_submit_again(h, w, true); /* the same status again changes nothing */
+    host_answer(h, 200, DONE);
+    is(w, LT_OUTCOME_OK);
+    host_free(h);
+}
+
+static void the_province_hears_of_refusals_and_where_asked_of_every_answer(void **state)
+{
+    (void)state;
+    struct host *h = logged_in("");
+    struct host_work *w = host_submit(h, LT_STEP_UPSERT, "A-1", UPSERT_DATA);
+    host_answer(h, 200, EMPTY);
+    host_answer(h, 200, REFUSED);
+    is(w, LT_OUTCOME_REJECT);
+    assert_int_equal(w->result.notes_len, 1);
+    assert_int_equal(w->result.notes[0].to, LT_NOTE_PROVINCE);
+    assert_string_equal(w->result.notes[0].type, "vn.lienthong.portal.refusal.v1");
+    assert_contains(w->result.notes[0].data.ptr, "\"message\":\"Trường NgayTiepNhan sai\"");
+    host_free(h);
+    h = logged_in("tell_province: all\n");
+    w = host_submit(h, LT_STEP_UPSERT, "A-1", UPSERT_DATA);
+    host_answer(h, 200, EMPTY);
+    host_answer(h, 200, DONE);
+    is(w, LT_OUTCOME_OK);
+    assert_int_equal(w->result.notes_len, 2);
+    assert_int_equal(w->result.notes[1].to, LT_NOTE_PROVINCE);
+    host_free(h);
+    h = logged_in("tell_province: nothing\n");
+    w = host_submit(h, LT_STEP_UPSERT, "A-1", UPSERT_DATA);
+    host_answer(h, 200, EMPTY);
+    host_answer(h, 200, REFUSED);
+    assert_int_equal(w->result.notes_len, 0);
+    host_free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +439,9 @@ int main(void)
         cmocka_unit_test(a_batch_cut_off_is_unknown_for_each_of_its_items),
         cmocka_unit_test(closing_forgets_what_is_out),
         cmocka_unit_test(mistakes_in_the_options_are_all_named),
+        cmocka_unit_test(a_dossier_born_at_the_portal_is_told_its_status_and_nothing_else),
+        cmocka_unit_test(such_a_dossier_is_told_by_its_code_where_the_event_has_no_snapshot),
+        cmocka_unit_test(the_province_hears_of_refusals_and_where_asked_of_every_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
