@@ -290,6 +290,81 @@ static void an_append_time_a_year_ahead_expires_nothing(void **state)
     core_world_deinit(&w);
 }
 
+/* ---- Kafka refuses a write: the ACL ---- */
+
+static struct {
+    struct core_world *w;
+    struct lt_log_ops ops;
+    const struct lt_log_ops *real;
+    int refusals; /* so many produces more are refused */
+    char trouble[sizeof(((struct lt_worker *)0)->trouble)];
+} refusing;
+
+static int refused_produce(struct lt_log *l, const char *topic, int32_t partition, struct lt_span key,
+                           const struct lt_headers *headers, struct lt_span value, struct lt_err *err)
+{
+    if (refusing.refusals == 0 || strcmp(topic, CORE_PLAIN) != 0)
+        return refusing.real->produce(l, topic, partition, key, headers, value, err);
+    memcpy(refusing.trouble, refusing.w->worker.trouble, sizeof(refusing.trouble)); /* of the refusal before */
+    refusing.refusals--;
+    lt_err_set(err, LT_E_AUTH, "TOPIC_AUTHORIZATION_FAILED", "a record for topic %s was not accepted: not authorised",
+               topic);
+    return LT_LOG_PERMANENT;
+}
+
+static int open_refusing(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
+{
+    int r = lt_log_memory_new(((struct core_world *)ctx)->memory, s, ret, err);
+    if (r != LT_OK)
+        return r;
+    refusing.real = (*ret)->ops;
+    refusing.ops = *refusing.real;
+    refusing.ops.produce = refused_produce;
+    (*ret)->ops = &refusing.ops;
+    return LT_OK;
+}
+
+static void a_write_that_the_acl_refuses_is_retried_with_its_reason_and_never_a_dead_letter(void **state)
+{
+    (void)state;
+    struct core_world w;
+    init_world(&w);
+    refusing.w = &w;
+    refusing.refusals = 4;
+    w.settings.open_log = open_refusing;
+    append_range(&w, 0, 0, 5);
+    append(&w, 0, 2);
+    run_to_the_end(&w);
+    assert_int_equal(refusing.refusals, 0);
+    assert_int_equal(strncmp(refusing.trouble, lt_stop_name(LT_STOP_RETRYING), strlen("RETRYING")), 0);
+    assert_non_null(strstr(refusing.trouble, "not authorised"));
+    struct lt_position p = must_add_up(&w, 0);
+    assert_int_equal(p.verdicts[LT_VERDICT_NEW], 5);
+    assert_int_equal(p.undeliverable, 0);
+    assert_int_equal(lt_memory_count(w.memory, CORE_PLAIN), 5);
+    assert_int_equal(lt_memory_count(w.memory, LT_TOPIC_DEADLETTER), 0);
+    core_world_deinit(&w);
+}
+
+static void a_rebuild_asked_for_drops_the_index_and_loses_and_doubles_nothing(void **state)
+{
+    (void)state;
+    struct core_world w;
+    init_world(&w);
+    append_range(&w, 0, 0, 5);
+    run_to_the_end(&w);
+    uint64_t epoch = w.worker.partitions[0].epoch, other = w.worker.partitions[1].epoch;
+    atomic_store(&w.worker.partitions[0].rebuild, true);
+    append_range(&w, 0, 3, 8);
+    run_to_the_end(&w);
+    assert_int_equal(w.worker.partitions[0].epoch, epoch + 1);
+    assert_int_equal(w.worker.partitions[1].epoch, other);
+    struct lt_position p = must_add_up(&w, 0);
+    assert_int_equal(p.verdicts[LT_VERDICT_DUPLICATE], 2);
+    assert_int_equal(lt_memory_count(w.memory, CORE_PLAIN), 8);
+    core_world_deinit(&w);
+}
+
 static void every_stop_says_what_it_means_what_is_safe_and_what_to_do(void **state)
 {
     (void)state;
@@ -318,6 +393,8 @@ int main(void)
         cmocka_unit_test(a_judged_record_that_vanished_needs_both_decisions_and_is_not_counted_as_lost),
         cmocka_unit_test(a_position_written_back_lets_the_partition_go_on_and_doubles_nothing),
         cmocka_unit_test(an_append_time_a_year_ahead_expires_nothing),
+        cmocka_unit_test(a_write_that_the_acl_refuses_is_retried_with_its_reason_and_never_a_dead_letter),
+        cmocka_unit_test(a_rebuild_asked_for_drops_the_index_and_loses_and_doubles_nothing),
         cmocka_unit_test(every_stop_says_what_it_means_what_is_safe_and_what_to_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,1 @@
+lt_test(ops_verify DEPS ops core test_harness lt_test_core_world)
