@@ -358,7 +358,7 @@ static void run(struct lt_loading *l)
     p->offset = l->committed;
     p->next = l->next;
     p->clock_ms = l->position.clock_ms;
-    p->disturbances = l->load->log->ops->disturbances(l->load->log);
+    p->disturbances = l->disturbances;
     p->stop = LT_STOP_NONE;
     p->state = LT_PARTITION_RUNNING;
     pthread_mutex_unlock(&p->lock);
@@ -369,7 +369,9 @@ static void run(struct lt_loading *l)
 
 void lt_partition_load(struct lt_partition *p, const struct lt_load *load)
 {
-    struct lt_loading l = {.p = p, .load = load, .epoch = p->epoch};
+    /* What is lost while it loads is looked for before the first batch (rule 10). */
+    struct lt_loading l = {
+        .p = p, .load = load, .epoch = p->epoch, .disturbances = load->log->ops->disturbances(load->log)};
     int64_t begun = lt_mono_ms();
     if (read_position(&l) && check_incarnation(&l) && read_routed(&l) && check_ends(&l) && lt_loading_build(&l)) {
         p->loaded_records = (uint64_t)(l.committed - l.from);

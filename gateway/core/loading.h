@@ -14,6 +14,7 @@ struct lt_loading {
     struct lt_partition *p;
     const struct lt_load *load;
     uint64_t epoch;
+    uint64_t disturbances;       /* of the log, before anything was read */
     struct lt_window window;     /* under which the index is built */
     struct lt_position position; /* as committed */
     int64_t committed, low, high;

@@ -1,11 +1,12 @@
 /*
  * Runs simulations: many seeds over several child processes, or one seed with its steps.
  *
- *   lt_sim [--of core] [--seeds N] [--from S] [--jobs J] [--json] [--no-coverage]
+ *   lt_sim [--of core] [--seeds N] [--from S] [--jobs J] [--json] [--no-coverage] [--first]
  *   lt_sim [--of core] --seed S [--trace]
  *
  * A seed that fails ends its child with a message; the parent tells the seed and goes on with the next. Exit 1 when a
- * seed failed, when one gave another result in its second run, or when something was never reached.
+ * seed failed, when one gave another result in its second run, or when something was never reached. With --first the
+ * seeds are run in their order, and the first that fails is the last.
  */
 #include "tests/sim/simulation.h"
 
@@ -32,7 +33,7 @@ struct shared { /* of one child */
 struct options {
     const struct simulation *of;
     uint64_t from, seeds, jobs;
-    bool single, trace, json, coverage;
+    bool single, trace, json, coverage, first;
 };
 
 static uint64_t number(const char *s)
@@ -56,6 +57,8 @@ static struct options parse(int argc, char **argv)
             o.json = true;
         else if (strcmp(a, "--no-coverage") == 0)
             o.coverage = false;
+        else if (strcmp(a, "--first") == 0)
+            o.first = true;
         else if (strcmp(a, "--seeds") == 0)
             o.seeds = number(next), i++;
         else if (strcmp(a, "--from") == 0)
@@ -77,6 +80,8 @@ static struct options parse(int argc, char **argv)
             exit(2);
         }
     }
+    if (o.first)
+        o.jobs = 1;
     return o;
 }
 
@@ -146,7 +151,7 @@ static void run_many(const struct options *o, struct result *ret)
         if (ret->failed < FAILED_MAX)
             ret->first_failed[ret->failed] = s[j].seed;
         ret->failed++;
-        if (ret->failed < FAILED_MAX && s[j].seed + o->jobs < o->from + o->seeds) {
+        if (!o->first && ret->failed < FAILED_MAX && s[j].seed + o->jobs < o->from + o->seeds) {
             pids[j] = spawn(o, s[j].seed + o->jobs, &s[j]);
             left++;
         }
