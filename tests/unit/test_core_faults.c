@@ -472,11 +472,11 @@ static void a_partition_that_waits_for_a_record_is_not_loaded_in_every_turn(void
 static void an_index_that_is_full_of_dead_entries_makes_room_within_its_limit(void **state)
 {
     (void)state;
-    struct lt_index *ix = lt_index_new(1, 80000); /* 2048 slots beside 1024, never twice 2048 */
+    struct lt_index *ix = lt_index_new(1, 6 << 20); /* room for some 100,000 */
     uint64_t n = 0;
     struct lt_err err = LT_ERR_INIT;
-    for (uint64_t generation = 1; generation < 40; generation += 3)
-        for (int i = 0; i < 1200; i++) {
+    for (uint64_t generation = 1; generation < 20; generation += 3)
+        for (int i = 0; i < 60000; i++) {
             struct lt_finding f;
             struct lt_index_key k = {.fingerprint = ++n * 0x9e3779b97f4a7c15ULL >> 4, .digest = 1, .version = 1};
             if (lt_index_reserve(ix, 1, &err) != LT_OK)

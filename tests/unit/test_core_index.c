@@ -21,7 +21,7 @@ static struct lt_finding judge(struct lt_index *ix, struct lt_index_key k, int64
 static void the_first_is_new_the_same_again_a_duplicate_other_content_a_conflict(void **state)
 {
     (void)state;
-    struct lt_index *ix = lt_index_new(KEEP, 1 << 20);
+    struct lt_index *ix = lt_index_new(KEEP, 8 << 20);
     assert_int_equal(judge(ix, key(1, 10, 0), 0, 1).verdict, LT_VERDICT_NEW);
     struct lt_finding f = judge(ix, key(1, 10, 0), 1, 1);
     assert_int_equal(f.verdict, LT_VERDICT_DUPLICATE);
@@ -36,7 +36,7 @@ static void the_first_is_new_the_same_again_a_duplicate_other_content_a_conflict
 static void a_re_send_of_quarantined_content_is_a_duplicate_and_so_is_an_honest_re_send_of_the_first(void **state)
 {
     (void)state;
-    struct lt_index *ix = lt_index_new(KEEP, 1 << 20);
+    struct lt_index *ix = lt_index_new(KEEP, 8 << 20);
     judge(ix, key(1, 10, 0), 0, 1);
     judge(ix, key(1, 11, 0), 1, 1);
     assert_int_equal(judge(ix, key(1, 11, 0), 2, 1).verdict, LT_VERDICT_DUPLICATE);
@@ -47,7 +47,7 @@ static void a_re_send_of_quarantined_content_is_a_duplicate_and_so_is_an_honest_
 static void a_conflict_with_no_entry_of_its_digest_version_is_remapped(void **state)
 {
     (void)state;
-    struct lt_index *ix = lt_index_new(KEEP, 1 << 20);
+    struct lt_index *ix = lt_index_new(KEEP, 8 << 20);
     judge(ix, key(1, 10, 0), 0, 1);
     assert_true(judge(ix, key(1, 11, 1), 1, 1).remapped);
     assert_false(judge(ix, key(1, 12, 1), 2, 1).remapped);
@@ -57,7 +57,7 @@ static void a_conflict_with_no_entry_of_its_digest_version_is_remapped(void **st
 static void an_entry_lives_while_its_last_record_is_at_most_k_generations_old(void **state)
 {
     (void)state;
-    struct lt_index *ix = lt_index_new(KEEP, 1 << 20);
+    struct lt_index *ix = lt_index_new(KEEP, 8 << 20);
     judge(ix, key(1, 10, 0), 0, 1);
     judge(ix, key(2, 20, 0), 1, 1);
     assert_int_equal(judge(ix, key(1, 10, 0), 2, 1 + KEEP).verdict, LT_VERDICT_DUPLICATE);
@@ -70,7 +70,7 @@ static void an_entry_lives_while_its_last_record_is_at_most_k_generations_old(vo
 static void an_index_that_is_ahead_of_the_log_says_so(void **state)
 {
     (void)state;
-    struct lt_index *ix = lt_index_new(KEEP, 1 << 20);
+    struct lt_index *ix = lt_index_new(KEEP, 8 << 20);
     judge(ix, key(1, 10, 0), 7, 1);
     struct lt_index_key k = key(1, 10, 0);
     struct lt_finding f;
@@ -84,7 +84,7 @@ static void an_index_that_is_ahead_of_the_log_says_so(void **state)
 static void a_full_index_refuses_room_and_keeps_every_entry(void **state)
 {
     (void)state;
-    struct lt_index *ix = lt_index_new(KEEP, 64 * 1024);
+    struct lt_index *ix = lt_index_new(KEEP, 4 << 20);
     struct lt_err err = LT_ERR_INIT;
     int64_t n = 0;
     while (lt_index_reserve(ix, 1, &err) == LT_OK) {
@@ -203,6 +203,188 @@ static void verdicts_and_sum_agree_with_a_plain_model_over_growth_expiry_and_jum
     free(rows);
 }
 
+/*
+ * The same at a size where segments grow, lines overflow and sweeps run: a hash table of rows that knows nothing of
+ * lines, places or marks.
+ */
+struct known {
+    uint64_t fingerprint; /* + 1; 0: free */
+    uint64_t generation;
+    int64_t first;
+    uint32_t digest;
+    uint8_t version;
+};
+
+struct book {
+    struct known *v;
+    size_t size; /* power of two, never more than half full */
+    uint64_t keep;
+};
+
+static struct lt_finding book_judge(struct book *b, struct lt_index_key k, int64_t offset, uint64_t g)
+{
+    struct lt_finding f = {.verdict = LT_VERDICT_NEW, .first_offset = offset};
+    struct known *same = NULL;
+    bool version = false, other = false;
+    int64_t oldest = INT64_MAX;
+    size_t i = k.fingerprint * 0x9e3779b97f4a7c15ULL >> 20 & (b->size - 1);
+    for (; b->v[i].fingerprint; i = (i + 1) & (b->size - 1)) {
+        struct known *r = &b->v[i];
+        bool live = g - r->generation <= b->keep;
+        if (r->fingerprint != k.fingerprint + 1)
+            continue;
+        if (r->digest == k.digest) {
+            same = r;
+            if (!live)
+                r->first = offset, r->version = 255; /* expired: as if it were not there */
+        }
+        if (!live)
+            continue;
+        version |= r->version == k.version;
+        if (r->digest != k.digest)
+            other = true, oldest = LT_MIN(oldest, r->first);
+    }
+    if (same && same->version != 255)
+        f = (struct lt_finding){.verdict = LT_VERDICT_DUPLICATE, .first_offset = same->first};
+    else if (other)
+        f = (struct lt_finding){.verdict = LT_VERDICT_CONFLICT, .remapped = !version, .first_offset = oldest};
+    if (!same) {
+        same = &b->v[i];
+        *same = (struct known){.fingerprint = k.fingerprint + 1, .first = offset, .digest = k.digest};
+    }
+    same->version = k.version;
+    same->generation = g;
+    return f;
+}
+
+static uint64_t scatter(uint64_t i)
+{
+    i = (i ^ i >> 30) * 0xbf58476d1ce4e5b9ULL;
+    i = (i ^ i >> 27) * 0x94d049bb133111ebULL;
+    return i ^ i >> 31;
+}
+
+struct course {
+    int64_t records;
+    uint64_t keys;    /* identities to draw from; 0: nearly all new */
+    uint64_t digests; /* contents of one identity */
+    uint64_t keep;
+    int64_t generation; /* records a generation */
+    int64_t jump_every; /* records between jumps of the clock; 0 never */
+    uint64_t jump;      /* generations */
+};
+
+static void run_course(const struct course *c)
+{
+    struct book b = {.size = 1024, .keep = c->keep};
+    while (b.size < (size_t)c->records * 2)
+        b.size *= 2;
+    b.v = lt_calloc(b.size, sizeof(*b.v));
+    struct lt_index *ix = lt_index_new((uint32_t)c->keep, 256 << 20);
+    uint64_t g = 19000, live = 0;
+    for (int64_t o = 0; o < c->records; o++) {
+        uint64_t r = scatter((uint64_t)o * 3 + 1), id = c->keys  ? r % c->keys
+                                                        : r % 10 ? (uint64_t)o
+                                                                 : scatter(r) % (uint64_t)(o + 1);
+        g += o % c->generation == 0;
+        if (c->jump_every && o % c->jump_every == c->jump_every - 1)
+            g += c->jump;
+        struct lt_index_key k =
+            key(scatter(id) >> 4, (uint32_t)scatter(id ^ (r >> 40) % c->digests << 50), (uint8_t)(r >> 60 & 1));
+        struct lt_finding want = book_judge(&b, k, o, g), got = judge(ix, k, o, g), again;
+        if (got.verdict != want.verdict || got.remapped != want.remapped || got.first_offset != want.first_offset)
+            fail_msg("record %lld: %d/%d/%lld, the model says %d/%d/%lld", (long long)o, got.verdict, got.remapped,
+                     (long long)got.first_offset, want.verdict, want.remapped, (long long)want.first_offset);
+        assert_true(lt_index_find(ix, &k, o + 1, &again));
+        assert_int_equal(again.verdict, LT_VERDICT_DUPLICATE);
+    }
+    struct lt_index *rebuilt = lt_index_new((uint32_t)c->keep, 256 << 20);
+    int64_t offset = 0;
+    for (uint64_t at = g - c->keep; at <= g; at++)
+        for (size_t i = 0; i < b.size; i++)
+            if (b.v[i].fingerprint && b.v[i].generation == at) {
+                judge(rebuilt, key(b.v[i].fingerprint - 1, b.v[i].digest, b.v[i].version), offset++, at);
+                live++;
+            }
+    lt_index_advance(rebuilt, g);
+    assert_int_equal(lt_index_live(ix), live);
+    assert_true(lt_index_sum(ix) == lt_index_sum(rebuilt));
+    lt_index_free(rebuilt);
+    lt_index_free(ix);
+    free(b.v);
+}
+
+static void hundreds_of_thousands_of_new_keys_grow_every_segment_and_change_no_verdict(void **state)
+{
+    (void)state;
+    run_course(&(struct course){.records = 700000, .digests = 2, .keep = 8, .generation = 400000});
+}
+
+static void entries_that_expire_while_segments_grow_leave_and_no_others(void **state)
+{
+    (void)state;
+    run_course(&(struct course){.records = 600000, .digests = 2, .keep = 4, .generation = 20000});
+}
+
+static void hundreds_of_generations_go_round_the_mark_without_a_dead_entry_coming_back(void **state)
+{
+    (void)state;
+    run_course(&(struct course){.records = 300000, .keys = 50000, .digests = 3, .keep = 6, .generation = 250});
+    run_course(&(struct course){.records = 200000, .keys = 30000, .digests = 2, .keep = 200, .generation = 300});
+}
+
+static void a_clock_that_jumps_by_any_distance_expires_exactly_what_is_older(void **state)
+{
+    (void)state;
+    static const uint64_t jumps[] = {3, 54, 55, 100, 150, 199, 200, 201, 254, 255, 256, 510, 100000};
+    for (size_t i = 0; i < LT_ARRAY_LEN(jumps); i++)
+        run_course(&(struct course){.records = 30000,
+                                    .keys = 6000,
+                                    .digests = 2,
+                                    .keep = 200,
+                                    .generation = 2000,
+                                    .jump_every = 4999,
+                                    .jump = jumps[i]});
+}
+
+static void one_event_sent_with_thousands_of_contents_keeps_every_one_of_them(void **state)
+{
+    (void)state;
+    run_course(&(struct course){.records = 12000, .keys = 4, .digests = 900, .keep = 5, .generation = 1200});
+}
+
+static void an_index_of_another_seed_or_history_gives_the_same_verdicts_and_the_same_sum(void **state)
+{
+    (void)state;
+    enum { RECORDS = 150000 };
+    struct lt_index *one = lt_index_new(KEEP, 64 << 20), *two = lt_index_new(KEEP, 64 << 20);
+    for (uint64_t i = 0; i < 100000; i++) /* the second has grown before, and forgotten */
+        judge(two, key(scatter(i + 77), 1, 0), 0, 1);
+    for (int64_t o = 0; o < RECORDS; o++) {
+        struct lt_index_key k = key(scatter((uint64_t)o * 7 % 50000) >> 4, (uint32_t)(o % 3), 0);
+        uint64_t g = 100 + (uint64_t)o / 20000;
+        struct lt_finding a = judge(one, k, o + 1, g), b = judge(two, k, o + 1, g);
+        assert_int_equal(a.verdict, b.verdict);
+        assert_int_equal(a.first_offset, b.first_offset);
+    }
+    assert_true(lt_index_sum(one) == lt_index_sum(two));
+    assert_int_equal(lt_index_live(one), lt_index_live(two));
+    lt_index_free(one);
+    lt_index_free(two);
+}
+
+static void a_settled_index_needs_no_more_than_24_bytes_a_key(void **state)
+{
+    (void)state;
+    struct lt_index *ix = lt_index_new(KEEP, 256 << 20);
+    for (int64_t o = 0; o < 2000000; o++) {
+        judge(ix, key(scatter((uint64_t)o + 1) >> 4, 1, 0), o, 1);
+        if (o > 1000000 && o % 10000 == 0)
+            assert_true(lt_index_bytes(ix) <= (size_t)o * 24);
+    }
+    lt_index_free(ix);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +396,13 @@ int main(void)
         cmocka_unit_test(a_full_index_refuses_room_and_keeps_every_entry),
         cmocka_unit_test(the_key_of_a_replay_differs_from_the_key_of_the_event),
         cmocka_unit_test(verdicts_and_sum_agree_with_a_plain_model_over_growth_expiry_and_jumps),
+        cmocka_unit_test(hundreds_of_thousands_of_new_keys_grow_every_segment_and_change_no_verdict),
+        cmocka_unit_test(entries_that_expire_while_segments_grow_leave_and_no_others),
+        cmocka_unit_test(hundreds_of_generations_go_round_the_mark_without_a_dead_entry_coming_back),
+        cmocka_unit_test(a_clock_that_jumps_by_any_distance_expires_exactly_what_is_older),
+        cmocka_unit_test(one_event_sent_with_thousands_of_contents_keeps_every_one_of_them),
+        cmocka_unit_test(an_index_of_another_seed_or_history_gives_the_same_verdicts_and_the_same_sum),
+        cmocka_unit_test(a_settled_index_needs_no_more_than_24_bytes_a_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
