@@ -93,6 +93,7 @@ static void partition_status(struct lt_partition *p, int worker, struct lt_json_
         lt_json_num(w, "partition", p->number);
         lt_json_num(w, "worker", worker);
         lt_json_str(w, "state", lt_span_str(state_name(p->state)));
+        lt_json_num(w, "epoch", (int64_t)p->epoch); /* another one: it was given up or loaded since */
         if (p->state == LT_PARTITION_RUNNING) {
             lt_json_num(w, "offset", p->offset);
             lt_json_num(w, "entries", (int64_t)lt_index_live(p->index));

@@ -2,7 +2,7 @@
 
 A Kafka of its own is filled once; then the sides (the core, the bare loop as Debian's librdkafka makes it, the same with the gateway's allocator) read the same records in turn, the order changing from run to run. Either is timed from its first
 commit to its last, so joining the group is not measured; CPU is that of its process over the same time. The bare loop writes to another queue topic with the
-same settings. `--curve` gives throughput and end-to-end latency for several commit intervals and draws them.
+same settings. `--handover` tells how long partitions stand still when processes come and go. `--curve` gives throughput and end-to-end latency for several commit intervals and draws them.
 """
 
 import json
@@ -183,6 +183,87 @@ def curve(a):
     return {"bench": "core-curve", "runs": a.runs, "events": a.events, "event_bytes": a.bytes, "latency_rate": a.rate, "latency_seconds": a.seconds, "points": points}
 
 
+# ---- hand-over ----
+
+def instance(bench, number, admin):
+    """One more process of the same installation: another instance name, other ports and folder, nothing else."""
+    folder = RUN / f"config-{number}"
+    shutil.copytree(bench.config.parent, folder)
+    path = folder / "gateway.yaml"
+    text = path.read_text().replace("instance: gateway-1", f"instance: gateway-{number}").replace(str(RUN / "state"), str(RUN / f"state-{number}"))
+    path.write_text(text.replace(f"127.0.0.1:{bench.admin}", f"127.0.0.1:{admin}"))
+    process = Process(f"gateway-{number}", RUN, [BUILD / "lienthong", "run", "--roles", "core", "--config", path])
+    process.admin = admin
+    return process
+
+
+def owned(process):
+    """{partition: (state, epoch)} of a process; empty while it does not answer."""
+    try:
+        return {p["partition"]: (p["state"], p["epoch"]) for p in json.loads(get(f"http://127.0.0.1:{process.admin}/status")[1])["core"]["partitions"]}
+    except OSError:
+        return {}
+
+
+def watch(processes, partitions, done, seconds=90):
+    """Look at all processes closely until done(owners); how long each partition ran nowhere, and how long it took."""
+    began = time.monotonic()
+    ran, gaps = {p: began for p in range(partitions)}, {p: 0.0 for p in range(partitions)}
+    while time.monotonic() - began < seconds:
+        owners = [owned(p) for p in processes]
+        now = time.monotonic()
+        for p in range(partitions):
+            if any(o.get(p, ("", 0))[0] == "running" for o in owners):
+                gaps[p] = max(gaps[p], now - ran[p])
+                ran[p] = now
+        if done(owners):
+            return now - began, gaps
+        time.sleep(0.01)
+    raise Failure(f"the partitions were not shared within {seconds} s: {owners}")
+
+
+def handover(a):
+    bench = Bench(a)
+    rows = {what: {"s": [], "gap_s": [], "kept_gap_s": [], "reloaded": []} for what in ("second_joins", "third_joins", "third_killed")}
+    others = []
+    try:
+        bench.start()
+        bench.gateway.admin = bench.admin
+        others = [instance(bench, n, port) for n, port in zip((2, 3), free_ports(2))]
+        everyone = [bench.gateway, *others]
+        n = bench.partitions
+        for run in range(a.runs):
+            bench.core()
+
+            def step(what, act, share):
+                before = {p: (i, epoch) for i, q in enumerate(everyone) for p, (_, epoch) in owned(q).items()}
+                act()
+
+                def done(owners):
+                    return all(sum(s == "running" for s, _ in o.values()) == w for o, w in zip(owners, share))
+                took, gaps = watch(everyone, n, done)
+                after = {p: (i, epoch) for i, q in enumerate(everyone) for p, (_, epoch) in owned(q).items()}
+                kept = [p for p in after if p in before and after[p][0] == before[p][0]]
+                row = rows[what]
+                row["s"].append(took)
+                row["gap_s"].append(max(g for p, g in gaps.items() if p not in kept))
+                row["kept_gap_s"].append(max(g for p, g in gaps.items() if p in kept))
+                row["reloaded"].append(sum(after[p] != before[p] for p in kept))
+                say(f"run {run + 1} {what:13} {took:6.2f} s, a moved partition silent for {row['gap_s'][-1]:.2f} s, a kept one for {row['kept_gap_s'][-1]:.2f} s")
+            step("second_joins", others[0].start, (n // 2, n // 2, 0))
+            step("third_joins", others[1].start, (n // 3, n // 3, n // 3))
+            step("third_killed", others[1].kill, (n // 2, n // 2, 0))
+            for p in everyone:
+                p.stop()
+            time.sleep(12)  # the sessions of members that ended
+    finally:
+        for p in others:
+            p.stop()
+        bench.stop()
+    return {"bench": "core-handover", "runs": a.runs, "keys": a.events, "partitions": bench.partitions,
+            "steps": {what: {k: spread(v, 2) if k != "reloaded" else max(v) for k, v in row.items()} for what, row in rows.items()}}
+
+
 def picture(points, a):
     """Throughput as bars, latencies as lines over the commit interval; nothing but SVG."""
     width, height, left, right, top, bottom = 640, 340, 70, 70, 40, 60
@@ -226,16 +307,19 @@ def arguments(parser):
     g.add_argument("--bytes", type=int, default=600, help="of an event: key, headers and value")
     g.add_argument("--duplicates", type=int, default=10, help="percent that are re-sends")
     g.add_argument("--curve", action="store_true", help="throughput and latency over the commit interval instead")
+    g.add_argument("--handover", action="store_true", help="how long partitions stand still when processes come and go")
     g.add_argument("--rate", type=float, default=2000, help="events/s while latency is measured")
     g.add_argument("--svg", help="draw the curve into this file")
     g.add_argument("--port", type=int, default=0, help="first of four ports; 0: free ones")
 
 
 def run(a):
-    return curve(a) if a.curve else core(a)
+    return curve(a) if a.curve else handover(a) if a.handover else core(a)
 
 
 def sentence(out):
+    if out["bench"] == "core-handover":
+        return "\n".join(f"{what}: {row['s']['median']} s, moved partitions silent for {row['gap_s']['median']} s" for what, row in out["steps"].items())
     if out["bench"] == "core-curve":
         return "\n".join(f"{p['interval_ms']} ms: {p['rps']['median']:.0f}/s, p50 {p['p50_ms']['median']} ms, p99 {p['p99_ms']['median']} ms" for p in out["points"])
     return f"{out['ratio']} of the bare loop's throughput, {out['cpu_ratio']} of its CPU a record; at most {out['memory_beyond_index_bytes'] >> 20} MiB beyond the index"
