@@ -128,7 +128,9 @@ static bool open_log(struct lt_worker *w)
         .callbacks = {.ctx = w, .on_assign = on_assign, .on_revoke = on_revoke},
         .transaction_timeout_ms = TRANSACTION_TIMEOUT_MS,
         .record_max = (size_t)c->topics.record_max,
-        .queue_bytes = (size_t)c->core.commit_bytes * 2,
+        /* More than a second of records: librdkafka 2.0.2 looks only once a second whether a full queue has room again.
+         */
+        .queue_bytes = (size_t)c->core.commit_bytes * 4,
     };
     struct lt_err err = LT_ERR_INIT;
     int r = w->settings->open_log(w->settings->ctx, &s, &w->log, &err);
