@@ -20,7 +20,8 @@ static const struct row rows[LT_STOPS] = {
         {"OFFSETS-LOST",
          "The committed offset of lt.core is gone (group deleted or expired) though lt.intake "
          "holds records.",
-         NOTHING_DECIDED,
+         "nothing is decided; what was accepted waits in lt.intake; ingest answers 503 until every "
+         "partition has its position again",
          "Run lienthong core position: it writes back the last position from lt.position. Starting "
          "anew would decide old events twice.",
          "lienthong core position --partition %"},
