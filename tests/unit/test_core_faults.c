@@ -15,6 +15,7 @@ struct world {
     struct lt_log_ops ops;
     const struct lt_log_ops *real;
     bool busy;                /* ingest appends between any two questions */
+    bool replace_at_start;    /* the log loses its end and gets another one just before it is fetched */
     unsigned polls_to_broken; /* so many polls later one answers with an error of partition 0; 0: none does */
 };
 
@@ -24,6 +25,7 @@ static int busy_stable_end(struct lt_log *l, int32_t partition, int64_t *ret, st
 static int busy_watermarks(struct lt_log *l, const char *topic, int32_t partition, int64_t *low, int64_t *high,
                            struct lt_err *err);
 static int breaking_poll(struct lt_log *l, int timeout_ms, struct lt_log_record **ret, struct lt_err *err);
+static int replacing_start(struct lt_log *l, int32_t partition, int64_t offset, struct lt_err *err);
 static struct world *current;
 
 static int open_memory(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
@@ -37,6 +39,7 @@ static int open_memory(void *ctx, const struct lt_log_settings *s, struct lt_log
     w->ops.stable_end = busy_stable_end;
     w->ops.watermarks = busy_watermarks;
     w->ops.poll = breaking_poll;
+    w->ops.start = replacing_start;
     (*ret)->ops = &w->ops;
     return LT_OK;
 }
@@ -72,6 +75,18 @@ static int breaking_poll(struct lt_log *l, int timeout_ms, struct lt_log_record 
     *ret = lt_alloc(sizeof(**ret));
     (*ret)->topic = LT_TOPIC_INTAKE;
     return LT_LOG_PARTITION;
+}
+
+static int replacing_start(struct lt_log *l, int32_t partition, int64_t offset, struct lt_err *err)
+{
+    if (current->replace_at_start) {
+        current->replace_at_start = false;
+        lt_memory_truncate(current->core.memory, LT_TOPIC_INTAKE, partition, offset - 1);
+        for (int i = 0; i < 4; i++)
+            append(current, partition, "{}");
+        lt_memory_disturb(current->core.memory);
+    }
+    return current->real->start(l, partition, offset, err);
 }
 
 static enum lt_memory_fault schedule(void *ctx, const char *instance, enum lt_memory_step step, uint64_t number)
@@ -287,6 +302,19 @@ static void nothing_is_committed_while_the_anchor_could_not_be_read(void **state
     world_free(w);
 }
 
+static void a_log_that_was_replaced_while_it_was_loaded_is_not_judged(void **state)
+{
+    (void)state;
+    struct world *w = judged_world(6);
+    core_world_close(&w->core);
+    w->replace_at_start = true;
+    core_world_turns(&w->core, 4);
+    assert_false(w->replace_at_start);
+    core_world_must_stop(&w->core, 0, LT_STOP_INTAKE_CHANGED);
+    assert_int_equal(core_world_committed(&w->core, 0, NULL), 6);
+    world_free(w);
+}
+
 /* ---- rule 8: another window says nothing about the log ---- */
 
 static void another_window_does_not_excuse_another_log(void **state)
@@ -495,6 +523,7 @@ int main(void)
         cmocka_unit_test(a_foreign_transaction_raises_the_alarm_after_half_a_minute_and_lowers_it),
         cmocka_unit_test(a_log_cut_below_the_anchor_is_not_taken_for_an_expired_one),
         cmocka_unit_test(nothing_is_committed_while_the_anchor_could_not_be_read),
+        cmocka_unit_test(a_log_that_was_replaced_while_it_was_loaded_is_not_judged),
         cmocka_unit_test(another_window_does_not_excuse_another_log),
         cmocka_unit_test(a_dead_letter_that_does_not_fit_is_not_blamed_on_another_copy),
         cmocka_unit_test(records_after_a_hole_do_not_keep_the_worker_in_one_turn),
