@@ -18,6 +18,11 @@ const struct lt_opt lt_portal_opts[LT_PORTAL_OPTS] = {
      .offset = FIELD(integration_endpoint),
      .fallback = "/integration",
      .help = "path of dossiers, progress and look-up, appended to url"},
+    {.key = "share_endpoint",
+     .type = LT_OPT_STRING,
+     .offset = FIELD(share_endpoint),
+     .fallback = "/share",
+     .help = "path of the dictionaries (procedures), appended to url"},
     {.key = "username", .type = LT_OPT_STRING, .offset = FIELD(username), .required = true, .help = "login"},
     {.key = "password", .type = LT_OPT_SECRET, .offset = FIELD(password), .required = true, .help = "login"},
     {.key = "dstcode",
@@ -142,6 +147,7 @@ size_t lt_portal_options_read(const struct lt_config_target *t, struct lt_portal
     }
     if (diags->errors == errors) {
         ret->auth_url = lt_arena_printf(a, "%s%s", t->url, ret->auth_endpoint);
+        ret->share_url = lt_arena_printf(a, "%s%s", t->url, ret->share_endpoint);
         ret->integration_url = lt_arena_printf(a, "%s%s", t->url, ret->integration_endpoint);
     }
     return diags->errors - errors;

@@ -12,7 +12,7 @@ enum lt_portal_tell { LT_PORTAL_TELL_NOTHING, LT_PORTAL_TELL_REFUSALS, LT_PORTAL
 enum lt_portal_unknown { LT_PORTAL_HOLD, LT_PORTAL_RESEND };
 
 struct lt_portal_options {
-    const char *auth_endpoint, *integration_endpoint; /* appended to the target's url */
+    const char *auth_endpoint, *integration_endpoint, *share_endpoint; /* appended to the target's url */
     const char *username, *password;
     const char *dstcode, *madonvi;
     int64_t session_ms;
@@ -24,10 +24,10 @@ struct lt_portal_options {
     int tell_province;       /* enum lt_portal_tell */
     int on_unknown_progress; /* enum lt_portal_unknown */
     /* made from url and the endpoints */
-    const char *auth_url, *integration_url;
+    const char *auth_url, *integration_url, *share_url;
 };
 
-#define LT_PORTAL_OPTS 17
+#define LT_PORTAL_OPTS 18
 extern const struct lt_opt lt_portal_opts[LT_PORTAL_OPTS];
 
 /* Everything in the arena. Number of errors, which are in diags. */

@@ -264,3 +264,15 @@ void lt_portal_status_body(const struct lt_portal_options *o, struct lt_span ses
     lt_json_put_raw(&w, item);
     lt_json_end_object(&w);
 }
+
+void lt_portal_service_body(const struct lt_portal_options *o, struct lt_span session, const char *service,
+                            struct lt_span members, struct lt_buf *out)
+{
+    struct lt_json_writer w;
+    begin_body(&w, o, session, service, out);
+    if (members.len > 0) {
+        lt_buf_char(out, ',');
+        lt_buf_span(out, members);
+    }
+    lt_json_end_object(&w);
+}

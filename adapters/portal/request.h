@@ -23,6 +23,9 @@ void lt_portal_lookup_body(const struct lt_portal_options *o, struct lt_span ses
 /* service: DongBoHoSoMC (updating NULL leaves isUpdating out) or CapNhatTienDoHoSoMC. items are JSON objects. */
 void lt_portal_data_body(const struct lt_portal_options *o, struct lt_span session, const char *service,
                          const char *updating, const struct lt_span *items, size_t n, struct lt_buf *out);
+/* {session, madonvi, service, members…}: members is JSON without braces, or empty. */
+void lt_portal_service_body(const struct lt_portal_options *o, struct lt_span session, const char *service,
+                            struct lt_span members, struct lt_buf *out);
 /* DongBoTrangThaiHoSo: data is one object, not a list (domain 1.2). */
 void lt_portal_status_body(const struct lt_portal_options *o, struct lt_span session, struct lt_span item,
                            struct lt_buf *out);

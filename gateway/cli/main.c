@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 static const struct lt_command *const commands[] = {
-    &lt_command_run,  &lt_command_check,  &lt_command_explain, &lt_command_topics,
-    &lt_command_core, &lt_command_status, &lt_command_submit,  &lt_command_version,
+    &lt_command_run,    &lt_command_check,  &lt_command_explain,    &lt_command_topics,  &lt_command_core,
+    &lt_command_status, &lt_command_submit, &lt_command_procedures, &lt_command_ratings, &lt_command_version,
 };
 
 static int version(int argc, char **argv)
@@ -23,7 +23,7 @@ static void print_commands(FILE *to)
 {
     fprintf(to, "usage: lienthong COMMAND [--config FILE] …\n\n");
     for (size_t i = 0; i < LT_ARRAY_LEN(commands); i++)
-        fprintf(to, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(to, "\nlienthong COMMAND --help tells more. Exit codes: 0 ok, 1 finding, 2 usage, 69 dependency down, 78 "
                 "configuration.\n");
 }
