@@ -534,8 +534,26 @@ int lt_batch_write(struct lt_batch *b, const struct lt_batch_env *env, const str
     return r;
 }
 
+/* What has been committed goes to the partitions' local files. */
+static void append_files(const struct lt_batch *b, const struct lt_batch_plan *plan)
+{
+    for (size_t i = 0; i < plan->n; i++) {
+        const struct lt_batch_item *it = &b->items.v[i];
+        if (it->partition->files && (!plan->only || it->partition == plan->only))
+            lt_files_add(it->partition->files, it->reason ? NULL : &it->key, it->record->offset, it->clock_ms);
+    }
+    for (size_t i = 0; i < plan->rows.len; i++) {
+        const struct running *r = &plan->rows.v[i];
+        if (!r->partition->files)
+            continue;
+        lt_files_flush(r->partition->files, r->position.anchor);
+        lt_files_expire(r->partition->files, r->position.clock_ms);
+    }
+}
+
 void lt_batch_apply(struct lt_batch *b, struct lt_log *log, const struct lt_batch_plan *plan)
 {
+    append_files(b, plan);
     for (size_t i = 0; i < plan->rows.len; i++) {
         const struct running *r = &plan->rows.v[i];
         struct lt_partition *p = r->partition;

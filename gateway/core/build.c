@@ -1,9 +1,10 @@
 /*
- * Rules 6 and 7: the index of a partition from its log.
+ * Rules 5 to 7: the index of a partition from its local files and its log.
  *
  * Records are judged in groups: the keys of a group are taken first and their places in the index fetched together, so
  * that the look-ups do not wait for memory one after the other.
  */
+#include "gateway/base/log.h"
 #include "gateway/core/loading.h"
 #include "gateway/model/event.h"
 
@@ -77,7 +78,7 @@ static int take_record(void *ctx, const struct lt_log_record *r)
 {
     struct build *b = ctx;
     struct lt_loading *l = b->l;
-    if (atomic_load(l->load->stopping))
+    if (atomic_load(l->load->stopping) || lt_loading_lost(l))
         return 1;
     if (r->offset != b->expected && !lt_accepted_covers(&l->p->accepted, b->expected, r->offset)) {
         b->hole_at = b->expected;
@@ -97,6 +98,11 @@ static int take_record(void *ctx, const struct lt_log_record *r)
     struct lt_event e;
     t->valid = lt_event_read(r->key, &r->headers, r->value, &e, NULL) == LT_OK &&
                lt_index_key_of(e.id, e.digest, e.digest_v, lt_headers_value(&r->headers, "lt_replay"), &t->key);
+    if (l->p->files) {
+        lt_files_add(l->p->files, t->valid ? &t->key : NULL, r->offset, l->clock_ms);
+        if (lt_files_gathered_many(l->p->files))
+            lt_files_flush(l->p->files, lt_position_anchor(r));
+    }
     if (b->group_len == GROUP && !judge_group(b)) {
         b->failed = true;
         return 1;
@@ -130,15 +136,128 @@ static bool read_log(struct lt_loading *l)
         lt_loading_wait(l, "reading the log to build the index", &err);
         return false;
     }
+    if (l->p->files)
+        lt_files_flush(l->p->files, l->last_anchor);
     return true;
+}
+
+/* ---- local files ---- */
+
+struct one_anchor {
+    bool found;
+    uint64_t anchor;
+};
+
+static int take_anchor(void *ctx, const struct lt_log_record *r)
+{
+    struct one_anchor *one = ctx;
+    *one = (struct one_anchor){true, lt_position_anchor(r)};
+    return 1;
+}
+
+static bool take_entry(void *ctx, const struct lt_index_key *k, int64_t offset, uint64_t generation)
+{
+    struct build *b = ctx;
+    b->group[b->group_len++] = (struct taken){.key = *k, .offset = offset, .generation = generation, .valid = true};
+    if (b->group_len < GROUP)
+        return true;
+    if (atomic_load(b->l->load->stopping))
+        return false;
+    b->failed = !judge_group(b);
+    return !b->failed;
+}
+
+enum files_use { FILES_NONE, FILES_USED, FILES_GIVE_UP /* the load ends here: stopped, waiting or lost */ };
+
+/* Rule 6: the log still holds the last record the files speak of, or it may have been deleted because it has expired.
+ */
+static enum files_use files_match_log(struct lt_loading *l, const struct lt_files_span *span)
+{
+    if (l->low > span->to)
+        return FILES_NONE; /* the log cannot go on where they end */
+    if (span->to - 1 < l->low) {
+        uint64_t last = lt_generation_of(&l->window, span->clock_ms), keep = (uint64_t)l->window.generations + 1;
+        return lt_generation_of(&l->window, l->position.clock_ms) > last + keep ? FILES_USED : FILES_NONE;
+    }
+    struct one_anchor one = {0};
+    struct lt_err err = LT_ERR_INIT;
+    int r = l->load->log->ops->scan(l->load->log, NULL, l->p->number, span->to - 1, span->to, take_anchor, &one, &err);
+    if (lt_loading_lost(l) || atomic_load(l->load->stopping))
+        return FILES_GIVE_UP;
+    if (r != LT_LOG_OK && r != LT_LOG_ABSENT) {
+        lt_loading_wait(l, "reading the record that the local index files end with", &err);
+        return FILES_GIVE_UP;
+    }
+    if (!one.found || one.anchor != span->anchor) {
+        lt_warn("core", "index-files", "partition %d: local index files are of another log; reading the log",
+                (int)l->p->number);
+        return FILES_NONE;
+    }
+    return FILES_USED;
+}
+
+/* Take the partition's folder and what of its files can be used. */
+static enum files_use read_files(struct lt_loading *l)
+{
+    struct lt_partition *p = l->p;
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_files_span span;
+    if (!l->load->state_dir)
+        return FILES_NONE;
+    if (!p->files &&
+        lt_files_open(l->load->state_dir, l->position.incarnation, p->number, &l->window, &p->files, &err) < 0) {
+        lt_warn("core", "index-files", "partition %d: no local index files (%s); reading the log", (int)p->number,
+                err.text);
+        return FILES_NONE;
+    }
+    if (l->no_files)
+        return FILES_NONE;
+    lt_files_survey(p->files, l->committed, l->position.clock_ms, &span);
+    if (span.from == span.to)
+        return FILES_NONE;
+    enum files_use use = files_match_log(l, &span);
+    if (use != FILES_USED)
+        return use;
+    struct build b = {.l = l};
+    bool whole = lt_files_read(p->files, take_entry, &b) && judge_group(&b);
+    if (atomic_load(l->load->stopping))
+        return FILES_GIVE_UP;
+    if (!whole) /* an index that is full says so again when it is read from the log */
+        return FILES_NONE;
+    l->from_files = true;
+    l->from = span.to;
+    l->clock_ms = span.clock_ms;
+    l->head_proved = true;
+    if (span.to == l->committed)
+        l->last_anchor = span.anchor;
+    lt_files_begin(p->files, span.to, span.clock_ms);
+    lt_info("core", "index-files", "partition %d: %" PRId64 " records from local index files", (int)p->number,
+            span.to - span.from);
+    return FILES_USED;
+}
+
+static void index_anew(struct lt_loading *l)
+{
+    lt_index_free(l->index);
+    l->index = lt_index_new(l->window.generations, l->load->index_bytes_max);
+    l->clock_ms = 0;
 }
 
 bool lt_loading_build(struct lt_loading *l)
 {
     if (!choose_start(l))
         return false;
-    lt_index_free(l->index);
-    l->index = lt_index_new(l->window.generations, l->load->index_bytes_max);
-    l->clock_ms = 0;
+    index_anew(l);
+    l->from_files = false;
+    enum files_use use = read_files(l);
+    if (use == FILES_GIVE_UP)
+        return false;
+    if (use == FILES_NONE) {
+        index_anew(l);
+        if (l->p->files) {
+            lt_files_discard(l->p->files);
+            lt_files_begin(l->p->files, l->from, l->head_proved || l->from == 0 ? 0 : INT64_MAX);
+        }
+    }
     return read_log(l);
 }

@@ -367,13 +367,27 @@ static void run(struct lt_loading *l)
             (int)p->number, p->offset, lt_index_live(p->index), p->loaded_records, p->load_ms);
 }
 
+/* Rule 8: an index that files helped to build and that does not agree is built from the log alone, once. */
+static bool agrees_or_anew(struct lt_loading *l)
+{
+    if (!l->from_files || sum_agrees(l))
+        return true;
+    lt_warn("core", "index-files", "partition %d: local index files do not give the committed sum; reading the log",
+            (int)l->p->number);
+    if (l->p->files)
+        lt_files_discard(l->p->files);
+    l->no_files = true;
+    return lt_loading_build(l);
+}
+
 void lt_partition_load(struct lt_partition *p, const struct lt_load *load)
 {
     /* What is lost while it loads is looked for before the first batch (rule 10). */
     struct lt_loading l = {
         .p = p, .load = load, .epoch = p->epoch, .disturbances = load->log->ops->disturbances(load->log)};
     int64_t begun = lt_mono_ms();
-    if (read_position(&l) && check_incarnation(&l) && read_routed(&l) && check_ends(&l) && lt_loading_build(&l)) {
+    if (read_position(&l) && check_incarnation(&l) && read_routed(&l) && check_ends(&l) && lt_loading_build(&l) &&
+        agrees_or_anew(&l)) {
         p->loaded_records = (uint64_t)(l.committed - l.from);
         p->load_ms = (uint64_t)(lt_mono_ms() - begun);
         if (prove_head(&l) && prove_sum(&l) && !lt_loading_lost(&l))

@@ -29,6 +29,8 @@ struct lt_loading {
     uint64_t first_generation; /* nothing before the first record read is younger */
     uint64_t last_anchor;      /* of the record at committed - 1, when that was read */
     int64_t clock_ms;          /* of the last record read */
+    bool from_files;           /* part of it came from local files: what does not agree is built again without */
+    bool no_files;             /* set by the caller: from the log alone */
 };
 
 static inline bool lt_loading_lost(const struct lt_loading *l)
@@ -39,7 +41,9 @@ static inline bool lt_loading_lost(const struct lt_loading *l)
 /* The dependency did not answer: try again soon. */
 void lt_loading_wait(struct lt_loading *l, const char *what, const struct lt_err *err);
 
-/* Rules 6 and 7: choose where to start and build the index up to the committed offset. false: stopped, waiting or lost.
+/*
+ * Rules 5 to 7: local files as far as they can be used, then the log, up to the committed offset. false: stopped,
+ * waiting or lost.
  */
 bool lt_loading_build(struct lt_loading *l);
 #endif

@@ -19,6 +19,7 @@ void lt_partition_init(struct lt_partition *p, int32_t number)
 void lt_partition_deinit(struct lt_partition *p)
 {
     lt_index_free(p->index);
+    lt_files_close(p->files);
     free(p->routed);
     pthread_mutex_destroy(&p->lock);
 }
@@ -27,6 +28,7 @@ void lt_partition_reset(struct lt_partition *p, enum lt_partition_state state)
 {
     pthread_mutex_lock(&p->lock);
     lt_index_free(lt_steal(&p->index));
+    lt_files_close(lt_steal(&p->files));
     p->state = state;
     p->epoch++;
     p->stop = LT_STOP_NONE;
@@ -52,6 +54,7 @@ void lt_partition_stop(struct lt_partition *p, enum lt_stop stop, const char *co
     bool known = p->state == LT_PARTITION_STOPPED && p->stop == stop && strcmp(p->stop_text, text) == 0;
     pthread_mutex_lock(&p->lock);
     lt_index_free(lt_steal(&p->index));
+    lt_files_close(lt_steal(&p->files));
     p->state = LT_PARTITION_STOPPED;
     p->stop = stop;
     snprintf(p->stop_text, sizeof(p->stop_text), "%s", text);

@@ -9,6 +9,7 @@
 
 #include "gateway/core/accepted.h"
 #include "gateway/core/index.h"
+#include "gateway/core/index_files.h"
 #include "gateway/core/position.h"
 #include "gateway/core/stop.h"
 
@@ -36,7 +37,8 @@ struct lt_partition {
     struct lt_position position; /* as committed */
     int64_t clock_ms;            /* running: of the last judged record */
     struct lt_index *index;
-    uint64_t *routed; /* per output of the routes, committed */
+    struct lt_files *files; /* local files, while the partition is loaded or runs; NULL: none */
+    uint64_t *routed;       /* per output of the routes, committed */
     size_t routed_len;
     uint64_t disturbances;     /* rule 10: as last seen when the anchor was verified */
     int64_t unstable_since_ms; /* rule 10: last stable offset below the high watermark since; 0 not */
@@ -68,6 +70,7 @@ struct lt_load {
     int32_t intake_partitions;      /* of the topic now */
     uint64_t *incarnation;          /* first one seen by this process; 0 none yet */
     size_t index_bytes_max;
+    const char *state_dir;      /* of local index files; NULL: none are used */
     const char *const *outputs; /* topics of the per-output counters */
     size_t outputs_len;
 };

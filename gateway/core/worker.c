@@ -274,6 +274,7 @@ static struct lt_load load_of(struct lt_worker *w)
         .intake_partitions = w->partitions_len,
         .incarnation = &w->incarnation,
         .index_bytes_max = (size_t)w->settings->config->core.index_memory / (size_t)w->partitions_len,
+        .state_dir = w->settings->config->state_dir,
         .outputs = w->outputs,
         .outputs_len = lt_routes_outputs(w->settings->routes),
     };

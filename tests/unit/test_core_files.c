@@ -1,0 +1,337 @@
+/* Local index files under the worker: whatever happens to them, the verdicts are those of the log. */
+#include "tests/unit/core_world.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct world {
+    struct core_world core;
+    char state[64], folder[128];
+    int next_id;
+};
+
+static struct world *world_new(void)
+{
+    struct world *w = lt_alloc(sizeof(*w));
+    core_world_init(&w->core, &(struct core_world_plan){.partitions = 1, .commit_records = 7});
+    snprintf(w->state, sizeof(w->state), "/tmp/lt-test-files-XXXXXX");
+    assert_non_null(mkdtemp(w->state));
+    snprintf(w->folder, sizeof(w->folder), "%s/core/" CORE_INCARNATION_HEX "/0", w->state);
+    w->core.config.state_dir = w->state;
+    core_world_genesis(&w->core);
+    return w;
+}
+
+static void world_free(struct world *w)
+{
+    char command[160];
+    core_world_deinit(&w->core);
+    snprintf(command, sizeof(command), "rm -rf %s", w->state);
+    assert_int_equal(system(command), 0);
+    free(w);
+}
+
+static void append(struct world *w, int id, int digest)
+{
+    core_world_append(&w->core, &(struct core_event){.subject = id % 5, .id = id, .digest = digest});
+}
+
+static void run(struct world *w)
+{
+    for (int i = 0; i < 60 && !core_world_finished(&w->core); i++)
+        core_world_turn(&w->core);
+    core_world_must_finish(&w->core);
+}
+
+static void append_new(struct world *w, int n)
+{
+    for (int i = 0; i < n; i++, w->next_id++)
+        append(w, w->next_id, w->next_id);
+    run(w);
+}
+
+/* A process that ends and starts again; the partition runs afterwards. */
+static void restart(struct world *w)
+{
+    core_world_close(&w->core);
+    for (int i = 0; i < 20 && (i == 0 || w->core.worker.partitions[0].state != LT_PARTITION_RUNNING); i++) {
+        core_world_turn(&w->core);
+        core_world_retry_now(&w->core);
+    }
+    assert_int_equal(w->core.worker.partitions[0].state, LT_PARTITION_RUNNING);
+}
+
+static uint64_t read_from_log(const struct world *w)
+{
+    return w->core.worker.partitions[0].loaded_records;
+}
+
+/* Everything sent so far, again: not one of it may come out. */
+static void nothing_comes_out_again(struct world *w)
+{
+    size_t before = lt_memory_count(w->core.memory, CORE_PLAIN);
+    for (int id = 0; id < w->next_id; id++)
+        append(w, id, id);
+    run(w);
+    assert_int_equal(lt_memory_count(w->core.memory, CORE_PLAIN), before);
+    assert_int_equal(before, w->next_id);
+}
+
+static int files(const struct world *w, char last[256])
+{
+    DIR *d = opendir(w->folder);
+    struct dirent *e;
+    int n = 0;
+    while (d && (e = readdir(d)))
+        if (strstr(e->d_name, ".idx")) {
+            if (last)
+                snprintf(last, 256, "%.100s/%.60s", w->folder, e->d_name);
+            n++;
+        }
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static long size_of(const char *path)
+{
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    return (long)st.st_size;
+}
+
+static void a_start_reads_the_files_and_not_the_log(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    append_new(w, 40);
+    restart(w);
+    assert_int_equal(read_from_log(w), 0);
+    assert_int_equal(lt_index_live(w->core.worker.partitions[0].index), 40);
+    nothing_comes_out_again(w);
+    world_free(w);
+}
+
+static void the_loader_writes_what_it_reads_from_the_log(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->core.config.state_dir = NULL;
+    append_new(w, 40);
+    w->core.config.state_dir = w->state;
+    restart(w);
+    assert_int_equal(read_from_log(w), 40);
+    restart(w);
+    assert_int_equal(read_from_log(w), 0);
+    nothing_comes_out_again(w);
+    world_free(w);
+}
+
+static void a_torn_end_is_cut_off_and_read_from_the_log(void **state)
+{
+    (void)state;
+    char path[256];
+    struct world *w = world_new();
+    append_new(w, 40);
+    assert_int_equal(files(w, path), 1);
+    for (long cut = 1; cut < 200; cut += 7) {
+        core_world_close(&w->core);
+        assert_int_equal(truncate(path, size_of(path) - cut), 0);
+        restart(w);
+        assert_in_range(read_from_log(w), 1, 39);
+        restart(w);
+        assert_int_equal(read_from_log(w), 0); /* what was read is written again */
+    }
+    nothing_comes_out_again(w);
+    world_free(w);
+}
+
+static void flip(const char *path, long at, unsigned char mask)
+{
+    int fd = open(path, O_RDWR);
+    unsigned char c;
+    assert_int_equal(pread(fd, &c, 1, at), 1);
+    c ^= mask;
+    assert_int_equal(pwrite(fd, &c, 1, at), 1);
+    close(fd);
+}
+
+static void any_flipped_bit_is_found(void **state)
+{
+    (void)state;
+    char path[256];
+    struct world *w = world_new();
+    append_new(w, 12);
+    assert_int_equal(files(w, path), 1);
+    long size = size_of(path);
+    for (long at = 0; at < size; at++) {
+        core_world_close(&w->core);
+        assert_int_equal(size_of(path), size);
+        flip(path, at, (unsigned char)(1u << at % 8));
+        restart(w);
+        assert_true(read_from_log(w) > 0); /* the damaged batch was not used */
+        core_world_close(&w->core);
+        size = size_of(path);
+    }
+    restart(w);
+    nothing_comes_out_again(w);
+    world_free(w);
+}
+
+static void a_file_of_another_partition_or_topic_is_refused(void **state)
+{
+    (void)state;
+    char path[256], command[700];
+    struct world *w = world_new();
+    append_new(w, 20);
+    assert_int_equal(files(w, path), 1);
+    core_world_close(&w->core);
+    /* The same bytes under another incarnation, and of partition 1. */
+    snprintf(command, sizeof(command), "cp -r %s %s/core/" CORE_INCARNATION_HEX "/1", w->folder, w->state);
+    assert_int_equal(system(command), 0);
+    struct lt_files *other;
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_window window = lt_window_of(CORE_WINDOW_MS);
+    struct lt_files_span span;
+    assert_int_equal(lt_files_open(w->state, CORE_INCARNATION, 1, &window, &other, &err), LT_OK);
+    lt_files_survey(other, 20, CORE_START_MS, &span);
+    assert_int_equal(span.to, 0);
+    lt_files_close(other);
+    world_free(w);
+}
+
+static void files_of_another_window_are_refused(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    append_new(w, 20);
+    core_world_close(&w->core);
+    struct lt_files *f;
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_window window = lt_window_of(CORE_WINDOW_MS / 2);
+    struct lt_files_span span;
+    assert_int_equal(lt_files_open(w->state, CORE_INCARNATION, 0, &window, &f, &err), LT_OK);
+    lt_files_survey(f, 20, CORE_START_MS, &span);
+    assert_int_equal(span.to, 0);
+    lt_files_close(f);
+    world_free(w);
+}
+
+static void files_ahead_of_the_committed_offset_are_used_up_to_it(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    append_new(w, 40);
+    core_world_close(&w->core);
+    struct lt_files *f;
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_window window = lt_window_of(CORE_WINDOW_MS);
+    struct lt_files_span span;
+    assert_int_equal(lt_files_open(w->state, CORE_INCARNATION, 0, &window, &f, &err), LT_OK);
+    lt_files_survey(f, 25, CORE_START_MS, &span);
+    assert_in_range(span.to, 1, 25);
+    lt_files_close(f);
+    restart(w);
+    assert_int_equal(read_from_log(w), 40 - span.to);
+    nothing_comes_out_again(w);
+    world_free(w);
+}
+
+static void a_full_disk_ends_writing_and_nothing_else(void **state)
+{
+    (void)state;
+    char path[256];
+    struct world *w = world_new();
+    append_new(w, 20);
+    assert_int_equal(files(w, path), 1);
+    struct rlimit old, small;
+    getrlimit(RLIMIT_FSIZE, &old);
+    small = (struct rlimit){.rlim_cur = (rlim_t)size_of(path) + 30, .rlim_max = old.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    append_new(w, 20);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    append_new(w, 20); /* room again: written only after the next load, which closes the gap */
+    assert_string_not_equal(lt_files_trouble(w->core.worker.partitions[0].files), "");
+    restart(w);
+    assert_in_range(read_from_log(w), 40, 59);
+    restart(w);
+    assert_int_equal(read_from_log(w), 0);
+    nothing_comes_out_again(w);
+    world_free(w);
+}
+
+static void a_folder_that_cannot_be_made_is_no_reason_to_stop(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->core.config.state_dir = "/dev/null/nowhere";
+    append_new(w, 20);
+    restart(w);
+    assert_int_equal(read_from_log(w), 20);
+    nothing_comes_out_again(w);
+    world_free(w);
+}
+
+static void files_that_another_process_holds_are_neither_read_nor_written(void **state)
+{
+    (void)state;
+    char path[256], lock[160];
+    struct world *w = world_new();
+    append_new(w, 20);
+    core_world_close(&w->core);
+    assert_int_equal(files(w, path), 1);
+    snprintf(lock, sizeof(lock), "%s/lock", w->folder);
+    int fd = open(lock, O_RDWR);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    long size = size_of(path);
+    restart(w);
+    assert_int_equal(read_from_log(w), 20);
+    append_new(w, 10);
+    assert_int_equal(size_of(path), size);
+    close(fd);
+    restart(w);
+    assert_int_equal(read_from_log(w), 10);
+    nothing_comes_out_again(w);
+    world_free(w);
+}
+
+static void files_of_dead_generations_go_and_the_others_still_prove_their_head(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    int64_t generation_ms = lt_window_of(CORE_WINDOW_MS).generation_ms;
+    for (int i = 0; i < 230; i++) {
+        append_new(w, 2);
+        lt_memory_advance(w->core.memory, generation_ms);
+    }
+    assert_in_range(files(w, NULL), 201, 205);
+    restart(w);
+    assert_int_equal(read_from_log(w), 0);
+    assert_in_range(lt_index_live(w->core.worker.partitions[0].index), 400, 404);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_start_reads_the_files_and_not_the_log),
+        cmocka_unit_test(the_loader_writes_what_it_reads_from_the_log),
+        cmocka_unit_test(a_torn_end_is_cut_off_and_read_from_the_log),
+        cmocka_unit_test(any_flipped_bit_is_found),
+        cmocka_unit_test(a_file_of_another_partition_or_topic_is_refused),
+        cmocka_unit_test(files_of_another_window_are_refused),
+        cmocka_unit_test(files_ahead_of_the_committed_offset_are_used_up_to_it),
+        cmocka_unit_test(a_full_disk_ends_writing_and_nothing_else),
+        cmocka_unit_test(a_folder_that_cannot_be_made_is_no_reason_to_stop),
+        cmocka_unit_test(files_that_another_process_holds_are_neither_read_nor_written),
+        cmocka_unit_test(files_of_dead_generations_go_and_the_others_still_prove_their_head),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
