@@ -351,6 +351,7 @@ struct Counter : rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Counter> {
 std::size_t offset_of_name(std::string_view s, std::size_t nth)
 {
     std::string copy(s);
+    copy.append(16, '\0'); /* the reader looks at 16 aligned bytes at a time */
     rapidjson::InsituStringStream in(&copy[0]);
     rapidjson::Reader reader;
     Counter counter(nth);
@@ -424,10 +425,12 @@ int lt_json_parse(struct lt_span s, const struct lt_json_limits *limits, struct 
     std::size_t pool_size = text.size() * 2 + 1024;
     pool_size -= pool_size % 16;
     std::size_t head = (sizeof(struct lt_json) + 15) / 16 * 16;
-    char *memory = static_cast<char *>(lt_realloc(nullptr, head + pool_size + text.size() + 1));
+    /* The reader looks at 16 aligned bytes at a time: the text's last ones must be ours to read. */
+    std::size_t room = (text.size() + 16) / 16 * 16;
+    char *memory = static_cast<char *>(lt_realloc(nullptr, head + pool_size + room));
     char *copy = memory + head + pool_size;
     std::memcpy(copy, text.data(), text.size());
-    copy[text.size()] = '\0';
+    std::memset(copy + text.size(), 0, room - text.size());
 
     struct lt_json *j = new (memory) struct lt_json(memory + head, pool_size);
     Filter filter{j->doc, 0, std::min(limits->depth_max, lt::json::depth_cap), may_have_surrogates(text)};
