@@ -23,10 +23,10 @@
  * meeting in the life of 100 million of them. It is then called a conflict (its digest differs) and quarantined for a
  * person to see; only with equal digest bits as well (2^-32 of that) would it pass as a duplicate.
  *
- * Memory. A segment grows by 2/5 when 86 % of its slots are taken, so 61-86 % are: 16 / 0.86 to 16 / 0.61 bytes a key.
- * The segments' first sizes are staggered by 1.4^(1/16), and so are all their later ones: at any time some have just
- * grown and some are about to, and the whole stays near 22 bytes a key. Growth is in place, so it costs no second
- * table: 1 / 0.4 = 2.5 moves an insertion in all, some 260 slots in any one (2,600 in the last of a growth).
+ * Memory. A segment grows by 3/10 when 78 % of its slots are taken, so 60-78 % are: 16 / 0.78 to 16 / 0.60 bytes a key.
+ * The segments' first sizes are staggered by 1.3^(1/16), and so are all their later ones: at any time some have just
+ * grown and some are about to, and the whole stays near 23.5 bytes a key. Growth is in place, so it costs no second
+ * table: 1 / 0.3 = 3.3 moves an insertion in all, some 260 slots in any one (2,600 in the last of a growth).
  *
  * Expiry. A mark tells 255 generations apart, at most 201 of them live. What is dead is passed over; a sweep takes it
  * out, a few lines an operation, and is brought to an end by force before an entry could come to look 255 generations

@@ -6,7 +6,7 @@
 
 #define REACH_MAX 63
 #define BLOCK_LINES 64
-/* The last block of a growth: everything left, once old and new lines could meet (0.4 p < 2.4 reach + …). */
+/* The last block of a growth: everything left, once old and new lines could meet (0.3 p < 1.3 reach + …). */
 #define LAST_LINES (BLOCK_LINES + 8 * REACH_MAX + 16)
 
 struct lt_block {

@@ -1,13 +1,14 @@
 /*
- * bench_dedup KEYS [rocksdb|lmdb FOLDER]: the dedup index at KEYS keys against the rate at which this machine touches
- * random cache lines, or the same judgements by a general store. One JSON object on stdout.
+ * bench_dedup KEYS [rocksdb|lmdb|files FOLDER]: the dedup index at KEYS keys against the rate at which this machine
+ * touches random cache lines, or the same judgements by a general store, or a start from local files. One JSON object
+ * on stdout.
  *
  * The yardstick touches as many bytes as the index has, in pages of the same size, in groups of the same number of
  * prefetches. Its addresses do not depend on what was read, as those of a group of look-ups do not. It only reads; the
  * index also writes.
  */
 #include "gateway/base/clock.h"
-#include "gateway/core/index.h"
+#include "gateway/core/index_files.h"
 #include "gateway/core/index_memory.h"
 
 #include <stdio.h>
@@ -344,15 +345,95 @@ static int lmdb_bench(uint64_t n, const char *folder)
 }
 #endif
 
+/* ---- a start from local files ---- */
+
+/* In groups, as the loader does. */
+struct load {
+    struct lt_index *ix;
+    struct {
+        struct lt_index_key key;
+        int64_t offset;
+        uint64_t generation;
+    } group[GROUP];
+    size_t len;
+};
+
+static bool load_group(struct load *l)
+{
+    struct lt_finding f;
+    struct lt_err err = LT_ERR_INIT;
+    if (lt_index_reserve(l->ix, l->len, &err) != LT_OK)
+        die(&err);
+    for (size_t i = 0; i < l->len; i++)
+        lt_index_prefetch(l->ix, &l->group[i].key);
+    for (size_t i = 0; i < l->len; i++)
+        if (lt_index_judge(l->ix, &l->group[i].key, l->group[i].offset, l->group[i].generation, &f, &err) != LT_OK)
+            die(&err);
+    l->len = 0;
+    return true;
+}
+
+static bool load_entry(void *ctx, const struct lt_index_key *k, int64_t offset, uint64_t generation)
+{
+    struct load *l = ctx;
+    l->group[l->len].key = *k;
+    l->group[l->len].offset = offset;
+    l->group[l->len++].generation = generation;
+    return l->len < GROUP || load_group(l);
+}
+
+static int files_bench(uint64_t n, const char *folder)
+{
+    struct lt_window window = lt_window_of(400LL * 86400000);
+    struct lt_files *f;
+    struct lt_err err = LT_ERR_INIT;
+    int64_t clock_ms = 0;
+    double t = now_s();
+    if (lt_files_open(folder, 1, 0, &window, &f, &err) != LT_OK)
+        die(&err);
+    lt_files_begin(f, 0, 0);
+    for (uint64_t i = 0; i < n; i++) {
+        struct lt_index_key k = key_of(i);
+        clock_ms = (int64_t)(1 + i * KEEP / n) * window.generation_ms; /* over the whole window */
+        lt_files_add(f, &k, (int64_t)i, clock_ms);
+        if (lt_files_gathered_many(f))
+            lt_files_flush(f, i + 1);
+    }
+    lt_files_flush(f, n);
+    lt_files_close(f);
+    double written = now_s() - t;
+
+    t = now_s();
+    struct lt_index *ix = lt_index_new(KEEP, (size_t)n * 64);
+    struct lt_files_span span;
+    if (lt_files_open(folder, 1, 0, &window, &f, &err) != LT_OK)
+        die(&err);
+    lt_files_survey(f, (int64_t)n, clock_ms, &span);
+    struct load l = {.ix = ix};
+    bool whole = lt_files_read(f, load_entry, &l) && load_group(&l);
+    t = now_s() - t;
+    if (!whole || lt_index_live(ix) != n) {
+        fprintf(stderr, "bench_dedup: %zu of %llu entries came back\n", lt_index_live(ix), (unsigned long long)n);
+        return 1;
+    }
+    printf("{\"keys\": %llu, \"local_s\": %.3f, \"write_s\": %.3f, \"bytes_per_key_on_disk\": 16}\n",
+           (unsigned long long)n, t, written);
+    lt_files_close(f);
+    lt_index_free(ix);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
     if (n < 100000 || (argc != 2 && argc != 4)) {
-        fprintf(stderr, "usage: bench_dedup KEYS [rocksdb|lmdb FOLDER], KEYS from 100000\n");
+        fprintf(stderr, "usage: bench_dedup KEYS [rocksdb|lmdb|files FOLDER], KEYS from 100000\n");
         return 2;
     }
     if (argc == 2)
         return index_bench(n);
+    if (strcmp(argv[2], "files") == 0)
+        return files_bench(n, argv[3]);
 #ifdef LT_BENCH_ROCKSDB
     if (strcmp(argv[2], "rocksdb") == 0)
         return rocksdb_bench(n, argv[3]);
