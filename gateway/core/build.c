@@ -218,6 +218,7 @@ static enum files_use read_files(struct lt_loading *l)
     enum files_use use = files_match_log(l, &span);
     if (use != FILES_USED)
         return use;
+    lt_index_expect(l->index, span.entries);
     struct build b = {.l = l};
     bool whole = lt_files_read(p->files, take_entry, &b) && judge_group(&b);
     if (atomic_load(l->load->stopping))

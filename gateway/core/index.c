@@ -131,9 +131,9 @@ static void set_now(struct lt_index *ix, uint64_t generation)
     ix->age.now_mark = (unsigned)(generation % LT_MARKS) + 1;
 }
 
-static void segments_init(struct lt_index *ix)
+static void segments_init(struct lt_index *ix, size_t first_lines)
 {
-    double lines = LT_SEGMENT_LINES_MIN;
+    double lines = (double)first_lines;
     for (size_t i = 0; i < SEGMENTS; i++) {
         lt_segment_init(&ix->segments[i], ix->lines + i * ix->segment_capacity, ix->segment_capacity, (size_t)lines,
                         ix->block);
@@ -154,7 +154,7 @@ struct lt_index *lt_index_new(uint32_t generations, size_t bytes_max)
     size_t bytes = LT_MAX(bytes_max / SEGMENTS * 2, SEGMENT_RESERVE_MIN), huge = (size_t)2 << 20;
     ix->segment_capacity = (bytes + huge - 1) / huge * huge / sizeof(struct lt_line);
     ix->lines = lt_index_memory_reserve(ix->segment_capacity * SEGMENTS);
-    segments_init(ix);
+    segments_init(ix, LT_SEGMENT_LINES_MIN);
     ix->tiny = lt_index_bytes(ix) > bytes_max;
     set_now(ix, 0);
     return ix;
@@ -168,6 +168,18 @@ void lt_index_free(struct lt_index *ix)
     lt_index_memory_release(ix->lines, ix->segment_capacity * SEGMENTS);
     lt_block_free(ix->block);
     free(ix);
+}
+
+void lt_index_expect(struct lt_index *ix, size_t n)
+{
+    /* The segments reach from this size to 1.3 times it; at 0.6 of the slots none of them grows at once. */
+    size_t lines = n / SEGMENTS * 10 / (6 * LT_LINE_SLOTS);
+    if (lines <= LT_SEGMENT_LINES_MIN || ix->live || lines * 13 / 10 + LT_SEGMENT_LINES_MIN > ix->segment_capacity ||
+        lines * 23 / 20 * SEGMENTS * sizeof(struct lt_line) > ix->bytes_max)
+        return;
+    segments_init(ix, lines);
+    for (size_t i = 0; i < SEGMENTS; i++)
+        lt_index_memory_advise(ix->segments[i].v, lt_segment_lines(&ix->segments[i]));
 }
 
 bool lt_index_key_of(struct lt_span ce_id, struct lt_span digest, unsigned version, struct lt_span replay,
@@ -320,7 +332,7 @@ static void clear(struct lt_index *ix)
     lt_crowd_deinit(&ix->crowd);
     lt_index_memory_release(ix->lines, ix->segment_capacity * SEGMENTS);
     ix->lines = lt_index_memory_reserve(ix->segment_capacity * SEGMENTS);
-    segments_init(ix);
+    segments_init(ix, LT_SEGMENT_LINES_MIN);
     ix->sweeping = false;
 }
 

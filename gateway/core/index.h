@@ -34,6 +34,8 @@ struct lt_index_key {
 bool lt_index_key_of(struct lt_span ce_id, struct lt_span digest, unsigned version, struct lt_span replay,
                      struct lt_index_key *ret);
 
+/* An empty index is going to hold about n entries: begin at that size, if the limit allows, and save the growing. */
+void lt_index_expect(struct lt_index *ix, size_t n);
 /* Room for n more insertions, or LT_E_LIMIT: pause the partition; nothing was changed. */
 int lt_index_reserve(struct lt_index *ix, size_t n, struct lt_err *err) LT_MUST_CHECK;
 

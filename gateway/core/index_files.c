@@ -285,10 +285,12 @@ void lt_files_survey(struct lt_files *f, int64_t committed, int64_t clock_ms, st
         uint64_t now = lt_generation_of(&f->window, clock_ms), keep = (uint64_t)f->window.generations + 1;
         uint64_t before = lt_generation_of(&f->window, first->clock_before_ms);
         if (first->from == 0 || (before < now && now - before > keep))
-            *ret = (struct lt_files_span){first->from, last->to, last->clock_after_ms, last->anchor};
+            *ret = (struct lt_files_span){first->from, last->to, last->clock_after_ms, last->anchor, 0};
         else
             f->found.len = 0; /* something live may lie before the first record */
     }
+    for (size_t i = 0; i < f->found.len; i++)
+        ret->entries += f->found.v[i].head.entries;
     cut(f, &g);
     lt_vec_deinit(&g.all);
 }

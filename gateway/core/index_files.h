@@ -31,6 +31,7 @@ struct lt_files_span {
     int64_t from, to; /* offsets; from = to: nothing */
     int64_t clock_ms; /* after the last record */
     uint64_t anchor;  /* of the record at to - 1 */
+    size_t entries;
 };
 /*
  * Find the contiguous batches up to `committed` whose head is proved at `clock_ms`, and cut off whatever else the files

@@ -6,7 +6,8 @@
 
 #define REACH_MAX 63
 #define BLOCK_LINES 64
-/* The last block of a growth: everything left, once old and new lines could meet (0.3 p < 1.3 reach + …). */
+/* The last block of a growth: everything left, once old and new lines could meet: while more is left, 0.3 p > reach
+ * + 1. */
 #define LAST_LINES (BLOCK_LINES + 8 * REACH_MAX + 16)
 
 struct lt_block {

@@ -410,6 +410,7 @@ static int files_bench(uint64_t n, const char *folder)
         die(&err);
     lt_files_survey(f, (int64_t)n, clock_ms, &span);
     struct load l = {.ix = ix};
+    lt_index_expect(ix, span.entries);
     bool whole = lt_files_read(f, load_entry, &l) && load_group(&l);
     t = now_s() - t;
     if (!whole || lt_index_live(ix) != n) {

@@ -299,6 +299,7 @@ static void run_course(const struct course *c)
         assert_int_equal(again.verdict, LT_VERDICT_DUPLICATE);
     }
     struct lt_index *rebuilt = lt_index_new((uint32_t)c->keep, 256 << 20);
+    lt_index_expect(rebuilt, lt_index_live(ix));
     int64_t offset = 0;
     for (uint64_t at = g - c->keep; at <= g; at++)
         for (size_t i = 0; i < b.size; i++)
