@@ -361,6 +361,7 @@ static void run(struct lt_loading *l)
     p->disturbances = l->disturbances;
     p->stop = LT_STOP_NONE;
     p->state = LT_PARTITION_RUNNING;
+    p->distrust = false;
     pthread_mutex_unlock(&p->lock);
     lt_info("core", "partition-running",
             "partition %d from offset %" PRId64 ", %zu live entries from %" PRIu64 " records in %" PRIu64 " ms",
@@ -383,8 +384,11 @@ static bool agrees_or_anew(struct lt_loading *l)
 void lt_partition_load(struct lt_partition *p, const struct lt_load *load)
 {
     /* What is lost while it loads is looked for before the first batch (rule 10). */
-    struct lt_loading l = {
-        .p = p, .load = load, .epoch = p->epoch, .disturbances = load->log->ops->disturbances(load->log)};
+    struct lt_loading l = {.p = p,
+                           .load = load,
+                           .epoch = p->epoch,
+                           .disturbances = load->log->ops->disturbances(load->log),
+                           .no_files = p->distrust};
     int64_t begun = lt_mono_ms();
     if (read_position(&l) && check_incarnation(&l) && read_routed(&l) && check_ends(&l) && lt_loading_build(&l) &&
         agrees_or_anew(&l)) {

@@ -44,6 +44,7 @@ struct lt_partition {
     int64_t unstable_since_ms; /* rule 10: last stable offset below the high watermark since; 0 not */
     bool foreign_transaction;  /* alarm FOREIGN-TRANSACTION is up */
     atomic_bool rebuild;       /* an operator asked: drop the index and build it again; set by any thread */
+    bool distrust;             /* until it runs again: local files are not used, the log alone is read */
     enum lt_stop stop;
     char stop_text[384];
     char stop_command[LT_STOP_COMMAND_MAX];

@@ -289,6 +289,7 @@ static void rebuild_asked(struct lt_worker *w)
             continue;
         lt_info("core", "rebuild", "partition %d: the index is built again, as an operator asked", (int)i);
         lt_partition_reset(p, LT_PARTITION_LOADING);
+        p->distrust = true;
     }
 }
 
