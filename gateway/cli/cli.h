@@ -26,7 +26,8 @@ struct lt_command {
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 };
 extern const struct lt_command lt_command_core, lt_command_run, lt_command_check, lt_command_explain, lt_command_topics,
-    lt_command_status, lt_command_submit, lt_command_version, lt_command_procedures, lt_command_ratings;
+    lt_command_status, lt_command_submit, lt_command_procedures, lt_command_ratings, lt_command_parked,
+    lt_command_targets, lt_command_deadletter, lt_command_version;
 
 /* Options every command takes. Returns the option's letter, -1 at the end, '?' after a usage message. */
 struct lt_cli_options {

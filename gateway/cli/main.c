@@ -5,8 +5,9 @@
 #include <stdio.h>
 
 static const struct lt_command *const commands[] = {
-    &lt_command_run,    &lt_command_check,  &lt_command_explain,    &lt_command_topics,  &lt_command_core,
-    &lt_command_status, &lt_command_submit, &lt_command_procedures, &lt_command_ratings, &lt_command_version,
+    &lt_command_run,        &lt_command_check,   &lt_command_explain, &lt_command_topics,     &lt_command_core,
+    &lt_command_status,     &lt_command_submit,  &lt_command_parked,  &lt_command_deadletter, &lt_command_targets,
+    &lt_command_procedures, &lt_command_ratings, &lt_command_version,
 };
 
 static int version(int argc, char **argv)

@@ -57,6 +57,8 @@ struct lt_config_target {
     int64_t rate;                       /* calls per second, 0 = no limit */
     int64_t retry_min_ms, retry_max_ms; /* full jitter between 0 and min(max, min * 2^n) */
     int64_t settle_ms;                  /* after an unknown outcome (rule 7) */
+    int64_t park_after_ms;              /* a dossier that fails for so long while others do not (rule 6); 0 = never */
+    int64_t refused_max;                /* percent of the last answers; more pause the target (rule 8); 0 = no limit */
     const struct lt_yaml_node *options; /* adapter's own, decoded by the adapter */
     const struct lt_yaml_node *answers; /* classifier table, compiled by gateway/delivery */
     const struct lt_yaml_node *node;

@@ -2,9 +2,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
-#include "gateway/model/partition.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -14,7 +12,6 @@
 #define ALARM_MS 60000
 #define COMMITTED_TIMEOUT_MS 1000
 #define TWIN_MS (10 * 60 * 1000)
-#define START_BY_MS 2000 /* rule 4: an intent is good for so long */
 
 bool lt_engine_commit_due(const struct lt_engine *e)
 {
@@ -32,9 +29,11 @@ bool lt_engine_commit_due(const struct lt_engine *e)
 void lt_txn_reset(struct lt_engine *e)
 {
     struct lt_txn *t = &e->txn;
-    for (size_t n = 0; n < t->items.len; n++)
-        if (t->items.v[n])
-            t->items.v[n]->in_txn = false;
+    for (size_t n = 0; n < t->items.len; n++) {
+        if (t->items.v[n].item)
+            t->items.v[n].item->in_txn = false;
+        free(t->items.v[n].open.key);
+    }
     t->items.len = t->parts.len = 0;
     if (t->membership)
         e->log->ops->membership_free(e->log, t->membership);
@@ -42,118 +41,97 @@ void lt_txn_reset(struct lt_engine *e)
     t->in_doubt = t->renewed = false;
 }
 
-/* ---- building ---- */
-
-/* Position of p with what is in the transaction: marks say what is known of each record, base is the oldest not
- * finished. */
-static void add_part(struct lt_engine *e, struct lt_part *p)
-{
-    struct lt_txn_part *t = lt_vec_push(&e->txn.parts);
-    t->number = p->number;
-    t->epoch = p->epoch;
-    t->after = p->position;
-    t->after.number++;
-    int64_t base = p->next;
-    struct lt_item *i;
-    DL_FOREACH2(p->items, i, part_next)
-    {
-        enum lt_mark m = lt_item_mark(e, i);
-        if (m != LT_MARK_DONE)
-            base = LT_MIN(base, i->record->offset);
-        if (lt_delivery_position_covers(&t->after, i->record->offset))
-            lt_delivery_position_set(&t->after, i->record->offset, m);
-        else
-            assert(m == LT_MARK_OPEN);
-    }
-    lt_delivery_position_advance(&t->after, base);
-    t->offset.partition = p->number;
-    t->offset.offset = t->after.base;
-    lt_delivery_position_format(&t->after, t->offset.metadata);
-}
-
-static void build(struct lt_engine *e)
-{
-    struct lt_item *i;
-    lt_txn_reset(e);
-    DL_FOREACH (e->lists[LT_ITEM_FINISHED], i) {
-        if (e->txn.items.len >= e->txn_limit)
-            break;
-        i->in_txn = true;
-        *lt_vec_push(&e->txn.items) = i;
-    }
-    DL_FOREACH (e->lists[LT_ITEM_INTENT], i) {
-        i->in_txn = true;
-        *lt_vec_push(&e->txn.items) = i;
-    }
-    struct lt_part *p;
-    DL_FOREACH2(e->parts, p, next_part)
-    if (p->dirty)
-        add_part(e, p);
-}
-
-static int partitions_of(struct lt_engine *e, const char *topic, int32_t *ret, struct lt_err *err)
-{
-    for (size_t n = 0; n < e->topics.len; n++)
-        if (strcmp(e->topics.v[n].topic, topic) == 0) {
-            *ret = e->topics.v[n].partitions;
-            return LT_OK;
-        }
-    int r = e->log->ops->partitions(e->log, topic, ret, err);
-    if (r == LT_OK && *ret <= 0)
-        r = lt_err_set(err, LT_E_NOT_FOUND, "topic-missing", "topic %s does not exist: run lienthong topics", topic);
-    if (r == LT_OK) {
-        struct lt_topic_count *c = lt_vec_push(&e->topics);
-        c->topic = lt_strdup(topic);
-        c->partitions = *ret;
-    }
-    return r;
-}
-
-static int write_records(struct lt_engine *e, struct lt_err *err)
-{
-    for (size_t n = 0; n < e->txn.items.len; n++) {
-        struct lt_item *i = e->txn.items.v[n];
-        if (i->state != LT_ITEM_FINISHED)
-            continue;
-        for (size_t k = 0; k < i->effects_len; k++) {
-            const struct lt_effect *f = &i->effects[k];
-            int32_t partitions;
-            int r = partitions_of(e, f->topic, &partitions, err);
-            if (r == LT_OK)
-                r = e->log->ops->produce(e->log, f->topic, lt_partition_of(f->key, partitions), f->key, &f->headers,
-                                         f->value, err);
-            if (r != LT_OK)
-                return r;
-        }
-    }
-    return LT_OK;
-}
-
 /* ---- after the end ---- */
 
-static void item_committed(struct lt_engine *e, struct lt_item *i)
+/* The orders of a lane, ascending. */
+static void order_add(struct lt_lane *lane, int64_t order)
 {
+    size_t at = lane->parked.len;
+    (void)lt_vec_push(&lane->parked);
+    for (; at > 0 && lane->parked.v[at - 1] > order; at--)
+        lane->parked.v[at] = lane->parked.v[at - 1];
+    lane->parked.v[at] = order;
+}
+
+static void order_remove(struct lt_lane *lane, int64_t order)
+{
+    size_t kept = 0;
+    for (size_t n = 0; n < lane->parked.len; n++)
+        if (lane->parked.v[n] != order)
+            lane->parked.v[kept++] = lane->parked.v[n];
+    lane->parked.len = kept;
+}
+
+static void finished(struct lt_engine *e, struct lt_item *i, const struct lt_txn_item *t)
+{
+    struct lt_part *p = i->part;
+    struct lt_lane *lane = i->lane;
+    e->outcomes[i->outcome]++;
+    e->latency_ms_sum += (uint64_t)(lt_engine_now(e) - i->arrived_ms);
+    lt_lane_next(e, lane);
+    if (i->redriven)
+        order_remove(lane, i->record->offset);
+    if (t->lane_opens && lane->arriving > 0) /* came while this was in doubt: it is parked without a lane otherwise */
+        lt_lane_write(e, p, lane);
+    else if (t->lane_opens)
+        lt_lane_set(p, lane, LT_LANE_OPEN);
+    if (i->open.key) { /* beyond the offset: in the done set until it is passed */
+        struct lt_open *o = lt_alloc(sizeof(*o));
+        *o = i->open;
+        i->open.key = NULL;
+        HASH_ADD(hh, p->opens, offset, sizeof(o->offset), o);
+    }
+    lt_item_free(e, i);
+    lt_lane_settle(p, lane);
+}
+
+static void parked(struct lt_engine *e, struct lt_item *i)
+{
+    struct lt_lane *lane = i->lane;
+    if (!i->redriven) {
+        order_add(lane, i->record->offset);
+        lane->arriving--;
+    }
+    lt_item_free(e, i);
+}
+
+static void item_committed(struct lt_engine *e, struct lt_txn_item *t)
+{
+    struct lt_item *i = t->item;
     i->in_txn = false;
-    if (i->state == LT_ITEM_FINISHED) {
-        e->outcomes[i->outcome]++;
-        e->latency_ms_sum += (uint64_t)(lt_engine_now(e) - i->arrived_ms);
-        for (size_t k = 0; k < i->effects_len; k++) {
-            if (lt_span_starts(i->effects[k].headers.len ? i->effects[k].headers.v[0].name : LT_SPAN_NULL, "ce_") &&
-                (strcmp(i->effects[k].topic, LT_TOPIC_ANSWERS) == 0 ||
-                 strcmp(i->effects[k].topic, LT_TOPIC_PROVINCE) == 0 ||
-                 strcmp(i->effects[k].topic, LT_TOPIC_AUDIT) == 0))
-                e->notes++;
-            else
-                e->forwarded++;
-        }
-        lt_item_finished(e, i);
-    } else if (i->state == LT_ITEM_INTENT) {
-        /* Committed: it may be sent now, for 2 s (rule 4). Paused meanwhile: it will need a new intent. */
-        if (e->gate.state == LT_GATE_PAUSED || e->refusing) {
+    lt_writes_drop(&i->writes, t->writes);
+    free(i->open.key);
+    i->open = t->open;
+    t->open.key = NULL;
+    t->item = NULL;
+    lt_item_clean(e, i);
+    if (t->state == LT_ITEM_FINISHED) {
+        finished(e, i, t);
+        return;
+    }
+    if (t->state == LT_ITEM_PARKING) {
+        parked(e, i);
+        return;
+    }
+    if (t->state == LT_ITEM_INTENT && i->state == LT_ITEM_INTENT) {
+        /* Committed: it may be sent now, for so long (rule 4). Paused meanwhile: it will need a new intent. */
+        if (e->gate.state == LT_GATE_PAUSED || e->refusing)
             lt_item_set_first(e, i, LT_ITEM_READY);
-            lt_part_dirty(e, i->part);
-        } else {
-            lt_engine_submit(e, i, lt_engine_now(e) + START_BY_MS);
+        else
+            lt_engine_submit(e, i, lt_engine_now(e) + lt_engine_start_by_ms(e, lt_item_step(i)));
+    }
+    if (i->writes.len > 0 || lt_item_want(i, false) != i->open.state) /* changed while it was in doubt */
+        lt_item_dirty(e, i);
+}
+
+/* Done and passed: closed in the ledger too (rule 1). */
+static void forget_passed(struct lt_part *p)
+{
+    struct lt_open *o, *next;
+    HASH_ITER (hh, p->opens, o, next) {
+        if (o->state == LT_OPEN_DONE && o->offset < p->position.base) {
+            HASH_DEL(p->opens, o);
+            lt_open_free(o);
         }
     }
 }
@@ -161,29 +139,34 @@ static void item_committed(struct lt_engine *e, struct lt_item *i)
 /* The transaction is in the log, at least for this partition. */
 static void part_committed(struct lt_engine *e, const struct lt_txn_part *t)
 {
-    struct lt_part *p = lt_part_find(e, t->number);
-    if (!p || p->epoch != t->epoch)
+    struct lt_part *p = lt_part_same(e, t->number, t->epoch);
+    if (!p)
         return;
+    bool moved = t->after.base > p->position.base;
     p->position = t->after;
     p->committed = t->offset;
     p->dirty = false;
-    for (size_t n = 0; n < e->txn.items.len; n++) {
-        struct lt_item *i = e->txn.items.v[n];
-        if (i && i->part == p) {
-            e->txn.items.v[n] = NULL;
-            item_committed(e, i);
-        }
-    }
-    struct lt_item *i; /* finished beyond the limit of this transaction, or changed while it was in doubt */
-    DL_FOREACH2(p->items, i, part_next)
-    if (i->state == LT_ITEM_FINISHED ||
-        lt_item_mark(e, i) != lt_delivery_position_mark(&p->position, i->record->offset))
-        p->dirty = true;
+    lt_writes_drop(&p->writes, t->writes);
+    for (size_t c = 0; c < LT_COUNTS; c++)
+        p->delta[c] -= t->delta[c];
+    if (moved)
+        forget_passed(p);
+    for (size_t n = 0; n < e->txn.items.len; n++)
+        if (e->txn.items.v[n].item && e->txn.items.v[n].item->part == p)
+            item_committed(e, &e->txn.items.v[n]);
 }
 
 static void update_dirty(struct lt_engine *e)
 {
     struct lt_part *p;
+    const struct lt_item *i;
+    DL_FOREACH2(e->parts, p, next_part)
+    {
+        p->dirty = p->dirty || p->writes.len > 0 || p->control_next != p->position.control ||
+                   (p->state == LT_PART_RUNNING && !p->items && p->next > p->position.base);
+    }
+    DL_FOREACH2(e->dirty, i, dirty_next)
+    i->part->dirty = true;
     e->dirty_since_ms = -1;
     DL_FOREACH2(e->parts, p, next_part)
     if (p->dirty)
@@ -214,39 +197,58 @@ static void ended_badly(struct lt_engine *e, const struct lt_err *err)
     lt_log(now - e->txn_trouble_since_ms >= ALARM_MS ? LT_LOG_ERROR : LT_LOG_WARN, e->subject, "transaction-retrying",
            "%s; the same outcomes are written again", err->text);
     lt_txn_reset(e);
-    /* A topic that was made again may have another number of partitions. */
-    for (size_t n = 0; n < e->topics.len; n++)
-        free(e->topics.v[n].topic);
-    e->topics.len = 0;
+    lt_txn_forget_topics(e); /* one that was made again may have another number of partitions */
 }
 
-/* Rule 14: a record's own fault. Found by writing fewer, then stops its partition: nothing is cut, nothing is left out.
+/* What was to be written of a finished event, less the forward (made again when it is redriven) and what is too large.
  */
+static void drop_too_large(struct lt_item *i, const char *topic)
+{
+    struct lt_writes kept = {0};
+    struct lt_write *w = i->writes.head, *next;
+    for (; w; w = next) {
+        next = w->next;
+        w->next = NULL;
+        bool forward = strcmp(w->topic, LT_TOPIC_ANSWERS) != 0 && strcmp(w->topic, LT_TOPIC_PROVINCE) != 0 &&
+                       strncmp(w->topic, LT_TOPIC_HISTORY_PREFIX, sizeof(LT_TOPIC_HISTORY_PREFIX) - 1) != 0;
+        struct lt_writes *to = forward || strcmp(w->topic, topic) == 0 ? NULL : &kept;
+        if (to && to->tail)
+            to->tail->next = w;
+        else if (to)
+            to->head = w;
+        if (to) {
+            to->tail = w;
+            to->len++;
+        } else {
+            lt_arena_deinit(&w->arena);
+            free(w);
+        }
+    }
+    i->writes = kept;
+}
+
+/* Rule 14: a record's own fault. Found by writing fewer, then its dossier is parked: nothing is cut or left out. */
 static void ended_too_large(struct lt_engine *e, const struct lt_err *err)
 {
-    size_t finished = 0;
+    size_t leaving = 0;
     struct lt_item *last = NULL;
     for (size_t n = 0; n < e->txn.items.len; n++)
-        if (e->txn.items.v[n]->state == LT_ITEM_FINISHED) {
-            last = e->txn.items.v[n];
-            finished++;
+        if (e->txn.items.v[n].state == LT_ITEM_FINISHED || e->txn.items.v[n].state == LT_ITEM_PARKING) {
+            last = e->txn.items.v[n].item;
+            leaving++;
         }
-    if (finished == 0) {
+    if (leaving == 0 || (leaving == 1 && last->state == LT_ITEM_PARKING)) { /* the ledger itself is set too small */
         ended_badly(e, err);
         return;
     }
     lt_txn_reset(e);
-    if (finished > 1) {
-        e->txn_limit = finished / 2;
+    if (leaving > 1) {
+        e->txn_limit = leaving / 2;
         return;
     }
     e->txn_limit = LT_TXN_ITEMS_MAX;
-    lt_item_set(e, last, LT_ITEM_HELD);
-    lt_part_stop(e, last->part, "TOO-LARGE", false,
-                 "raise max.message.bytes of the next queue and lt.answers, then restart",
-                 "offset %" PRId64 ", dossier " LT_SPAN_FMT ": the outcome cannot be written: %s", last->record->offset,
-                 LT_SPAN_ARG(last->event.key), err->text);
-    lt_part_dirty(e, last->part);
+    drop_too_large(last, err->source);
+    lt_lane_park(e, last, "undeliverable", "too-large", err->text);
 }
 
 static bool renew(struct lt_engine *e)
@@ -275,7 +277,7 @@ void lt_engine_commit(struct lt_engine *e)
 {
     const struct lt_log_ops *ops = e->log->ops;
     struct lt_err err = LT_ERR_INIT;
-    build(e);
+    lt_txn_build(e);
     if (e->txn.parts.len == 0) {
         lt_txn_reset(e);
         e->dirty_since_ms = -1;
@@ -294,7 +296,7 @@ void lt_engine_commit(struct lt_engine *e)
     r = ops->begin(e->log, &err);
     bool begun = r == LT_OK;
     if (r == LT_OK)
-        r = write_records(e, &err);
+        r = lt_txn_write(e, &err);
     if (r == LT_OK) {
         LT_VEC(struct lt_log_offset) offsets = {0};
         for (size_t n = 0; n < e->txn.parts.len; n++)
@@ -350,8 +352,8 @@ void lt_engine_resolve(struct lt_engine *e)
     bool same = ops->membership_same(e->log, e->txn.membership);
     while (e->txn.parts.len > 0) {
         struct lt_txn_part t = e->txn.parts.v[e->txn.parts.len - 1];
-        struct lt_part *p = lt_part_find(e, t.number);
-        if (p && p->epoch == t.epoch) {
+        struct lt_part *p = lt_part_same(e, t.number, t.epoch);
+        if (p) {
             struct lt_log_offset at;
             int r = same ? ops->committed(e->log, t.number, COMMITTED_TIMEOUT_MS, &at, &err) : LT_OK;
             if (r != LT_OK) {

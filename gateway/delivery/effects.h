@@ -26,10 +26,32 @@ int lt_effect_forward(const struct lt_log_record *r, const char *target, struct 
                       struct lt_effect *ret, struct lt_err *err) LT_MUST_CHECK;
 /*
  * A note as an event of its own. Its ce_id is the first 128 bits of SHA-256 over (target, ce_id, lt_replay, step,
- * type), so the same outcome written again by another instance has the same id; lt_cause is the ce_id of the event that
- * caused it.
+ * type, round when not 0), so the same outcome written again by another instance has the same id; lt_cause is the ce_id
+ * of the event that caused it.
  */
-void lt_effect_note(const struct lt_log_record *r, const struct lt_event *e, const char *target, enum lt_step step,
-                    const struct lt_note *n, int64_t now_ms, struct lt_arena *a, struct lt_effect *ret);
+void lt_effect_note(const struct lt_log_record *r, const struct lt_event *e, const char *target, const char *step,
+                    int64_t round, const struct lt_note *n, int64_t now_ms, struct lt_arena *a, struct lt_effect *ret);
+
+/* A delivery that the target refused for good (rule 8). */
+#define LT_TYPE_REFUSED "vn.lienthong.delivery.refused.v1"
+struct lt_refused {
+    const char *target, *step, *reason, *code, *text;
+    int64_t rounds; /* redrives before this */
+    int64_t wall_ms;
+};
+/* Its dead letter: the record as it was, with reason; of a value too large for the topic the first 64 KiB. */
+void lt_effect_deadletter(const struct lt_log_record *r, const struct lt_refused *why, size_t record_max,
+                          struct lt_arena *a, struct lt_effect *ret);
+/* The event of type LT_TYPE_REFUSED to the province (design 6). */
+void lt_effect_refused(const struct lt_log_record *r, const struct lt_event *e, const struct lt_refused *why,
+                       struct lt_arena *a, struct lt_effect *ret);
+
+/* One line of lt.history.<target>: an attempt, or what somebody decided. */
+struct lt_attempt {
+    int64_t wall_ms, offset, attempt, took_ms; /* took_ms -1: no call */
+    struct lt_span id, run;
+    const char *step, *what, *code, *text;
+};
+void lt_effect_history(const struct lt_attempt *t, struct lt_arena *a, struct lt_span *ret_value);
 
 #endif

@@ -14,11 +14,18 @@
 #define POLL_BURST 256
 #define CALL_WAIT_MS 5
 #define BREAKER_MIN 10
+#define LEDGER_ROOM 4096 /* a parked event is larger than it was in its queue by what is known of it */
 
 static int64_t real_clock(void *ctx)
 {
     (void)ctx;
     return lt_mono_ms();
+}
+
+static int64_t real_wall(void *ctx)
+{
+    (void)ctx;
+    return lt_now_ms();
 }
 
 int lt_engine_new(const struct lt_engine_settings *s, struct lt_engine **ret, struct lt_diags *diags)
@@ -27,6 +34,8 @@ int lt_engine_new(const struct lt_engine_settings *s, struct lt_engine **ret, st
     e->set = *s;
     if (!e->set.now_ms)
         e->set.now_ms = real_clock;
+    if (!e->set.wall_ms)
+        e->set.wall_ms = real_wall;
     if (e->set.memory == 0)
         e->set.memory = MEMORY_DEFAULT;
     if (e->set.seed == 0)
@@ -34,12 +43,16 @@ int lt_engine_new(const struct lt_engine_settings *s, struct lt_engine **ret, st
     e->name = s->target->name;
     e->subject = lt_asprintf("delivery/%s", e->name);
     e->topic = lt_asprintf(LT_TOPIC_QUEUE_PREFIX "%s", e->name);
+    e->ledger = lt_asprintf(LT_TOPIC_LEDGER_PREFIX "%s", e->name);
+    e->control = lt_asprintf(LT_TOPIC_CONTROL_PREFIX "%s", e->name);
+    e->history = lt_asprintf(LT_TOPIC_HISTORY_PREFIX "%s", e->name);
     e->instance_id = lt_asprintf("%s.%s.0", e->topic, s->instance);
     e->dirty_since_ms = -1;
     e->txn_limit = LT_TXN_ITEMS_MAX;
     int64_t breaker = LT_MAX(2 * s->target->concurrency, BREAKER_MIN);
     lt_gate_init(&e->gate, s->target->rate, (unsigned)breaker, s->target->retry_min_ms, s->target->retry_max_ms,
                  e->set.seed, lt_engine_now(e));
+    lt_gate_refuse_at(&e->gate, (unsigned)s->target->refused_max);
     const struct lt_adapter_settings as = {.target = s->target, .engine = e};
     e->traits.batch_max = 1;
     int r = s->adapter->new (&as, &e->adapter, &e->traits, diags);
@@ -67,7 +80,7 @@ static bool open_log(struct lt_engine *e)
         .instance_id = e->instance_id,
         .callbacks = {.ctx = e, .on_assign = lt_part_on_assign, .on_revoke = lt_part_on_revoke},
         .transaction_timeout_ms = TRANSACTION_TIMEOUT_MS,
-        .record_max = e->set.record_max,
+        .record_max = e->set.record_max ? e->set.record_max + LEDGER_ROOM : 0,
         .queue_bytes = CLIENT_QUEUE_BYTES,
     };
     struct lt_err err = LT_ERR_INIT;
@@ -109,8 +122,10 @@ static bool poll_result(struct lt_engine *e, int r, struct lt_log_record *rec, c
         e->fatal = true;
         return false;
     default:
-        if (r < 0)
-            lt_warn(e->subject, "poll", "%s", err->text);
+        if (r < 0) { /* no use any more: another one, once the calls of its partitions ended */
+            lt_warn(e->subject, "log-broken", "%s; opening another", err->text);
+            e->log_broken = true;
+        }
         return false;
     }
 }
@@ -139,15 +154,53 @@ static int idle_ms(const struct lt_engine *e, int timeout_ms, int64_t tick_at)
         until = LT_MIN(until, now + LT_MIN(lt_gate_wait_ms(&e->gate, now), timeout_ms));
     until = LT_MIN(until, tick_at);
     const struct lt_item *i;
+    const struct lt_part *p;
     DL_FOREACH (e->lists[LT_ITEM_DELAYED], i)
         until = LT_MIN(until, i->not_before_ms);
+    DL_FOREACH2(e->parts, p, next_part)
+    if (p->state == LT_PART_RUNNING)
+        until = LT_MIN(until, p->lanes_retrying ? LT_MIN(p->look_at_ms, LT_MAX(p->load_at_ms, now + CALL_WAIT_MS))
+                                                : p->look_at_ms);
     if (e->waiting) /* the rate lets the next one through soon */
         until = LT_MIN(until, now + CALL_WAIT_MS);
-    const struct lt_part *p;
     DL_FOREACH2(e->parts, p, next_part)
     if (p->state != LT_PART_RUNNING && (p->retry_at_ms > 0 || p->state == LT_PART_LOADING))
         until = LT_MIN(until, p->retry_at_ms);
     return (int)LT_MAX(until - now, 0);
+}
+
+/* Its partitions are somebody else's by now. Records of calls that are still out belong to the handle: it goes last. */
+static void leave_broken_log(struct lt_engine *e)
+{
+    while (e->parts)
+        lt_part_free(e, e->parts);
+    e->dirty_since_ms = -1;
+    lt_engine_move_calls(e, CALL_WAIT_MS);
+    lt_engine_take_results(e);
+    if (e->counts[LT_ITEM_RUNNING] > 0)
+        return;
+    lt_txn_reset(e);
+    e->log->ops->close(e->log);
+    e->log = NULL;
+    e->log_broken = false;
+    e->log_retry_ms = lt_engine_now(e) + LOG_RETRY_MS;
+}
+
+static void turn(struct lt_engine *e, int timeout_ms)
+{
+    lt_parts_load(e);
+    lt_control_look(e);
+    lt_redrive_load(e);
+    lt_parts_pause(e);
+    lt_parts_bound_spans(e);
+    lt_engine_start_ready(e);
+    (void)e->set.adapter->tick(e->adapter, lt_engine_now(e));
+    bool soon = e->counts[LT_ITEM_FINISHED] + e->counts[LT_ITEM_PARKING] + e->counts[LT_ITEM_INTENT] > 0;
+    lt_engine_move_calls(e, soon ? 1 : LT_MIN(CALL_WAIT_MS, timeout_ms));
+    lt_engine_take_results(e);
+    lt_engine_start_ready(e);
+    if (lt_engine_commit_due(e))
+        lt_engine_commit(e);
 }
 
 int lt_engine_step(struct lt_engine *e, int timeout_ms)
@@ -159,21 +212,16 @@ int lt_engine_step(struct lt_engine *e, int timeout_ms)
     if (!open_log(e))
         return e->fatal ? LT_ENGINE_FATAL : LT_OK;
     int64_t tick_at = e->set.adapter->tick(e->adapter, lt_engine_now(e));
-    poll_records(e, idle_ms(e, timeout_ms, tick_at));
-    if (e->txn.in_doubt && !e->fatal)
-        lt_engine_resolve(e); /* after the poll: rule 15 */
-    if (!e->fatal) {
-        lt_parts_load(e);
-        lt_parts_pause(e);
-        lt_engine_start_ready(e);
-        (void)e->set.adapter->tick(e->adapter, lt_engine_now(e));
-        lt_engine_move_calls(
-            e, e->counts[LT_ITEM_FINISHED] + e->counts[LT_ITEM_INTENT] > 0 ? 1 : LT_MIN(CALL_WAIT_MS, timeout_ms));
-        lt_engine_take_results(e);
-        lt_engine_start_ready(e);
-        if (lt_engine_commit_due(e))
-            lt_engine_commit(e);
+    if (!e->log_broken)
+        poll_records(e, idle_ms(e, timeout_ms, tick_at));
+    if (e->log_broken) {
+        leave_broken_log(e);
+        return LT_OK;
     }
+    if (e->txn.in_doubt && !e->fatal)
+        lt_engine_resolve(e); /* after the poll: rule 11 */
+    if (!e->fatal)
+        turn(e, timeout_ms);
     return e->fatal ? LT_ENGINE_FATAL : LT_OK;
 }
 
@@ -182,7 +230,7 @@ void lt_engine_close(struct lt_engine *e)
     if (e->closed)
         return;
     e->drain_since_ms = 0;
-    if (e->log && !e->fatal)
+    if (e->log && !e->fatal && !e->log_broken)
         lt_engine_drain(e, NULL);
     e->refusing = true;
     e->closed = true;
@@ -209,13 +257,15 @@ void lt_engine_free(struct lt_engine *e)
     if (!e)
         return;
     lt_engine_close(e);
-    for (size_t n = 0; n < e->topics.len; n++)
-        free(e->topics.v[n].topic);
+    lt_txn_forget_topics(e);
     lt_vec_deinit(&e->topics);
     lt_vec_deinit(&e->txn.items);
     lt_vec_deinit(&e->txn.parts);
     free(e->subject);
     free(e->topic);
+    free(e->ledger);
+    free(e->control);
+    free(e->history);
     free(e->instance_id);
     free(e);
 }

@@ -4,15 +4,18 @@
  *
  * Invariants
  *   - one event of a dossier is out at a time; the next starts only after the outcome of the one before it is committed
- *   - inside the log each finished record is forwarded and answered exactly once: the done set stands in the committed
- * offset's metadata
- *   - a step that cannot be repeated is sent only after its intent is committed
- *   - nothing is skipped: what can be neither delivered nor asked stops its partition with reason and command; other
- * partitions go on
+ *   - inside the log each finished record is forwarded and answered exactly once: what is done beyond the committed
+ *     offset stands in the ledger until the offset passes it (ledger.h)
+ *   - a step is sent only after its intent is committed, and within start_by (rule 4); questions need none
+ *   - nothing is skipped and nobody is held up: a dossier that cannot go on is parked in the ledger with its later
+ *     events, until an operator decides (control.h). What is wrong with a whole partition stops it with reason and
+ *     command; the others go on
  *   - no poll between begin and end of a transaction, so no rebalance callback runs inside one (rule 11)
  *
+ * Not excluded (rule 13): a process that is frozen between the check of its intent's age and the socket write, for
+ * longer than the session timeout plus settle, sends a call that its successor has decided about.
+ *
  * One thread does everything with an engine. Time comes from the settings, so that tests turn the clock.
- * Parking, ledger topics and redrive are not its business: a stopped partition waits for the operator.
  */
 #ifndef LT_DELIVERY_ENGINE_H
 #define LT_DELIVERY_ENGINE_H
@@ -33,10 +36,12 @@ struct lt_engine_settings {
     const char *instance; /* name of this gateway instance */
     void *ctx;
     int (*open_log)(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err);
-    struct lt_caller caller;      /* closed by the engine */
-    int64_t (*now_ms)(void *ctx); /* monotonic; NULL: lt_mono_ms */
-    size_t memory;                /* bytes of records held; 0: 64 MiB */
-    uint64_t seed;                /* of the jitter; 0: random */
+    struct lt_caller caller;       /* closed by the engine */
+    int64_t (*now_ms)(void *ctx);  /* monotonic; NULL: lt_mono_ms */
+    int64_t (*wall_ms)(void *ctx); /* wall clock, compared over restarts; NULL: lt_now_ms */
+    size_t memory;                 /* bytes of records held; 0: 64 MiB */
+    size_t span_max;               /* deliveries done beyond the oldest open one, until that one is parked; 0: 10,000 */
+    uint64_t seed;                 /* of the jitter; 0: random */
 };
 
 enum lt_engine_result {

@@ -1,6 +1,8 @@
 #include "gateway/delivery/gate.h"
 
 #define TROUBLE_MAX_MS 30000
+#define ANSWERS 64
+#define ANSWERS_MIN 20
 
 void lt_gate_init(struct lt_gate *g, int64_t rate, unsigned failures_max, int64_t retry_min_ms, int64_t retry_max_ms,
                   uint64_t seed, int64_t now_ms)
@@ -12,6 +14,28 @@ void lt_gate_init(struct lt_gate *g, int64_t rate, unsigned failures_max, int64_
                           .tokens = (double)rate,
                           .filled_ms = now_ms,
                           .random = seed};
+}
+
+void lt_gate_refuse_at(struct lt_gate *g, unsigned percent)
+{
+    g->refused_max = percent;
+}
+
+void lt_gate_rate(struct lt_gate *g, double rate)
+{
+    g->rate = rate;
+    g->tokens = LT_MIN(g->tokens, LT_MAX(rate, 1.0));
+}
+
+void lt_gate_resume(struct lt_gate *g, int64_t now_ms)
+{
+    g->answers_len = 0;
+    g->failures = 0;
+    g->pauses = 0;
+    if (g->state == LT_GATE_PAUSED)
+        g->until_ms = now_ms;
+    if (g->reason == LT_OUTCOME_REJECT) /* known and wanted: what is refused is parked */
+        g->state = LT_GATE_FLOWING;
 }
 
 /* splitmix64: jitter needs spread, not secrecy. */
@@ -81,6 +105,17 @@ static bool pause_gate(struct lt_gate *g, enum lt_outcome reason, int64_t wait_m
     return true;
 }
 
+/* Do the last answers say that the target refuses whatever it gets? */
+static bool refuses(struct lt_gate *g, bool refused)
+{
+    g->answers = g->answers << 1 | refused;
+    g->answers_len = LT_MIN(g->answers_len + 1, ANSWERS);
+    if (!refused || g->refused_max == 0 || g->answers_len < ANSWERS_MIN)
+        return false;
+    uint64_t seen = g->answers_len == ANSWERS ? UINT64_MAX : (UINT64_C(1) << g->answers_len) - 1;
+    return (unsigned)__builtin_popcountll(g->answers & seen) * 100 > g->refused_max * g->answers_len;
+}
+
 bool lt_gate_outcome(struct lt_gate *g, enum lt_outcome o, int64_t wait_ms, int64_t now_ms)
 {
     switch (o) {
@@ -98,14 +133,24 @@ bool lt_gate_outcome(struct lt_gate *g, enum lt_outcome o, int64_t wait_ms, int6
             g->until_ms = now_ms;
         }
         return false;
+    case LT_OUTCOME_REJECT:
+        if (g->state == LT_GATE_PROBING && g->reason == LT_OUTCOME_REJECT)
+            return pause_gate(g, LT_OUTCOME_REJECT, wait_ms, now_ms);
+        if (g->state == LT_GATE_FLOWING && refuses(g, true))
+            return pause_gate(g, LT_OUTCOME_REJECT, wait_ms, now_ms);
+        break;
     default:
-        g->failures = 0;
-        if (g->state == LT_GATE_PROBING) {
-            g->state = LT_GATE_FLOWING;
-            g->pauses = 0;
-        }
-        return false;
+        (void)refuses(g, false);
+        if (g->state == LT_GATE_PROBING && g->reason == LT_OUTCOME_REJECT)
+            g->answers_len = 0; /* the rules are mended: earlier refusals say nothing */
+        break;
     }
+    g->failures = 0;
+    if (g->state == LT_GATE_PROBING) {
+        g->state = LT_GATE_FLOWING;
+        g->pauses = 0;
+    }
+    return false;
 }
 
 int64_t lt_gate_wait_ms(const struct lt_gate *g, int64_t now_ms)
@@ -122,5 +167,7 @@ const char *lt_gate_reason(const struct lt_gate *g)
 {
     if (g->state == LT_GATE_FLOWING)
         return "";
+    if (g->reason == LT_OUTCOME_REJECT)
+        return "refusals";
     return g->reason == LT_OUTCOME_RETRY ? "trouble" : lt_outcome_name(g->reason);
 }

@@ -4,10 +4,11 @@
  *
  *   flowing   everything may start, within the rate
  *   paused    nothing starts until the time; reasons: credential (alarm), throttle (the target named a time), trouble
- * (so many failures in a row that calling on would only add load: the circuit breaker) probing   one piece of work is
- * out; its outcome opens the gate or pauses it for longer
+ *             (so many failures in a row that calling on would only add load: the circuit breaker), refusals (so many
+ *             of the last events refused that the target must have changed its rules: rule 8; alarm)
+ *   probing   one piece of work is out; its outcome opens the gate or pauses it for longer
  *
- * The gate resumes by itself: nobody has to open it.
+ * The gate resumes by itself; an operator may have it try at once.
  */
 #ifndef LT_DELIVERY_GATE_H
 #define LT_DELIVERY_GATE_H
@@ -19,7 +20,7 @@ enum lt_gate_state { LT_GATE_FLOWING, LT_GATE_PAUSED, LT_GATE_PROBING };
 
 struct lt_gate {
     enum lt_gate_state state;
-    enum lt_outcome reason; /* paused: CREDENTIAL, THROTTLE, or RETRY for trouble */
+    enum lt_outcome reason; /* paused: CREDENTIAL, THROTTLE, REJECT for refusals, RETRY for trouble */
     int64_t since_ms, until_ms;
     unsigned pauses;       /* in a row, without a good answer between them: exponent of the back-off */
     unsigned failures;     /* in a row while flowing */
@@ -27,7 +28,10 @@ struct lt_gate {
     int64_t retry_min_ms, retry_max_ms;
     double tokens, rate; /* calls a second, 0 = no limit; bucket of one second */
     int64_t filled_ms;
-    uint64_t random; /* state of the jitter */
+    uint64_t random;  /* state of the jitter */
+    uint64_t answers; /* the last 64 definite answers, 1 = refused */
+    unsigned answers_len;
+    unsigned refused_max; /* percent of them; 0 = no limit */
 };
 
 void lt_gate_init(struct lt_gate *g, int64_t rate, unsigned failures_max, int64_t retry_min_ms, int64_t retry_max_ms,
@@ -39,6 +43,11 @@ bool lt_gate_take_call(struct lt_gate *g, int64_t now_ms);
 /* An outcome came in. wait_ms: what the target asked for, -1 when it did not. Returns true when this paused the gate.
  */
 bool lt_gate_outcome(struct lt_gate *g, enum lt_outcome o, int64_t wait_ms, int64_t now_ms);
+/* More than so many percent of the last 64 definite answers (20 at least) refused: pause instead of parking all. */
+void lt_gate_refuse_at(struct lt_gate *g, unsigned percent);
+/* An operator's word: whatever it was paused for, the next piece of work probes now, and refusals count anew. */
+void lt_gate_resume(struct lt_gate *g, int64_t now_ms);
+void lt_gate_rate(struct lt_gate *g, double rate); /* this instance's share */
 /* Full jitter: uniform in 0 .. min(max, min * 2^n). */
 int64_t lt_gate_jitter(struct lt_gate *g, unsigned n);
 /* Milliseconds until it may be worth asking again, 0 when it is now. */

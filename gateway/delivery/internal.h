@@ -2,9 +2,15 @@
  * The engine's own structures, shared by its files and by nobody else: item, lane, partition, transaction. Everything
  * here belongs to the engine's thread.
  *
- *   item   one queue record on its way; sits in its lane, in its partition's list (by offset), and in the list of its
- * state lane   the items of one dossier in one partition; only the head moves part   an assigned partition txn    the
- * transaction being written, or whose outcome is in doubt
+ *   item   one event on its way, from the queue or (redriven) from the ledger; sits in its partition's list, in the
+ *          list of its state, and, unless its lane is not open, in its lane
+ *   lane   the items of one dossier in one partition; only the head moves. Not open: its events stand in the ledger
+ *   part   an assigned partition
+ *   write  one record of a transaction to come; belongs to an item or a partition until it is committed
+ *   txn    the transaction being written, or whose outcome is in doubt
+ *
+ * What a transaction must write is always derived from what the item is now (lt_item_want) and what the ledger says of
+ * it (item.open): a transaction that failed is built again, never replayed.
  */
 #ifndef LT_DELIVERY_INTERNAL_H
 #define LT_DELIVERY_INTERNAL_H
@@ -12,13 +18,15 @@
 #include "gateway/delivery/effects.h"
 #include "gateway/delivery/engine.h"
 #include "gateway/delivery/gate.h"
+#include "gateway/delivery/ledger.h"
 #include "gateway/delivery/position.h"
 
 #include <uthash.h>
 #include <utlist.h>
 
-#define LT_ENGINE_NOTES_MAX 8
-#define LT_TXN_ITEMS_MAX ((size_t)500)
+#define LT_TXN_ITEMS_MAX ((size_t)1000)
+#define LT_START_BY_MS 2000 /* rule 4: an intent is good for so long */
+#define LT_PARKED_LOAD 64   /* events of a lane that are brought back from the ledger at once */
 
 enum lt_item_state {
     LT_ITEM_QUEUED,   /* behind its lane's head, or its partition does not run */
@@ -27,20 +35,38 @@ enum lt_item_state {
     LT_ITEM_INTENT,   /* its intent goes into the next transaction */
     LT_ITEM_RUNNING,  /* the adapter has it */
     LT_ITEM_FINISHED, /* its outcome goes into the next transaction */
-    LT_ITEM_HELD,     /* the reason its partition stopped */
+    LT_ITEM_PARKING,  /* it goes into the ledger with the next transaction */
     LT_ITEM_STATES
+};
+
+struct lt_write {
+    struct lt_arena arena;
+    const char *topic;
+    int32_t partition; /* -1: that of the key */
+    struct lt_span key, value;
+    struct lt_headers headers;
+    struct lt_write *next;
+};
+struct lt_writes {
+    struct lt_write *head, *tail;
+    size_t len;
 };
 
 struct lt_item {
     struct lt_work work; /* first: the adapter's pointer is the item */
     struct lt_event event;
     struct lt_arena arena;
-    struct lt_log_record *record;
+    struct lt_log_record *record; /* redriven: in the arena; its offset is the order */
+    bool redriven;
+    bool untyped;         /* the target has no steps for its type, and it is none of the table */
+    bool skipped;         /* by an operator: it goes no further */
     struct lt_part *part; /* NULL: the partition is gone, whatever comes is dropped */
     struct lt_lane *lane;
     struct lt_item *lane_next;
     struct lt_item *part_prev, *part_next;
-    struct lt_item *prev, *next; /* list of its state */
+    struct lt_item *prev, *next;             /* list of its state */
+    struct lt_item *dirty_prev, *dirty_next; /* has something to write */
+    bool dirty, in_txn;
     enum lt_item_state state;
     const enum lt_step *steps;
     size_t steps_len, step_at;
@@ -49,24 +75,27 @@ struct lt_item {
     struct lt_result result; /* code and reason point to the two below */
     char code[48], reason[256];
     struct lt_span forward; /* changed data, ptr NULL: none */
-    struct {
-        struct lt_note note;
-        enum lt_step step;
-    } notes[LT_ENGINE_NOTES_MAX];
-    size_t notes_len;
-    struct lt_effect *effects; /* from FINISHED on */
-    size_t effects_len;
-    bool unknown;   /* an attempt of a step that cannot be repeated has an unknown outcome */
-    bool once_sent; /* such a step was applied: only "done" may follow its intent */
-    bool in_txn;
-    int64_t not_before_ms, arrived_ms;
+    struct lt_span run;     /* replay or decision id, "-" none */
+    struct lt_open open;    /* its I record as committed; key NULL: none */
+    struct lt_writes writes;
+    bool unknown;     /* a call of its step may have been applied (rule 7) */
+    bool decided;     /* an operator let it be sent again nevertheless */
+    int64_t until_ms; /* unknown: wall clock at which it is settled */
+    int64_t retry_since_ms;
+    int64_t not_before_ms, arrived_ms, asked_ms, sent_ms;
     size_t bytes;
 };
+
+enum lt_lane_state { LT_LANE_OPEN, LT_LANE_PARKED, LT_LANE_RETRYING };
 
 struct lt_lane {
     char *key;
     size_t key_len;
+    enum lt_lane_state state;
     struct lt_item *head, *tail;
+    struct lt_lane_record record; /* not open */
+    LT_VEC(int64_t) parked;       /* orders in the ledger, ascending */
+    size_t arriving;              /* items of it that are PARKING from the queue */
     UT_hash_handle hh;
 };
 
@@ -80,12 +109,30 @@ struct lt_part {
     struct lt_delivery_position position; /* as committed */
     struct lt_log_offset committed;       /* the same, as text */
     int64_t next;                         /* after the last record that came */
-    struct lt_item *items;                /* by offset, neither finished nor passed */
+    int64_t control_next;                 /* control records taken; committed with what they changed */
+    int64_t delta[LT_COUNTS];             /* counted since, not committed */
+    int64_t high;                         /* end of the queue when last asked, for the lag */
+    struct lt_item *items;                /* from the queue, by offset */
+    struct lt_item *redriven;             /* from the ledger */
     size_t items_len, running;
+    struct lt_open *opens; /* by offset: the done set, and what the former owner left open */
     struct lt_lane *lanes;
+    size_t lanes_parked, lanes_retrying;
+    struct lt_writes writes; /* decisions and lanes */
+    char paused_by[64];      /* by an operator; "" not */
+    LT_VEC(char *) decisions;
+    int64_t look_at_ms, load_at_ms; /* control topic, parked events: next look */
     char reason[32], text[512], command[256];
     int64_t since_ms, retry_at_ms; /* retry_at_ms 0: trying cannot help */
     struct lt_part *prev, *next_part;
+};
+
+struct lt_txn_item {
+    struct lt_item *item;     /* NULL: dropped meanwhile */
+    enum lt_item_state state; /* when it was built: only an intent that was written may be sent */
+    struct lt_open open;      /* its I record afterwards; key on the heap, NULL none */
+    size_t writes;
+    bool lane_opens;
 };
 
 struct lt_txn_part {
@@ -93,11 +140,13 @@ struct lt_txn_part {
     uint64_t epoch;
     struct lt_delivery_position after;
     struct lt_log_offset offset;
+    size_t writes;
+    int64_t delta[LT_COUNTS];
 };
 
 struct lt_txn {
     LT_VEC(struct lt_txn_part) parts;
-    LT_VEC(struct lt_item *) items; /* NULL: dropped meanwhile */
+    LT_VEC(struct lt_txn_item) items;
     struct lt_log_membership *membership;
     bool in_doubt, renewed;
 };
@@ -123,16 +172,18 @@ struct lt_engine {
     struct lt_engine_settings set;
     const char *name;
     char *subject; /* "delivery/<target>" for the log */
-    char *topic, *instance_id;
+    char *topic, *ledger, *control, *history, *instance_id;
     void *adapter;
     struct lt_adapter_traits traits;
     struct lt_log *log;
+    bool log_broken; /* calls of its partitions may still be out: closed when they ended */
     int64_t log_retry_ms;
     char log_error[256];
     uint64_t epochs;
     struct lt_part *parts;
-    struct lt_item *lists[LT_ITEM_STATES]; /* QUEUED and HELD are in no list */
+    struct lt_item *lists[LT_ITEM_STATES]; /* QUEUED is in no list */
     size_t counts[LT_ITEM_STATES];
+    struct lt_item *dirty;
     struct lt_out_call *waiting;
     size_t flying;
     bool refusing;          /* draining or closing: calls that did not start yet are not sent any more */
@@ -141,6 +192,7 @@ struct lt_engine {
     size_t bytes, records;
     bool over_memory;
     struct lt_gate gate;
+    int64_t good_ms; /* last answer that shows the target healthy */
     struct lt_txn txn;
     int64_t dirty_since_ms; /* -1: nothing to commit */
     int64_t txn_retry_ms, txn_trouble_since_ms;
@@ -148,56 +200,103 @@ struct lt_engine {
     size_t txn_limit; /* items in a transaction; lowered to find a record that is too large */
     char txn_error[256];
     int64_t fenced_ms; /* producer fenced while young, last time */
+    int32_t queue_partitions;
     LT_VEC(struct lt_topic_count) topics;
     uint64_t outcomes[LT_OUTCOMES]; /* of events: ok, exists, pass; of attempts: the others */
-    uint64_t calls, skipped, repeats, transactions, forwarded, notes;
+    uint64_t calls, skipped, transactions, forwarded, notes, parkings;
     uint64_t latency_ms_sum;
+    double intent_ms, service_ms; /* moving averages: intent asked to sent, sent to answered */
 };
+
+/* ---- records to write (write.c) ---- */
+struct lt_write *lt_write_add(struct lt_writes *l, const char *topic, int32_t partition);
+void lt_writes_drop(struct lt_writes *l, size_t n); /* the first n, which are committed */
 
 /* ---- items and lanes (lane.c) ---- */
 struct lt_item *lt_item_new(struct lt_engine *e, struct lt_part *p, struct lt_log_record *r, const struct lt_event *ev,
-                            const struct lt_event_type *type);
+                            const struct lt_event_type *type, bool redriven);
+struct lt_lane *lt_lane_get(struct lt_part *p, struct lt_span key); /* made when there is none */
+struct lt_lane *lt_lane_find(const struct lt_part *p, struct lt_span key);
+bool lt_lane_holds(const struct lt_lane *lane, int64_t order); /* parked in the ledger */
+void lt_lane_settle(struct lt_part *p, struct lt_lane *lane);  /* frees it when nothing keeps it */
+void lt_lane_set(struct lt_part *p, struct lt_lane *lane, enum lt_lane_state s);
+void lt_lane_append(struct lt_engine *e, struct lt_lane *lane, struct lt_item *i); /* READY when it is the head */
+void lt_lane_next(struct lt_engine *e, struct lt_lane *lane); /* the head is finished: the one behind it goes on */
 void lt_item_set(struct lt_engine *e, struct lt_item *i, enum lt_item_state s);       /* to the end of the list */
 void lt_item_set_first(struct lt_engine *e, struct lt_item *i, enum lt_item_state s); /* to its beginning */
 void lt_item_delay(struct lt_engine *e, struct lt_item *i, int64_t until_ms);
-void lt_item_finished(struct lt_engine *e, struct lt_item *i); /* the outcome is committed: the lane goes on */
-void lt_item_free(struct lt_engine *e, struct lt_item *i);     /* not in lane or partition any more */
-/* What the metadata must say of the item now. */
-enum lt_mark lt_item_mark(const struct lt_engine *e, const struct lt_item *i);
+void lt_item_dirty(struct lt_engine *e, struct lt_item *i);
+void lt_item_clean(struct lt_engine *e, struct lt_item *i);
+void lt_item_free(struct lt_engine *e, struct lt_item *i); /* out of its partition; not in a lane any more */
+/* What the ledger must say of the item now. passed: the committed offset passes it in the same transaction. */
+enum lt_open_state lt_item_want(const struct lt_item *i, bool passed);
+static inline enum lt_step lt_item_step(const struct lt_item *i)
+{
+    return i->steps[i->step_at];
+}
+const char *lt_item_step_name(const struct lt_item *i); /* "done" behind the last */
 
-/* ---- partitions (partition.c) ---- */
+/* ---- parking (park.c) ---- */
+/* The lane of this head is parked: its events go into the ledger (rules 6-8). reason: rejected, unknown, retrying … */
+void lt_lane_park(struct lt_engine *e, struct lt_item *head, const char *reason, const char *code, const char *text);
+/* An event of a lane that is not open goes to the others of it (rules 3, 9). */
+void lt_item_park(struct lt_engine *e, struct lt_item *i);
+void lt_parts_bound_spans(struct lt_engine *e); /* rule 6: no dossier holds the position for good */
+void lt_lane_write(struct lt_engine *e, struct lt_part *p, struct lt_lane *lane); /* its L record, with the next txn */
+
+/* ---- redrive (redrive.c, control.c) ---- */
+void lt_redrive_load(struct lt_engine *e); /* parked events of lanes that an operator let go on */
+void lt_control_look(struct lt_engine *e); /* new decisions */
+/* Read decisions up to the end of the control topic and apply them. false: p is gone or the log did not answer. */
+bool lt_control_take(struct lt_engine *e, int32_t number, uint64_t epoch, int64_t high, struct lt_err *err);
+
+/* ---- partitions (partition.c, load.c) ---- */
 void lt_part_on_assign(void *ctx, int32_t partition);
 void lt_part_on_revoke(void *ctx, int32_t partition, bool lost);
 struct lt_part *lt_part_find(const struct lt_engine *e, int32_t number);
+struct lt_part *lt_part_same(const struct lt_engine *e, int32_t number, uint64_t epoch); /* NULL: it is another now */
 void lt_part_stop(struct lt_engine *e, struct lt_part *p, const char *reason, bool retry, const char *command,
                   const char *fmt, ...) LT_PRINTF(6, 7);
 void lt_part_reload(struct lt_engine *e, struct lt_part *p); /* drop what is known of it and load it again */
-void lt_part_drop_items(struct lt_engine *e, struct lt_part *p);
+void lt_part_drop(struct lt_engine *e, struct lt_part *p);   /* items, lanes, writes */
 void lt_part_free(struct lt_engine *e, struct lt_part *p);
 void lt_part_dirty(struct lt_engine *e, struct lt_part *p);
 void lt_parts_load(struct lt_engine *e);  /* those that are due */
-void lt_parts_pause(struct lt_engine *e); /* byte budget and window */
+void lt_parts_pause(struct lt_engine *e); /* byte budget and span */
 void lt_part_record_take(struct lt_engine *e, struct lt_log_record *r);
+/* Ask what is known of the item from before: an I record of a former owner (rule 2), or its P record's headers. */
+void lt_item_recall(struct lt_engine *e, struct lt_item *i, const struct lt_parked_state *parked);
 
-/* ---- work (run.c) ---- */
+/* ---- work (run.c, results.c) ---- */
 void lt_engine_start_ready(struct lt_engine *e);
 void lt_engine_submit(struct lt_engine *e, struct lt_item *i, int64_t start_by_ms);
 void lt_engine_take_results(struct lt_engine *e);
+void lt_item_finish(struct lt_engine *e, struct lt_item *i); /* every step is done: its records, once */
 /* Nothing new; calls in flight end or time out; what is finished is committed. p NULL: all partitions. */
 void lt_engine_drain(struct lt_engine *e, struct lt_part *p);
+/* How long after its intent a step may still be at work at the target, whatever became of its sender. */
+int64_t lt_engine_settled_ms(const struct lt_engine *e, enum lt_step step);
+int64_t lt_engine_start_by_ms(const struct lt_engine *e, enum lt_step step);
 
 /* ---- calls (calls.c) ---- */
 void lt_engine_move_calls(struct lt_engine *e, int wait_ms);
 
-/* ---- transactions (commit.c) ---- */
+/* ---- transactions (build.c, commit.c) ---- */
 bool lt_engine_commit_due(const struct lt_engine *e);
 void lt_engine_commit(struct lt_engine *e);  /* one attempt */
-void lt_engine_resolve(struct lt_engine *e); /* txn.in_doubt: look what became of it (rule 15) */
+void lt_engine_resolve(struct lt_engine *e); /* txn.in_doubt: look what became of it (rule 11) */
 void lt_txn_reset(struct lt_engine *e);
+void lt_txn_build(struct lt_engine *e);
+int lt_txn_write(struct lt_engine *e, struct lt_err *err);
+void lt_txn_forget_topics(struct lt_engine *e);
 
 static inline int64_t lt_engine_now(const struct lt_engine *e)
 {
     return e->set.now_ms(e->set.ctx);
+}
+static inline int64_t lt_engine_wall(const struct lt_engine *e)
+{
+    return e->set.wall_ms(e->set.ctx);
 }
 
 #endif

@@ -2,9 +2,11 @@
 
 #include <assert.h>
 
+/* ---- states ---- */
+
 static void list_remove(struct lt_engine *e, struct lt_item *i)
 {
-    if (i->state != LT_ITEM_QUEUED && i->state != LT_ITEM_HELD)
+    if (i->state != LT_ITEM_QUEUED)
         DL_DELETE(e->lists[i->state], i);
     e->counts[i->state]--;
 }
@@ -14,13 +16,13 @@ void lt_item_set(struct lt_engine *e, struct lt_item *i, enum lt_item_state s)
     list_remove(e, i);
     i->state = s;
     e->counts[s]++;
-    if (s != LT_ITEM_QUEUED && s != LT_ITEM_HELD)
+    if (s != LT_ITEM_QUEUED)
         DL_APPEND(e->lists[s], i);
 }
 
 void lt_item_set_first(struct lt_engine *e, struct lt_item *i, enum lt_item_state s)
 {
-    assert(s != LT_ITEM_QUEUED && s != LT_ITEM_HELD);
+    assert(s != LT_ITEM_QUEUED);
     list_remove(e, i);
     i->state = s;
     e->counts[s]++;
@@ -33,6 +35,126 @@ void lt_item_delay(struct lt_engine *e, struct lt_item *i, int64_t until_ms)
     lt_item_set(e, i, LT_ITEM_DELAYED);
 }
 
+void lt_item_dirty(struct lt_engine *e, struct lt_item *i)
+{
+    if (!i->dirty) {
+        i->dirty = true;
+        DL_APPEND2(e->dirty, i, dirty_prev, dirty_next);
+    }
+    lt_part_dirty(e, i->part);
+}
+
+void lt_item_clean(struct lt_engine *e, struct lt_item *i)
+{
+    if (i->dirty)
+        DL_DELETE2(e->dirty, i, dirty_prev, dirty_next);
+    i->dirty = false;
+}
+
+/*
+ * An intent that was withdrawn, or answered with "certainly not", is WAITING; so is the next step of an event whose
+ * former step is done. What may have been applied stays UNKNOWN until the target was asked or the event is done.
+ */
+enum lt_open_state lt_item_want(const struct lt_item *i, bool passed)
+{
+    switch (i->state) {
+    case LT_ITEM_INTENT:
+        return LT_OPEN_INTENT;
+    case LT_ITEM_FINISHED:
+        return passed ? LT_OPEN_NONE : LT_OPEN_DONE;
+    case LT_ITEM_PARKING:
+        return LT_OPEN_NONE;
+    case LT_ITEM_RUNNING:
+        return i->open.state;
+    default:
+        if (i->unknown)
+            return LT_OPEN_UNKNOWN;
+        return i->open.state == LT_OPEN_NONE && i->step_at == 0 ? LT_OPEN_NONE : LT_OPEN_WAITING;
+    }
+}
+
+const char *lt_item_step_name(const struct lt_item *i)
+{
+    return i->step_at < i->steps_len ? lt_step_name(lt_item_step(i)) : "done";
+}
+
+/* ---- lanes ---- */
+
+struct lt_lane *lt_lane_find(const struct lt_part *p, struct lt_span key)
+{
+    struct lt_lane *lane;
+    HASH_FIND(hh, p->lanes, key.ptr, key.len, lane);
+    return lane;
+}
+
+struct lt_lane *lt_lane_get(struct lt_part *p, struct lt_span key)
+{
+    struct lt_lane *lane = lt_lane_find(p, key);
+    if (!lane) {
+        lane = lt_alloc(sizeof(*lane));
+        lane->key = lt_strndup(key.ptr, key.len);
+        lane->key_len = key.len;
+        lane->record.release = lane->record.skip = -1;
+        HASH_ADD_KEYPTR(hh, p->lanes, lane->key, lane->key_len, lane);
+    }
+    return lane;
+}
+
+bool lt_lane_holds(const struct lt_lane *lane, int64_t order)
+{
+    size_t from = 0, to = lane->parked.len;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (lane->parked.v[middle] < order)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from < lane->parked.len && lane->parked.v[from] == order;
+}
+
+void lt_lane_settle(struct lt_part *p, struct lt_lane *lane)
+{
+    if (lane->head || lane->state != LT_LANE_OPEN || lane->arriving > 0 || lane->parked.len > 0)
+        return;
+    HASH_DEL(p->lanes, lane);
+    lt_vec_deinit(&lane->parked);
+    free(lane->key);
+    free(lane);
+}
+
+void lt_lane_set(struct lt_part *p, struct lt_lane *lane, enum lt_lane_state s)
+{
+    p->lanes_parked += (s == LT_LANE_PARKED) - (lane->state == LT_LANE_PARKED);
+    p->lanes_retrying += (s == LT_LANE_RETRYING) - (lane->state == LT_LANE_RETRYING);
+    lane->state = s;
+    lane->record.retrying = s == LT_LANE_RETRYING;
+}
+
+void lt_lane_append(struct lt_engine *e, struct lt_lane *lane, struct lt_item *i)
+{
+    if (lane->tail)
+        lane->tail->lane_next = i;
+    else
+        lane->head = i;
+    lane->tail = i;
+    if (lane->head == i)
+        lt_item_set(e, i, LT_ITEM_READY);
+}
+
+void lt_lane_next(struct lt_engine *e, struct lt_lane *lane)
+{
+    struct lt_item *i = lane->head;
+    lane->head = i->lane_next;
+    i->lane_next = NULL;
+    if (!lane->head)
+        lane->tail = NULL;
+    else if (lane->head->state == LT_ITEM_QUEUED && i->part->state == LT_PART_RUNNING)
+        lt_item_set(e, lane->head, LT_ITEM_READY);
+}
+
+/* ---- items ---- */
+
 static size_t record_bytes(const struct lt_log_record *r)
 {
     size_t n = sizeof(struct lt_item) + sizeof(*r) + r->key.len + r->value.len;
@@ -42,77 +164,51 @@ static size_t record_bytes(const struct lt_log_record *r)
 }
 
 struct lt_item *lt_item_new(struct lt_engine *e, struct lt_part *p, struct lt_log_record *r, const struct lt_event *ev,
-                            const struct lt_event_type *type)
+                            const struct lt_event_type *type, bool redriven)
 {
     struct lt_item *i = lt_alloc(sizeof(*i));
     i->event = *ev;
     i->arena = LT_ARENA_INIT;
     i->record = r;
+    i->redriven = redriven;
     i->part = p;
     i->state = LT_ITEM_QUEUED;
     i->outcome = LT_OUTCOME_PASS;
     i->steps_len = e->set.adapter->steps(type, &i->steps);
+    i->untyped = !type && i->steps_len == 0;
+    i->run = lt_headers_value(&r->headers, "lt_replay");
+    if (i->run.len == 0)
+        i->run = LT_SPAN_LIT("-");
     i->work = (struct lt_work){.event = &i->event, .arena = &i->arena};
     i->arrived_ms = lt_engine_now(e);
     i->bytes = record_bytes(r);
     e->counts[LT_ITEM_QUEUED]++;
     e->bytes += i->bytes;
-    DL_APPEND2(p->items, i, part_prev, part_next);
-    p->items_len++;
-
-    struct lt_lane *lane;
-    HASH_FIND(hh, p->lanes, ev->key.ptr, ev->key.len, lane);
-    if (!lane) {
-        lane = lt_alloc(sizeof(*lane));
-        lane->key = lt_strndup(ev->key.ptr, ev->key.len);
-        lane->key_len = ev->key.len;
-        HASH_ADD_KEYPTR(hh, p->lanes, lane->key, lane->key_len, lane);
+    i->lane = lt_lane_get(p, ev->key);
+    if (redriven) {
+        DL_APPEND2(p->redriven, i, part_prev, part_next);
+    } else {
+        DL_APPEND2(p->items, i, part_prev, part_next);
+        p->items_len++;
     }
-    i->lane = lane;
-    if (lane->tail)
-        lane->tail->lane_next = i;
-    else
-        lane->head = i;
-    lane->tail = i;
-    if (lane->head == i)
-        lt_item_set(e, i, LT_ITEM_READY);
     return i;
-}
-
-void lt_item_finished(struct lt_engine *e, struct lt_item *i)
-{
-    struct lt_part *p = i->part;
-    struct lt_lane *lane = i->lane;
-    assert(lane->head == i);
-    lane->head = i->lane_next;
-    if (!lane->head) {
-        HASH_DEL(p->lanes, lane);
-        free(lane->key);
-        free(lane);
-    } else if (p->state == LT_PART_RUNNING) {
-        lt_item_set(e, lane->head, LT_ITEM_READY);
-    }
-    DL_DELETE2(p->items, i, part_prev, part_next);
-    p->items_len--;
-    lt_item_free(e, i);
 }
 
 void lt_item_free(struct lt_engine *e, struct lt_item *i)
 {
     list_remove(e, i);
+    lt_item_clean(e, i);
+    if (i->part && i->redriven) {
+        DL_DELETE2(i->part->redriven, i, part_prev, part_next);
+    } else if (i->part) {
+        DL_DELETE2(i->part->items, i, part_prev, part_next);
+        i->part->items_len--;
+    }
     e->bytes -= i->bytes;
-    e->log->ops->record_free(e->log, i->record);
+    if (!i->redriven)
+        e->log->ops->record_free(e->log, i->record);
+    lt_writes_drop(&i->writes, i->writes.len);
+    free(i->open.key);
     lt_arena_deinit(&i->arena);
     free(i);
-}
-
-enum lt_mark lt_item_mark(const struct lt_engine *e, const struct lt_item *i)
-{
-    if (i->state == LT_ITEM_FINISHED)
-        return i->in_txn ? LT_MARK_DONE : i->once_sent || i->unknown ? LT_MARK_INTENT : LT_MARK_OPEN;
-    if (i->unknown || i->once_sent || i->state == LT_ITEM_INTENT)
-        return LT_MARK_INTENT;
-    if (i->state == LT_ITEM_RUNNING && e->set.adapter->once(i->steps[i->step_at]))
-        return LT_MARK_INTENT;
-    return LT_MARK_OPEN;
 }

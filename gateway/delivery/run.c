@@ -1,3 +1,4 @@
+/* Starting work (rule 4), and letting it end before a revocation or the end of the process (rule 10). */
 #include "gateway/delivery/internal.h"
 
 #include "gateway/base/clock.h"
@@ -6,40 +7,50 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define BEYOND_WINDOW_MS 20 /* how often a record that cannot be marked yet is looked at again */
 #define DRAIN_COMMIT_TRIES 6
 #define DRAIN_BEGUN_MS 5000
 #define DRAIN_GRACE_MS 1000
-
-static void build_effects(struct lt_engine *e, struct lt_item *i);
-
-static enum lt_step step_of(const struct lt_item *i)
-{
-    return i->steps[i->step_at];
-}
+#define AHEAD_MAX 3.0     /* intents ahead of the calls that may be out, in times of these */
+#define AHEAD_CALL_MS 200 /* with calls slower than this the transaction costs nothing worth hiding */
 
 static bool is_once(const struct lt_engine *e, const struct lt_item *i)
 {
-    return e->set.adapter->once(step_of(i));
+    return e->set.adapter->once(lt_item_step(i));
+}
+
+/* A question changes nothing at the target: it needs no intent, and who asks it twice has asked. */
+static bool is_question(enum lt_step step)
+{
+    return step == LT_STEP_CHECK;
+}
+
+int64_t lt_engine_start_by_ms(const struct lt_engine *e, enum lt_step step)
+{
+    /* A step that may be repeated may be several calls, each begun within the time of those before it. */
+    const struct lt_config_target *t = e->set.target;
+    return LT_START_BY_MS + (e->set.adapter->once(step) ? 0 : t->timeout_ms + t->connect_timeout_ms);
+}
+
+int64_t lt_engine_settled_ms(const struct lt_engine *e, enum lt_step step)
+{
+    return lt_engine_start_by_ms(e, step) + e->set.target->timeout_ms + e->set.target->settle_ms;
 }
 
 /* ---- starting ---- */
 
 void lt_engine_submit(struct lt_engine *e, struct lt_item *i, int64_t start_by_ms)
 {
-    i->work.step = step_of(i);
+    int64_t now = lt_engine_now(e);
+    i->work.step = lt_item_step(i);
     i->work.attempt++;
-    i->work.after_unknown = i->work.after_unknown || (i->unknown && is_once(e, i));
+    i->work.after_unknown = i->unknown;
     i->work.start_by_ms = start_by_ms;
     i->work.adapter = NULL;
     i->done = false;
     i->part->running++;
-    if (i->unknown && is_once(e, i)) {
-        e->repeats++;
-        lt_warn(e->subject, "repeat",
-                "offset %" PRId64 " of partition %" PRId32 ": %s is sent again after an unknown outcome",
-                i->record->offset, i->part->number, lt_step_name(i->work.step));
-    }
+    i->sent_ms = now;
+    if (start_by_ms > 0)
+        e->intent_ms += ((double)(now - i->asked_ms) - e->intent_ms) / 32;
     lt_item_set(e, i, LT_ITEM_RUNNING);
     e->set.adapter->submit(e->adapter, &i->work);
 }
@@ -52,28 +63,68 @@ static void wake_delayed(struct lt_engine *e, int64_t now)
         lt_item_set(e, i, LT_ITEM_READY);
 }
 
+/* How many may have an intent or be at the adapter: while some intents are being committed the others' calls are out.
+ */
+static size_t out_max(const struct lt_engine *e)
+{
+    size_t limit = (size_t)LT_MAX(e->set.target->concurrency, 1) * e->traits.batch_max;
+    if (e->gate.state == LT_GATE_FLOWING && e->service_ms < AHEAD_CALL_MS)
+        limit += (size_t)((double)limit * LT_MIN(e->intent_ms / LT_MAX(e->service_ms, 1.0), AHEAD_MAX));
+    if (e->set.target->rate > 0) /* no more than the rate lets out in a second: intents grow old in 2 s */
+        limit = LT_MIN(limit, (size_t)LT_MAX(e->gate.rate, 1.0));
+    return limit;
+}
+
+/* Rule 7: it may be sent again; whoever compares the target's rows with ours finds it listed. */
+static void count_repeat(struct lt_engine *e, struct lt_item *i)
+{
+    const struct lt_attempt t = {.wall_ms = lt_engine_wall(e),
+                                 .offset = i->record->offset,
+                                 .attempt = (int64_t)i->work.attempt + 1,
+                                 .took_ms = -1,
+                                 .id = i->event.id,
+                                 .run = i->run,
+                                 .step = lt_item_step_name(i),
+                                 .what = "repeat",
+                                 .code = i->decided ? "decided" : "resend",
+                                 .text = ""};
+    struct lt_write *w = lt_write_add(&i->writes, e->history, i->part->number);
+    w->key = i->event.key;
+    lt_effect_history(&t, &w->arena, &w->value);
+    i->part->delta[LT_COUNT_REPEATS]++;
+    lt_warn(e->subject, "repeat",
+            "offset %" PRId64 " of partition %" PRId32 ": %s is sent again after an unknown outcome", i->record->offset,
+            i->part->number, lt_item_step_name(i));
+}
+
 /* false: nothing may start now. */
 static bool start(struct lt_engine *e, struct lt_item *i, int64_t now)
 {
-    size_t limit = (size_t)LT_MAX(e->set.target->concurrency, 1) * e->traits.batch_max;
-    if (e->set.target->rate > 0) /* no more than the rate lets out in a second: intents grow old in 2 s */
-        limit = LT_MIN(limit, (size_t)e->set.target->rate);
     size_t out = e->counts[LT_ITEM_RUNNING] + e->counts[LT_ITEM_INTENT];
-    if (i->part->state != LT_PART_RUNNING) {
+    if (i->part->state != LT_PART_RUNNING || i->part->paused_by[0]) {
         lt_item_set(e, i, LT_ITEM_QUEUED);
-    } else if (!lt_delivery_position_covers(&i->part->position, i->record->offset)) {
-        if (i->part->items == i) /* before it are only offsets nobody sees, of aborted transactions: pass them */
-            lt_part_dirty(e, i->part);
-        lt_item_delay(e, i, now + BEYOND_WINDOW_MS);
+    } else if (i->skipped) { /* an operator's decision: neither called nor forwarded */
+        lt_item_set(e, i, LT_ITEM_FINISHED);
+        lt_item_dirty(e, i);
+    } else if (i->untyped) {
+        lt_lane_park(e, i, "rejected", "unknown-type", "no steps are known for events of this type");
     } else if (i->step_at >= i->steps_len) { /* no step of this target for the type: pass */
-        build_effects(e, i);
-    } else if (out >= limit || !lt_gate_admits(&e->gate, now, out)) {
+        lt_item_finish(e, i);
+    } else if (i->unknown && is_once(e, i) && !e->traits.repeat_unknown && !i->decided) {
+        lt_lane_park(e, i, "unknown", "no-answer",
+                     "it was being sent when the gateway ended; whether the target has it is not known");
+    } else if (i->unknown && i->until_ms > lt_engine_wall(e)) {
+        lt_item_delay(e, i, now + i->until_ms - lt_engine_wall(e));
+    } else if (out >= out_max(e) || !lt_gate_admits(&e->gate, now, out)) {
         return false;
-    } else if (is_once(e, i)) {
-        lt_item_set(e, i, LT_ITEM_INTENT);
-        lt_part_dirty(e, i->part);
-    } else {
+    } else if (is_question(lt_item_step(i))) {
         lt_engine_submit(e, i, 0);
+    } else {
+        if (i->unknown && is_once(e, i))
+            count_repeat(e, i);
+        i->asked_ms = now;
+        lt_item_set(e, i, LT_ITEM_INTENT);
+        lt_item_dirty(e, i);
     }
     return true;
 }
@@ -84,166 +135,6 @@ void lt_engine_start_ready(struct lt_engine *e)
     wake_delayed(e, now);
     while (e->lists[LT_ITEM_READY] && start(e, e->lists[LT_ITEM_READY], now))
         ;
-}
-
-/* ---- results ---- */
-
-int64_t lt_delivery_now_ms(const struct lt_engine *e)
-{
-    return lt_engine_now(e);
-}
-
-void lt_delivery_done(struct lt_engine *e, struct lt_work *w, const struct lt_result *r)
-{
-    struct lt_item *i = (struct lt_item *)w;
-    (void)e;
-    i->result = *r;
-    snprintf(i->code, sizeof(i->code), "%s", r->code);
-    snprintf(i->reason, sizeof(i->reason), "%s", r->reason);
-    i->result.code = i->code;
-    i->result.reason = i->reason;
-    i->done = true;
-}
-
-/* The outcome of the event is decided: its records, once, so that a transaction is written again with the same bytes.
- */
-static void build_effects(struct lt_engine *e, struct lt_item *i)
-{
-    struct lt_err err = LT_ERR_INIT;
-    i->effects = lt_arena_alloc(&i->arena, (i->notes_len + 1) * sizeof(*i->effects));
-    i->effects_len = 0;
-    int r = lt_effect_forward(i->record, e->name, i->forward, &i->arena, &i->effects[0], &err);
-    if (r < 0) {
-        lt_item_set(e, i, LT_ITEM_HELD);
-        lt_part_stop(e, i->part, "BAD-RECORD", false, "find out who writes to the queue besides the core",
-                     "offset %" PRId64 ", dossier " LT_SPAN_FMT ": %s", i->record->offset, LT_SPAN_ARG(i->event.key),
-                     err.text);
-        return;
-    }
-    if (r == LT_OK)
-        i->effects_len++;
-    int64_t now = lt_now_ms();
-    for (size_t n = 0; n < i->notes_len; n++)
-        lt_effect_note(i->record, &i->event, e->name, i->notes[n].step, &i->notes[n].note, now, &i->arena,
-                       &i->effects[i->effects_len++]);
-    lt_item_set(e, i, LT_ITEM_FINISHED);
-    lt_part_dirty(e, i->part);
-}
-
-static void step_ended(struct lt_engine *e, struct lt_item *i)
-{
-    const struct lt_result *r = &i->result;
-    if (r->forward.ptr)
-        i->forward = r->forward;
-    for (size_t n = 0; n < r->notes_len && i->notes_len < LT_ENGINE_NOTES_MAX; n++) {
-        i->notes[i->notes_len].note = r->notes[n];
-        i->notes[i->notes_len++].step = step_of(i);
-    }
-    if (is_once(e, i)) {
-        i->unknown = false;
-        i->once_sent = i->once_sent || r->outcome != LT_OUTCOME_PASS;
-    }
-    if (r->outcome != LT_OUTCOME_PASS && i->outcome != LT_OUTCOME_EXISTS)
-        i->outcome = r->outcome;
-    i->step_at++;
-    i->work.attempt = 0;
-    i->work.after_unknown = false;
-    if (i->step_at < i->steps_len && i->part->state == LT_PART_RUNNING)
-        lt_item_set_first(e, i, LT_ITEM_READY);
-    else if (i->step_at < i->steps_len)
-        lt_item_set(e, i, LT_ITEM_QUEUED);
-    else
-        build_effects(e, i);
-}
-
-/* Certainly not applied: later. */
-static void again(struct lt_engine *e, struct lt_item *i, int64_t delay_ms)
-{
-    if (is_once(e, i))
-        lt_part_dirty(e, i->part); /* its intent is withdrawn; the next attempt needs a new one */
-    if (i->part->state != LT_PART_RUNNING)
-        lt_item_set(e, i, LT_ITEM_QUEUED);
-    else if (delay_ms > 0)
-        lt_item_delay(e, i, lt_engine_now(e) + delay_ms);
-    else
-        lt_item_set_first(e, i, LT_ITEM_READY);
-}
-
-static void ended_unknown(struct lt_engine *e, struct lt_item *i)
-{
-    int64_t delay = e->set.target->settle_ms + lt_gate_jitter(&e->gate, 0);
-    lt_part_dirty(e, i->part);
-    if (!is_once(e, i)) {
-        i->work.after_unknown = true;
-        again(e, i, delay);
-        return;
-    }
-    i->unknown = true;
-    if (e->traits.repeat_unknown) {
-        again(e, i, delay);
-        return;
-    }
-    lt_item_set(e, i, LT_ITEM_HELD);
-    lt_part_stop(e, i->part, "UNKNOWN-PROGRESS", false,
-                 "compare the dossier at the target; to send the row again whatever the target has: set "
-                 "on_unknown_progress: resend "
-                 "in the target's options and restart",
-                 "offset %" PRId64 ", dossier " LT_SPAN_FMT ", step %s: %s", i->record->offset,
-                 LT_SPAN_ARG(i->event.key), lt_step_name(step_of(i)), i->result.reason);
-}
-
-static void take_result(struct lt_engine *e, struct lt_item *i)
-{
-    const struct lt_result *r = &i->result;
-    int64_t now = lt_engine_now(e);
-    i->done = false;
-    if (!r->local && lt_gate_outcome(&e->gate, r->outcome, r->wait_ms, now)) {
-        /* credential needs people; the others pass by themselves */
-        lt_log(r->outcome == LT_OUTCOME_CREDENTIAL ? LT_LOG_ERROR : LT_LOG_WARN, e->subject, "target-paused",
-               "%s (%s): nothing is sent for %" PRId64 " ms, then one call probes", lt_gate_reason(&e->gate), r->code,
-               lt_gate_wait_ms(&e->gate, now));
-    }
-    if (r->outcome > LT_OUTCOME_PASS)
-        e->outcomes[r->outcome]++;
-    if (!i->part) { /* the partition is gone; its next owner delivers it */
-        lt_item_free(e, i);
-        return;
-    }
-    i->part->running--;
-    switch (r->outcome) {
-    case LT_OUTCOME_RETRY:
-        again(e, i, LT_MAX(lt_gate_jitter(&e->gate, i->work.attempt - 1), r->wait_ms));
-        break;
-    case LT_OUTCOME_THROTTLE:
-    case LT_OUTCOME_CREDENTIAL:
-        again(e, i, 0); /* the gate waits */
-        break;
-    case LT_OUTCOME_UNKNOWN:
-        ended_unknown(e, i);
-        break;
-    case LT_OUTCOME_REJECT:
-        if (is_once(e, i))
-            lt_part_dirty(e, i->part);
-        lt_item_set(e, i, LT_ITEM_HELD);
-        lt_info(e->subject, "rejected", "offset %" PRId64 " of partition %" PRId32 ", step %s: %s", i->record->offset,
-                i->part->number, lt_step_name(step_of(i)), r->code);
-        lt_part_stop(e, i->part, "REJECTED", false,
-                     "correct the cause, then restart this instance: the event is sent again",
-                     "offset %" PRId64 ", dossier " LT_SPAN_FMT ", step %s: %s", i->record->offset,
-                     LT_SPAN_ARG(i->event.key), lt_step_name(step_of(i)), r->reason);
-        break;
-    default:
-        step_ended(e, i);
-        break;
-    }
-}
-
-void lt_engine_take_results(struct lt_engine *e)
-{
-    struct lt_item *i, *next;
-    DL_FOREACH_SAFE(e->lists[LT_ITEM_RUNNING], i, next)
-    if (i->done)
-        take_result(e, i);
 }
 
 /* ---- draining ---- */
@@ -315,7 +206,7 @@ void lt_engine_drain(struct lt_engine *e, struct lt_part *p)
     struct lt_item *i, *next;
     DL_FOREACH_SAFE(e->lists[LT_ITEM_INTENT], i, next)
     if (concerns(i, p))
-        lt_item_set(e, i, LT_ITEM_READY);
+        lt_item_set(e, i, LT_ITEM_READY); /* dirty still: the ledger is told */
     for (int n = 0; n < DRAIN_COMMIT_TRIES && !e->fatal && (e->txn.in_doubt || uncommitted(e, p)); n++) {
         e->txn_retry_ms = 0; /* the back-off of ordinary turns would spend the tries on nothing */
         if (e->txn.in_doubt)

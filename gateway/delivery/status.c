@@ -14,6 +14,12 @@ static void part_status(const struct lt_part *p, struct lt_json_writer *w)
     lt_json_str(w, "state", lt_span_str(state_name(p)));
     lt_json_num(w, "offset", p->position.base);
     lt_json_num(w, "next", p->next);
+    lt_json_num(w, "lag", LT_MAX(p->high - p->position.base, 0));
+    lt_json_num(w, "done_beyond", (int64_t)HASH_COUNT(p->opens));
+    lt_json_num(w, "lanes_parked", (int64_t)p->lanes_parked);
+    lt_json_num(w, "lanes_retrying", (int64_t)p->lanes_retrying);
+    if (p->paused_by[0])
+        lt_json_str(w, "paused_by", lt_span_str(p->paused_by));
     lt_json_num(w, "held", (int64_t)p->items_len);
     lt_json_num(w, "dossiers", (int64_t)HASH_COUNT(p->lanes));
     lt_json_num(w, "calls", (int64_t)p->running);
@@ -33,23 +39,37 @@ static void part_status(const struct lt_part *p, struct lt_json_writer *w)
     lt_json_end_object(w);
 }
 
-void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w)
+/* Sums over the partitions this instance owns; exact, because they are committed with what they count (protocol 5). */
+struct totals {
+    int64_t counts[LT_COUNTS];
+    size_t parts, parked, retrying, queued, paused;
+    int64_t lag, oldest_ms;
+    size_t done_beyond;
+};
+
+static void sum_up(const struct lt_engine *e, struct totals *t)
 {
-    lt_json_begin_object(w);
-    lt_json_str(w, "target", lt_span_str(e->name));
-    lt_json_str(w, "adapter", lt_span_str(e->set.adapter->name));
-    lt_json_str(w, "state", lt_span_str(e->fatal ? "fenced" : lt_gate_state_name(&e->gate)));
-    if (e->gate.state != LT_GATE_FLOWING) {
-        lt_json_str(w, "reason", lt_span_str(lt_gate_reason(&e->gate)));
-        lt_json_num(w, "resumes_in_ms", lt_gate_wait_ms(&e->gate, lt_engine_now(e)));
+    const struct lt_part *p;
+    int64_t now = lt_engine_now(e);
+    *t = (struct totals){0};
+    DL_FOREACH2(e->parts, p, next_part)
+    {
+        for (size_t c = 0; c < LT_COUNTS; c++)
+            t->counts[c] += p->position.counts[c];
+        t->parked += p->lanes_parked;
+        t->retrying += p->lanes_retrying;
+        t->queued += p->items_len;
+        t->parts++;
+        t->paused += p->paused_by[0] != 0;
+        t->lag += LT_MAX(p->high - p->position.base, 0);
+        t->done_beyond += HASH_COUNT(p->opens);
+        if (p->items)
+            t->oldest_ms = LT_MAX(t->oldest_ms, now - p->items->arrived_ms);
     }
-    if (e->log_error[0])
-        lt_json_str(w, "log", lt_span_str(e->log_error));
-    if (e->txn_error[0])
-        lt_json_str(w, "transaction", lt_span_str(e->txn_error));
-    lt_json_num(w, "in_flight", (int64_t)e->counts[LT_ITEM_RUNNING]);
-    lt_json_num(w, "calls_in_flight", (int64_t)e->flying);
-    lt_json_num(w, "bytes", (int64_t)e->bytes);
+}
+
+static void put_counters(const struct lt_engine *e, const struct totals *t, struct lt_json_writer *w)
+{
     lt_json_key(w, LT_SPAN_LIT("counters"));
     lt_json_begin_object(w);
     for (int o = 0; o < LT_OUTCOMES; o++)
@@ -58,9 +78,48 @@ void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w)
     lt_json_num(w, "skipped_done", (int64_t)e->skipped);
     lt_json_num(w, "forwarded", (int64_t)e->forwarded);
     lt_json_num(w, "calls", (int64_t)e->calls);
-    lt_json_num(w, "repeats", (int64_t)e->repeats);
+    lt_json_num(w, "repeats", t->counts[LT_COUNT_REPEATS]);
+    lt_json_num(w, "parkings", (int64_t)e->parkings);
     lt_json_num(w, "transactions", (int64_t)e->transactions);
     lt_json_end_object(w);
+    lt_json_key(w, LT_SPAN_LIT("ledger"));
+    lt_json_begin_object(w);
+    for (int c = 0; c < LT_COUNTS; c++)
+        lt_json_num(w, lt_count_name((enum lt_count)c), t->counts[c]);
+    lt_json_num(w, "parked_now", t->counts[LT_COUNT_PARKED] - t->counts[LT_COUNT_UNPARKED]);
+    lt_json_num(w, "lanes_parked", (int64_t)t->parked);
+    lt_json_num(w, "lanes_retrying", (int64_t)t->retrying);
+    lt_json_num(w, "done_beyond", (int64_t)t->done_beyond);
+    lt_json_end_object(w);
+}
+
+void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w)
+{
+    struct totals t;
+    sum_up(e, &t);
+    lt_json_begin_object(w);
+    lt_json_str(w, "target", lt_span_str(e->name));
+    lt_json_str(w, "adapter", lt_span_str(e->set.adapter->name));
+    bool held = t.paused > 0 && t.paused == t.parts && e->gate.state == LT_GATE_FLOWING;
+    lt_json_str(w, "state", lt_span_str(e->fatal ? "fenced" : held ? "paused" : lt_gate_state_name(&e->gate)));
+    if (e->gate.state != LT_GATE_FLOWING) {
+        lt_json_str(w, "reason", lt_span_str(lt_gate_reason(&e->gate)));
+        lt_json_num(w, "resumes_in_ms", lt_gate_wait_ms(&e->gate, lt_engine_now(e)));
+    } else if (held) {
+        lt_json_str(w, "reason", LT_SPAN_LIT("operator"));
+    }
+    if (t.paused > 0)
+        lt_json_num(w, "paused_partitions", (int64_t)t.paused);
+    if (e->log_error[0])
+        lt_json_str(w, "log", lt_span_str(e->log_error));
+    if (e->txn_error[0])
+        lt_json_str(w, "transaction", lt_span_str(e->txn_error));
+    lt_json_num(w, "in_flight", (int64_t)e->counts[LT_ITEM_RUNNING]);
+    lt_json_num(w, "calls_in_flight", (int64_t)e->flying);
+    lt_json_num(w, "bytes", (int64_t)e->bytes);
+    lt_json_num(w, "lag", t.lag);
+    lt_json_num(w, "oldest_ms", t.oldest_ms);
+    put_counters(e, &t, w);
     if (e->set.adapter->status) {
         lt_json_key(w, LT_SPAN_LIT("details"));
         lt_json_begin_object(w);
@@ -96,14 +155,30 @@ void lt_engine_metrics(const struct lt_engine *e, struct lt_buf *out)
                   states[LT_PART_RUNNING]);
     lt_buf_printf(out, "lienthong_delivery_partitions{target=\"%s\",state=\"stopped\"} %zu\n", e->name,
                   states[LT_PART_STOPPED]);
-    metric(e, out, "paused", e->gate.state != LT_GATE_FLOWING);
+    struct totals t;
+    sum_up(e, &t);
+    for (int c = 0; c < LT_COUNTS; c++)
+        lt_buf_printf(out, "lienthong_delivery_ledger_total{target=\"%s\",what=\"%s\"} %" PRId64 "\n", e->name,
+                      lt_count_name((enum lt_count)c), t.counts[c]);
+    lt_buf_printf(out, "lienthong_delivery_lanes{target=\"%s\",state=\"parked\"} %zu\n", e->name, t.parked);
+    lt_buf_printf(out, "lienthong_delivery_lanes{target=\"%s\",state=\"retrying\"} %zu\n", e->name, t.retrying);
+    static const char *const reasons[] = {"credential", "throttle", "trouble", "refusals"};
+    for (size_t i = 0; i < LT_ARRAY_LEN(reasons); i++)
+        lt_buf_printf(out, "lienthong_delivery_paused_for{target=\"%s\",reason=\"%s\"} %d\n", e->name, reasons[i],
+                      strcmp(lt_gate_reason(&e->gate), reasons[i]) == 0);
+    lt_buf_printf(out, "lienthong_delivery_paused_for{target=\"%s\",reason=\"operator\"} %d\n", e->name, t.paused > 0);
+    metric(e, out, "parked_records", (uint64_t)(t.counts[LT_COUNT_PARKED] - t.counts[LT_COUNT_UNPARKED]));
+    metric(e, out, "lag_records", (uint64_t)t.lag);
+    metric(e, out, "oldest_unfinished_ms", (uint64_t)t.oldest_ms);
+    metric(e, out, "done_beyond_offset", t.done_beyond);
+    metric(e, out, "paused", e->gate.state != LT_GATE_FLOWING || t.paused > 0);
     metric(e, out, "in_flight", e->counts[LT_ITEM_RUNNING]);
     metric(e, out, "queued", e->counts[LT_ITEM_QUEUED] + e->counts[LT_ITEM_READY] + e->counts[LT_ITEM_DELAYED]);
     metric(e, out, "memory_bytes", e->bytes);
     metric(e, out, "calls_total", e->calls);
     metric(e, out, "forwarded_total", e->forwarded);
     metric(e, out, "answers_total", e->notes);
-    metric(e, out, "repeats_total", e->repeats);
+    metric(e, out, "repeats_total", (uint64_t)t.counts[LT_COUNT_REPEATS]);
     metric(e, out, "transactions_total", e->transactions);
     metric(e, out, "latency_ms_total", e->latency_ms_sum);
     if (e->set.adapter->metrics)

@@ -2,6 +2,7 @@
 
 #include "gateway/base/crypto.h"
 #include "gateway/core/position.h"
+#include "gateway/delivery/ledger.h"
 #include "gateway/delivery/position.h"
 #include "gateway/model/event.h"
 
@@ -9,6 +10,7 @@
 
 #define HEADERS_ROOM 4096                 /* what the gateway adds to a record on its way (protocol 4) */
 #define POSITION_SEGMENT_BYTES "16777216" /* small, so that compaction keeps the topic short to read */
+#define LEDGER_SEGMENT_BYTES "67108864"
 
 static struct lt_topic_plan *add(struct lt_topics_plan *p, const struct lt_config *c, const char *name,
                                  int64_t partitions)
@@ -46,6 +48,25 @@ static void add_kept(struct lt_topics_plan *p, const struct lt_config *c, const 
     set_number(p, t, "min.insync.replicas", c->topics.min_insync);
 }
 
+/*
+ * What delivery to a target needs beside its queue (protocol 3): the ledger of what is open, kept by key for ever, the
+ * operators' decisions, and every attempt. Divided as the queue is.
+ */
+static void add_ledger(struct lt_topics_plan *p, const struct lt_config *c, const char *target)
+{
+    struct lt_topic_plan *t =
+        add(p, c, lt_arena_printf(&p->arena, LT_TOPIC_LEDGER_PREFIX "%s", target), c->topics.queue_partitions);
+    set(p, t, "cleanup.policy", "compact");
+    set(p, t, "segment.bytes", LEDGER_SEGMENT_BYTES);
+    set(p, t, "min.cleanable.dirty.ratio", "0.1");
+    set_number(p, t, "max.message.bytes", c->topics.record_max + HEADERS_ROOM); /* a parked event and why */
+    set_number(p, t, "min.insync.replicas", c->topics.min_insync);
+    add_kept(p, c, lt_arena_printf(&p->arena, LT_TOPIC_CONTROL_PREFIX "%s", target), c->topics.queue_partitions,
+             c->topics.long_retention_ms, c->topics.record_max + HEADERS_ROOM);
+    add_kept(p, c, lt_arena_printf(&p->arena, LT_TOPIC_HISTORY_PREFIX "%s", target), c->topics.queue_partitions,
+             c->topics.queue_retention_ms, c->topics.record_max);
+}
+
 void lt_topics_plan_init(struct lt_topics_plan *p, const struct lt_config *c, const struct lt_routes *routes)
 {
     *p = (struct lt_topics_plan){0};
@@ -59,9 +80,11 @@ void lt_topics_plan_init(struct lt_topics_plan *p, const struct lt_config *c, co
     set(p, position, "min.cleanable.dirty.ratio", "0.1");
     set_number(p, position, "min.insync.replicas", c->topics.min_insync);
 
-    for (size_t i = 0; i < c->targets_len; i++)
+    for (size_t i = 0; i < c->targets_len; i++) {
         add_kept(p, c, lt_arena_printf(&p->arena, LT_TOPIC_QUEUE_PREFIX "%s", c->targets[i].name),
                  c->topics.queue_partitions, c->topics.queue_retention_ms, c->topics.record_max);
+        add_ledger(p, c, c->targets[i].name);
+    }
     for (size_t i = 0; i < lt_routes_outputs(routes); i++)
         add_kept(p, c, lt_routes_output(routes, i), c->topics.events_partitions, c->topics.events_retention_ms,
                  c->topics.record_max);

@@ -145,11 +145,13 @@ def must_be_exactly_once(world, load, queues=("lt.population", "lt.portal"), ext
         assert found == wanted, f"{topic} differs for {[k for k in wanted if found.get(k) != wanted[k]][:5]}"
 
 
-def hurry(world, **portal):
-    """Short times between attempts, so that a test does not wait for real ones."""
+def hurry(world, timeout="5s", **portal):
+    """Short times between attempts, so that a test does not wait for real ones; timeout: of a call to the portal, which is also part of what
+    a call of a process that died is given before it counts as settled."""
     for file in ("targets/portal.yaml", "targets/population.yaml"):
         world.edit(file, "retry: {min: 1s, max: 5m}", "retry: {min: 100ms, max: 500ms}")
     world.edit("targets/portal.yaml", "settle: 2m", "settle: 500ms")
+    world.edit("targets/portal.yaml", "timeout: 30s\nconnect_timeout: 5s", f"timeout: {timeout}\nconnect_timeout: 2s")
     world.edit("targets/population.yaml", "settle: 30s", "settle: 500ms")
     for key, value in portal.items():
         world.edit("targets/portal.yaml", "options:\n", f"options:\n  {key}: {value}\n")

@@ -111,6 +111,11 @@ static int call(void *ctx, const char *method, const char *url, const char *cons
     struct world_call *c = &w->flying[w->flying_len++];
     *c = (struct world_call){.fn = fn, .ctx = fn_ctx};
     LT_AUTOFREE char *text = lt_strndup(body.ptr, body.len);
+    char *data = strstr(text, "{\"n\":"); /* data that an operator gave */
+    if (data) {
+        memmove(data, data + 5, strlen(data + 5) + 1);
+        *strchr(data, '}') = ' ';
+    }
     assert_int_equal(sscanf(text, "H22/%23s %d %d %d", c->what.dossier, &c->what.number, &step, &c->what.after_unknown),
                      4);
     c->what.step = (enum lt_step)step;
@@ -185,6 +190,13 @@ static int64_t now(void *ctx)
     return w->now_ms;
 }
 
+static void on_crash(void *ctx, struct lt_log *l)
+{
+    struct world *w = ctx;
+    if (l == w->log)
+        w->crashed = true;
+}
+
 static int open_log(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
 {
     struct world *w = ctx;
@@ -210,7 +222,12 @@ struct world *world_new(void)
     struct world *w = lt_alloc(sizeof(*w));
     lt_log_threshold = LT_LOG_ERROR + 1;
     w->memory = lt_memory_new(1700000000000LL);
+    lt_memory_on_crash(w->memory, on_crash, w);
     lt_memory_topic(w->memory, "lt.sim", WORLD_PARTITIONS, 0, false);
+    lt_memory_topic(w->memory, "lt.ledger.sim", WORLD_PARTITIONS, 0, false);
+    lt_memory_topic(w->memory, "lt.control.sim", WORLD_PARTITIONS, 0, false);
+    lt_memory_topic(w->memory, "lt.history.sim", WORLD_PARTITIONS, 0, false);
+    lt_memory_topic(w->memory, LT_TOPIC_DEADLETTER, 1, 0, false);
     lt_memory_topic(w->memory, "lt.next", 1, 0, false);
     lt_memory_topic(w->memory, LT_TOPIC_ANSWERS, 1, 0, false);
     lt_memory_topic(w->memory, LT_TOPIC_PROVINCE, 1, 0, false);
@@ -223,7 +240,9 @@ struct world *world_new(void)
                                           .concurrency = 8,
                                           .retry_min_ms = 10,
                                           .retry_max_ms = 1000,
-                                          .settle_ms = 500};
+                                          .settle_ms = 500,
+                                          .park_after_ms = 60000,
+                                          .refused_max = 50};
     w->adapter = (struct lt_adapter_type){
         .name = "sim", .new = sim_new, .free = sim_free, .steps = steps, .once = once, .submit = submit, .tick = tick};
     w->now_ms = 1000;
@@ -286,11 +305,14 @@ void world_open(struct world *w)
         .open_log = open_log,
         .caller = {.ctx = w, .call = call, .run = run, .close = close_calls},
         .now_ms = now,
+        .wall_ms = now,
         .memory = w->memory_bytes,
+        .span_max = w->span_max,
         .seed = 7,
     };
     struct lt_diags diags = LT_DIAGS_INIT;
     assert_null(w->engine);
+    w->crashed = false;
     assert_int_equal(lt_engine_new(&s, &w->engine, &diags), LT_OK);
 }
 
@@ -303,7 +325,7 @@ void world_close(struct world *w)
 
 void world_crash(struct world *w)
 {
-    if (w->log && !lt_memory_crashed(w->log))
+    if (!w->crashed && w->log)
         lt_memory_crash(w->log);
     close_calls(w); /* nobody hears of what was in flight */
     world_close(w);
@@ -376,6 +398,74 @@ void world_expect_status(struct world *w, const char *part)
 void world_committed(struct world *w, int32_t partition, struct lt_log_offset *ret)
 {
     lt_memory_offset_get(w->memory, "lt.sim", "lt.sim", partition, ret);
+}
+
+/* ---- ledger, decisions, history ---- */
+
+static void take_ledger(void *ctx, const struct lt_log_record *r)
+{
+    struct lt_err err = LT_ERR_INIT;
+    if (lt_ledger_take(ctx, r, &err) != LT_OK)
+        fail_msg("%s", err.text);
+}
+
+void world_ledger(struct world *w, int32_t partition, struct lt_ledger *ret)
+{
+    *ret = (struct lt_ledger){0};
+    lt_memory_read(w->memory, "lt.ledger.sim", partition, take_ledger, ret);
+}
+
+const struct lt_ledger_lane *world_lane(const struct lt_ledger *l, const char *dossier)
+{
+    struct lt_ledger_lane *lane;
+    char key[32];
+    snprintf(key, sizeof(key), "H22/%s", dossier);
+    HASH_FIND_STR(l->lanes, key, lane);
+    return lane;
+}
+
+size_t world_parked(struct world *w, const char *dossier)
+{
+    size_t n = 0;
+    for (int32_t p = 0; p < WORLD_PARTITIONS; p++) {
+        struct lt_ledger l;
+        world_ledger(w, p, &l);
+        const struct lt_ledger_lane *lane = world_lane(&l, dossier);
+        n += lane ? lane->parked.len : 0;
+        lt_ledger_deinit(&l);
+    }
+    return n;
+}
+
+void world_decide(struct world *w, int32_t partition, const char *dossier, const char *id, enum lt_verb verb,
+                  int64_t order, const char *data)
+{
+    struct lt_decision d = {.verb = verb, .order = order, .at_ms = w->now_ms, .data = lt_span_str(data)};
+    struct lt_headers none = {0};
+    snprintf(d.id, sizeof(d.id), "%s", id);
+    snprintf(d.who, sizeof(d.who), "operator");
+    LT_AUTOFREE char *value = lt_decision_value(&d);
+    LT_AUTOFREE char *key = dossier[0] == '*' ? lt_strdup(dossier) : lt_asprintf("H22/%s", dossier);
+    lt_memory_append(w->memory, "lt.control.sim", partition, lt_span_str(key), &none, lt_span_str(value));
+}
+
+struct find {
+    const char *text;
+    size_t n;
+};
+
+static void find_text(void *ctx, const struct lt_log_record *r)
+{
+    struct find *f = ctx;
+    f->n += memmem(r->value.ptr, r->value.len, f->text, strlen(f->text)) != NULL;
+}
+
+size_t world_history(struct world *w, const char *text)
+{
+    struct find f = {.text = text};
+    for (int32_t p = 0; p < WORLD_PARTITIONS; p++)
+        lt_memory_read(w->memory, "lt.history.sim", p, find_text, &f);
+    return f.n;
 }
 
 struct order {

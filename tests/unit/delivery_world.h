@@ -8,12 +8,13 @@
 #ifndef LT_TESTS_UNIT_DELIVERY_WORLD_H
 #define LT_TESTS_UNIT_DELIVERY_WORLD_H
 
+#include "gateway/delivery/control.h"
 #include "gateway/delivery/engine.h"
 #include "gateway/kafka/log_memory.h"
 #include "tests/unit/harness.h"
 
 #define WORLD_PARTITIONS 2
-#define WORLD_APPLIED_MAX 4096
+#define WORLD_APPLIED_MAX 16384
 
 enum reply {
     REPLY_OK,
@@ -58,9 +59,9 @@ struct world {
     size_t applied_len;
     size_t calls, asked; /* asked: for scripts that count */
     int64_t now_ms;
-    size_t memory_bytes;
+    size_t memory_bytes, span_max;
     bool repeat_unknown;
-    bool fatal;
+    bool fatal, crashed;
 };
 
 struct world *world_new(void); /* topics made, genesis written */
@@ -85,6 +86,15 @@ size_t world_applied_count(const struct world *w, const char *dossier, int numbe
 char *world_status(struct world *w); /* JSON, caller frees */
 void world_expect_status(struct world *w, const char *part);
 void world_committed(struct world *w, int32_t partition, struct lt_log_offset *ret);
+
+/* What lt.ledger.sim says now; deinit it. */
+void world_ledger(struct world *w, int32_t partition, struct lt_ledger *ret);
+const struct lt_ledger_lane *world_lane(const struct lt_ledger *l, const char *dossier); /* NULL: open */
+size_t world_parked(struct world *w, const char *dossier);
+/* An operator's decision, order -1 any; "*" for the partition. */
+void world_decide(struct world *w, int32_t partition, const char *dossier, const char *id, enum lt_verb verb,
+                  int64_t order, const char *data);
+size_t world_history(struct world *w, const char *text); /* lines of lt.history.sim that hold it */
 
 /* Every event 0 .. n-1 of the dossier was forwarded exactly once and in order. */
 void world_check_forwarded_in_order(struct world *w, const char *dossier, int n);

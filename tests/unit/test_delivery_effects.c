@@ -58,14 +58,14 @@ static void a_note_is_a_whole_event_keyed_like_its_dossier_unless_it_names_a_key
     struct lt_effect f = {0};
     struct lt_event read;
     struct lt_err err = LT_ERR_INIT;
-    lt_effect_note(&r, &event, "population", LT_STEP_CHECK, &n, 0, &a, &f);
+    lt_effect_note(&r, &event, "population", lt_step_name(LT_STEP_CHECK), 0, &n, 0, &a, &f);
     assert_string_equal(f.topic, "lt.province");
     assert_span_is(f.key, "H22/A-1");
     if (lt_event_read(f.key, &f.headers, f.value, &read, &err) != LT_OK)
         fail_msg("%s", err.text);
     n.to = LT_NOTE_AUDIT;
     n.key = LT_SPAN_LIT("cb01");
-    lt_effect_note(&r, &event, "population", LT_STEP_CHECK, &n, 0, &a, &f);
+    lt_effect_note(&r, &event, "population", lt_step_name(LT_STEP_CHECK), 0, &n, 0, &a, &f);
     assert_string_equal(f.topic, "lt.audit");
     assert_span_is(f.key, "cb01");
     lt_arena_deinit(&a);
@@ -96,11 +96,11 @@ static void a_note_is_an_event_whose_id_depends_on_target_step_and_type_only(voi
     const struct lt_note province = {
         .to = LT_NOTE_PROVINCE, .type = "vn.lienthong.population.mismatch.v1", .data = LT_SPAN_LIT("{}")};
     struct lt_effect one, again, other_step, other_target, mismatch;
-    lt_effect_note(&r, &event, "portal", LT_STEP_UPSERT, &answer, 1000, &a, &one);
-    lt_effect_note(&r, &event, "portal", LT_STEP_UPSERT, &answer, 9000, &a, &again);
-    lt_effect_note(&r, &event, "portal", LT_STEP_PROGRESS, &answer, 1000, &a, &other_step);
-    lt_effect_note(&r, &event, "portal2", LT_STEP_UPSERT, &answer, 1000, &a, &other_target);
-    lt_effect_note(&r, &event, "portal", LT_STEP_UPSERT, &province, 1000, &a, &mismatch);
+    lt_effect_note(&r, &event, "portal", lt_step_name(LT_STEP_UPSERT), 0, &answer, 1000, &a, &one);
+    lt_effect_note(&r, &event, "portal", lt_step_name(LT_STEP_UPSERT), 0, &answer, 9000, &a, &again);
+    lt_effect_note(&r, &event, "portal", lt_step_name(LT_STEP_PROGRESS), 0, &answer, 1000, &a, &other_step);
+    lt_effect_note(&r, &event, "portal2", lt_step_name(LT_STEP_UPSERT), 0, &answer, 1000, &a, &other_target);
+    lt_effect_note(&r, &event, "portal", lt_step_name(LT_STEP_UPSERT), 0, &province, 1000, &a, &mismatch);
     struct lt_span id = lt_headers_value(&one.headers, "ce_id");
     assert_int_equal(id.len, 32);
     assert_true(lt_span_eq(id, lt_headers_value(&again.headers, "ce_id")));

@@ -62,16 +62,17 @@ static void a_row_that_was_out_at_a_crash_is_never_sent_again_by_itself(void **s
     world_open(w);
     world_run_until_forwarded(w, 1);
     world_turns(w, 20);
-    struct lt_log_offset at;
-    struct lt_delivery_position p;
-    world_committed(w, 0, &at);
-    assert_int_equal(lt_delivery_position_parse(lt_span_str(at.metadata), &p, NULL), LT_OK);
-    assert_int_equal(lt_delivery_position_mark(&p, 0), LT_MARK_INTENT); /* committed before the call left */
+    struct lt_ledger l;
+    world_ledger(w, 0, &l);
+    assert_int_equal(l.opens_len, 1); /* committed before the call left */
+    assert_int_equal(l.opens->state, LT_OPEN_INTENT);
+    assert_string_equal(l.opens->step, "progress");
+    lt_ledger_deinit(&l);
     world_crash(w);
     held = false;
     world_open(w);
     world_turns(w, 100);
-    world_expect_status(w, "\"reason\":\"UNKNOWN-PROGRESS\",\"text\":\"offset 0, dossier H22/A:");
+    assert_int_equal(world_parked(w, "A"), 1);
     world_received(w, 1, "B", 1);
     world_run_until_forwarded(w, 2);
     assert_int_equal(world_applied_count(w, "A", 0, LT_STEP_PROGRESS), 0);
@@ -113,13 +114,13 @@ static void closing_waits_for_what_is_in_flight_and_commits_it(void **state)
     w->script = slowly;
     w->ctx = &turn;
     w->target.timeout_ms = 5000;
-    for (int d = 0; d < 30; d++) {
+    for (int d = 0; d < 120; d++) {
         char code[16];
         snprintf(code, sizeof(code), "D%d", d);
         world_received(w, d % 2, code, 0);
     }
     int restarts = 0;
-    for (int i = 0; i < 500 && world_forwarded(w) < 30; i++) {
+    for (int i = 0; i < 500 && world_forwarded(w) < 120; i++) {
         if (!w->engine)
             world_open(w);
         world_turns(w, 12);
@@ -127,9 +128,9 @@ static void closing_waits_for_what_is_in_flight_and_commits_it(void **state)
         restarts++;
     }
     assert_true(restarts > 2);
-    assert_int_equal(world_forwarded(w), 30);
-    assert_int_equal(world_answers(w), 30);
-    for (int d = 0; d < 30; d++) { /* nothing was cut off, so nothing is unknown and nothing was sent twice */
+    assert_int_equal(world_forwarded(w), 120);
+    assert_int_equal(world_answers(w), 120);
+    for (int d = 0; d < 120; d++) { /* nothing was cut off, so nothing is unknown and nothing was sent twice */
         char code[16];
         snprintf(code, sizeof(code), "D%d", d);
         assert_int_equal(world_applied_count(w, code, 0, LT_STEP_PROGRESS), 1);

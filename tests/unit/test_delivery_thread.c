@@ -101,6 +101,9 @@ static struct lt_memory *filled(void)
     struct lt_arena a = LT_ARENA_INIT;
     struct lt_headers h = {0};
     lt_memory_topic(m, "lt.portal", 1, 0, false);
+    lt_memory_topic(m, "lt.ledger.portal", 1, 0, false);
+    lt_memory_topic(m, "lt.control.portal", 1, 0, false);
+    lt_memory_topic(m, "lt.history.portal", 1, 0, false);
     lt_memory_topic(m, LT_TOPIC_ANSWERS, 1, 0, false);
     lt_delivery_genesis(7, genesis);
     lt_memory_offset_set(m, "lt.portal", "lt.portal", 0, 0, genesis);

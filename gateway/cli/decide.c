@@ -1,0 +1,156 @@
+#include "gateway/cli/decide.h"
+
+#include "gateway/base/clock.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *login(void)
+{
+    const char *sudo = getenv("SUDO_USER");
+    if (sudo && *sudo)
+        return sudo;
+    const struct passwd *p = getpwuid(getuid());
+    return p && p->pw_name[0] ? p->pw_name : "operator";
+}
+
+/* A moment, or so long ago: 2024-01-01T08:30:00, 2h. */
+static bool moment(const char *text, int64_t *ret)
+{
+    int64_t ago;
+    if (lt_duration_parse(lt_span_str(text), &ago)) {
+        *ret = lt_now_ms() - ago;
+        return true;
+    }
+    return lt_time_parse(LT_TIME_RFC3339, lt_span_str(text), ret);
+}
+
+static bool number(const char *text, int64_t *ret)
+{
+    return lt_span_i64(lt_span_str(text), ret) && *ret >= 0;
+}
+
+bool lt_decide_options(const struct lt_command *c, int argc, char **argv, struct lt_decide *ret)
+{
+    static const struct option extra[] = {
+        {"reason", required_argument, NULL, 'r'},
+        {"code", required_argument, NULL, 'k'},
+        {"procedure", required_argument, NULL, 'p'},
+        {"province", required_argument, NULL, 'P'},
+        {"since", required_argument, NULL, 's'},
+        {"until", required_argument, NULL, 'u'},
+        {"rate", required_argument, NULL, 'R'},
+        {"rounds-max", required_argument, NULL, 'L'},
+        {"who", required_argument, NULL, 'w'},
+        {"all", no_argument, NULL, 'a'},
+        {0},
+    };
+    struct lt_decide d = {.who = login(), .rate = 100, .rounds_max = -1};
+    bool good = true;
+    int letter;
+    while ((letter = lt_cli_option(argc, argv, extra, &d.cli)) > 0) {
+        switch (letter) {
+        case 'r':
+            d.filter.reason = optarg;
+            break;
+        case 'k':
+            d.filter.code = optarg;
+            break;
+        case 'p':
+            d.filter.procedure = optarg;
+            break;
+        case 'P':
+            d.filter.province = optarg;
+            break;
+        case 's':
+            good = good && moment(optarg, &d.filter.since_ms);
+            break;
+        case 'u':
+            good = good && moment(optarg, &d.filter.until_ms);
+            break;
+        case 'R':
+            good = good && number(optarg, &d.rate) && d.rate > 0;
+            break;
+        case 'L':
+            good = good && number(optarg, &d.rounds_max);
+            break;
+        case 'w':
+            d.who = optarg;
+            break;
+        case 'a':
+            d.all = true;
+            break;
+        default:
+            good = false;
+        }
+    }
+    *ret = d;
+    if (!good && !d.cli.help)
+        (void)lt_cli_usage(c);
+    return good || d.cli.help;
+}
+
+int lt_decide_config(const struct lt_command *c, const struct lt_decide *d, struct lt_config **ret)
+{
+    struct lt_diags diags = LT_DIAGS_INIT;
+    int r = lt_config_load(d->cli.config, ret, &diags);
+    lt_diags_deinit(&diags);
+    if (r >= 0)
+        return LT_EXIT_OK;
+    fprintf(stderr, "lienthong %s: the configuration %s has errors; `lienthong check` shows them\n", c->name,
+            d->cli.config);
+    return LT_EXIT_CONFIG;
+}
+
+const struct lt_config_target *lt_decide_target(const struct lt_command *c, const struct lt_config *config,
+                                                const char *name)
+{
+    for (size_t i = 0; i < config->targets_len; i++)
+        if (strcmp(config->targets[i].name, name) == 0)
+            return &config->targets[i];
+    fprintf(stderr, "lienthong %s: the configuration has no target %s\n", c->name, name);
+    return NULL;
+}
+
+int lt_decide_complain(const struct lt_command *c, const struct lt_err *err)
+{
+    fprintf(stderr, "lienthong %s: %s\n", c->name, err->text);
+    return err->code == LT_E_INVALID ? LT_EXIT_FINDING : LT_EXIT_UNAVAILABLE;
+}
+
+int lt_decide_lanes(const struct lt_command *c, const struct lt_decide *d, const struct lt_config *config,
+                    const char *target, struct lt_parked_lane *const *lanes, size_t n, enum lt_verb verb,
+                    struct lt_span data)
+{
+    struct lt_decider *decider = NULL;
+    struct lt_err err = LT_ERR_INIT;
+    int r = d->cli.dry_run ? LT_OK : lt_decider_new(config, target, d->who, &decider, &err);
+    int64_t began = lt_mono_ms();
+    size_t made = 0;
+    for (size_t i = 0; i < n && r == LT_OK; i++) {
+        char id[LT_DECISION_MAX] = "-";
+        const struct lt_parked_lane *l = lanes[i];
+        int64_t wait = began + (int64_t)i * 1000 / d->rate - lt_mono_ms();
+        if (!d->cli.dry_run && wait > 0)
+            nanosleep(&(struct timespec){.tv_sec = wait / 1000, .tv_nsec = wait % 1000 * 1000000}, NULL);
+        if (!d->cli.dry_run)
+            r = lt_decider_send(decider, l->dossier, verb, l->events.len ? l->events.v[0]->order : -1, data, id, &err);
+        if (r != LT_OK)
+            break;
+        made++;
+        if (d->cli.json)
+            printf("{\"target\":\"%s\",\"dossier\":\"%s\",\"verb\":\"%s\",\"decision\":\"%s\",\"events\":%zu}\n",
+                   target, l->dossier, lt_verb_name(verb), id, l->events.len);
+        else
+            printf("%s %s %s: %zu event%s, decision %s\n", d->cli.dry_run ? "would" : "asked to", lt_verb_name(verb),
+                   l->dossier, l->events.len, l->events.len == 1 ? "" : "s", id);
+    }
+    lt_decider_free(decider);
+    if (r == LT_OK)
+        return LT_EXIT_OK;
+    fprintf(stderr, "lienthong %s: %zu of %zu decisions are written; the same command goes on with the others\n",
+            c->name, made, n);
+    return lt_decide_complain(c, &err);
+}

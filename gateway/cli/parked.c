@@ -1,0 +1,199 @@
+/* lienthong parked: the dossiers that a target's engine put aside, and what becomes of them. */
+#include "gateway/base/clock.h"
+#include "gateway/base/file.h"
+#include "gateway/cli/decide.h"
+
+#include <stdio.h>
+
+#define DATA_MAX ((size_t)4 << 20)
+
+static void print_lane(const char *target, const struct lt_parked_lane *l, bool json)
+{
+    const struct lt_parked_event *first = l->events.len ? l->events.v[0] : NULL;
+    const struct lt_lane_record *r = &l->record;
+    char since[30];
+    lt_time_rfc3339(r->since_ms, since);
+    if (!json) {
+        printf("%-10s %-36s %-9s %-10s %-9s %3zu  %s  %s: %s\n", target, l->dossier,
+               r->retrying ? "retrying" : "parked", r->reason, r->step, l->events.len, since, r->code, r->text);
+        return;
+    }
+    struct lt_buf out = LT_BUF_INIT((size_t)64 << 10);
+    struct lt_json_writer w;
+    lt_json_writer_init(&w, &out);
+    lt_json_begin_object(&w);
+    lt_json_str(&w, "target", lt_span_str(target));
+    lt_json_str(&w, "dossier", lt_span_str(l->dossier));
+    lt_json_num(&w, "partition", l->partition);
+    lt_json_str(&w, "state", lt_span_str(r->retrying ? "retrying" : "parked"));
+    lt_json_str(&w, "reason", lt_span_str(r->reason));
+    lt_json_str(&w, "step", lt_span_str(r->step));
+    lt_json_str(&w, "code", lt_span_str(r->code));
+    lt_json_str(&w, "text", lt_span_str(r->text));
+    lt_json_str(&w, "since", lt_span_str(since));
+    lt_json_num(&w, "redrives", r->rounds);
+    lt_json_num(&w, "events", (int64_t)l->events.len);
+    lt_json_str(&w, "procedure", lt_span_str(first ? first->procedure : ""));
+    lt_json_num(&w, "order", first ? first->order : -1);
+    lt_json_end_object(&w);
+    puts(lt_buf_view(&out).ptr);
+    lt_buf_deinit(&out);
+}
+
+static int list(const struct lt_decide *d, const struct lt_config *config, const char *only)
+{
+    size_t lanes = 0, events = 0;
+    for (size_t t = 0; t < config->targets_len; t++) {
+        const char *target = config->targets[t].name;
+        struct lt_parked p;
+        struct lt_err err = LT_ERR_INIT;
+        if (only && strcmp(only, target) != 0)
+            continue;
+        if (lt_parked_read(config, target, NULL, &p, &err) != LT_OK)
+            return lt_decide_complain(&lt_command_parked, &err);
+        for (size_t i = 0; i < p.lanes.len; i++) {
+            if (!lt_parked_match(&p.lanes.v[i], &d->filter))
+                continue;
+            print_lane(target, &p.lanes.v[i], d->cli.json);
+            lanes++;
+            events += p.lanes.v[i].events.len;
+        }
+        lt_parked_deinit(&p);
+    }
+    fprintf(stderr, "%zu dossiers with %zu events\n", lanes, events);
+    return lanes ? LT_EXIT_FINDING : LT_EXIT_OK;
+}
+
+static void show_event(const struct lt_parked_event *e)
+{
+    printf("  order %lld  %s  %s\n    id %s, unit %s, procedure %s, next step %s%s\n    %s\n", (long long)e->order,
+           e->time, e->type, e->id, e->unit, e->procedure, e->state.step,
+           e->state.unknown ? " (a call of it may have been applied)" : "", e->data ? e->data : "");
+}
+
+static int show(const struct lt_decide *d, const struct lt_config *config, const char *target, const char *dossier)
+{
+    struct lt_parked p;
+    struct lt_err err = LT_ERR_INIT;
+    if (lt_parked_read(config, target, dossier, &p, &err) != LT_OK)
+        return lt_decide_complain(&lt_command_parked, &err);
+    const struct lt_parked_lane *l = lt_parked_find(&p, dossier);
+    if (!l) {
+        fprintf(stderr, "lienthong parked: %s has nothing parked for %s\n", target, dossier);
+    } else {
+        print_lane(target, l, d->cli.json);
+        for (size_t i = 0; i < l->events.len; i++) {
+            if (d->cli.json)
+                printf("%s\n", l->events.v[i]->data);
+            else
+                show_event(l->events.v[i]);
+        }
+    }
+    int code = l ? LT_EXIT_OK : LT_EXIT_FINDING;
+    lt_parked_deinit(&p);
+    return code;
+}
+
+/* Those named, or with --all those that match. false: one that is named is not parked. */
+static bool choose(const struct lt_decide *d, const struct lt_parked *p, char **names, int n,
+                   struct lt_parked_lane **ret, size_t *ret_len)
+{
+    *ret_len = 0;
+    for (size_t i = 0; n == 0 && i < p->lanes.len; i++)
+        if (!p->lanes.v[i].record.retrying && lt_parked_match(&p->lanes.v[i], &d->filter))
+            ret[(*ret_len)++] = &p->lanes.v[i];
+    for (int i = 0; i < n; i++) {
+        struct lt_parked_lane *l = lt_parked_find(p, names[i]);
+        if (!l || l->record.retrying) {
+            fprintf(stderr, "lienthong parked: %s is not parked\n", names[i]);
+            return false;
+        }
+        ret[(*ret_len)++] = l;
+    }
+    return true;
+}
+
+static int decide(const struct lt_decide *d, const struct lt_config *config, const char *target, enum lt_verb verb,
+                  char **names, int n, struct lt_span data)
+{
+    struct lt_parked p;
+    struct lt_err err = LT_ERR_INIT;
+    if (lt_parked_read(config, target, NULL, &p, &err) != LT_OK)
+        return lt_decide_complain(&lt_command_parked, &err);
+    struct lt_parked_lane **lanes = lt_calloc(LT_MAX(p.lanes.len, (size_t)n) + 1, sizeof(*lanes));
+    size_t len = 0;
+    int code = LT_EXIT_FINDING;
+    if (choose(d, &p, names, n, lanes, &len))
+        code = lt_decide_lanes(&lt_command_parked, d, config, target, lanes, len, verb, data);
+    free(lanes);
+    lt_parked_deinit(&p);
+    return code;
+}
+
+static int replace(const struct lt_decide *d, const struct lt_config *config, char **argv)
+{
+    LT_AUTOFREE char *data = NULL;
+    LT_AUTO_JSON struct lt_json *j = NULL;
+    const struct lt_json_limits limits = {.bytes_max = DATA_MAX, .depth_max = 64};
+    size_t len;
+    struct lt_err err = LT_ERR_INIT;
+    if (lt_file_read(argv[2], DATA_MAX, &data, &len, &err) < 0 ||
+        lt_json_parse(lt_span(data, len), &limits, &j, &err) != LT_OK) {
+        fprintf(stderr, "lienthong parked: %s: %s\n", argv[2], err.text);
+        return LT_EXIT_USAGE;
+    }
+    struct lt_buf compact = LT_BUF_INIT(DATA_MAX);
+    lt_json_write(lt_json_root(j), &compact);
+    int code = decide(d, config, argv[0], LT_VERB_REPLACE, &argv[1], 1, lt_buf_view(&compact));
+    lt_buf_deinit(&compact);
+    return code;
+}
+
+static int serve(const struct lt_decide *d, const struct lt_config *config, int argc, char **argv)
+{
+    const char *word = argv[0];
+    enum lt_verb verb;
+    argc--;
+    argv++;
+    if (argc > 0 && !lt_decide_target(&lt_command_parked, config, argv[0]))
+        return LT_EXIT_USAGE;
+    if (strcmp(word, "list") == 0 && argc <= 1)
+        return list(d, config, argc ? argv[0] : NULL);
+    if (strcmp(word, "show") == 0 && argc == 2)
+        return show(d, config, argv[0], argv[1]);
+    if (strcmp(word, "replace") == 0 && argc == 3)
+        return replace(d, config, argv);
+    /* All of them only when it is said: a name that was forgotten must not mean everything. */
+    if (lt_verb_parse(lt_span_str(word), &verb) && verb != LT_VERB_REPLACE && verb <= LT_VERB_RELEASE && argc > 0 &&
+        (argc > 1) != d->all)
+        return decide(d, config, argv[0], verb, &argv[1], argc - 1, LT_SPAN_NULL);
+    return lt_cli_usage(&lt_command_parked);
+}
+
+static int parked(int argc, char **argv)
+{
+    struct lt_decide d;
+    struct lt_config *config = NULL;
+    if (!lt_decide_options(&lt_command_parked, argc, argv, &d))
+        return LT_EXIT_USAGE;
+    if (d.cli.help)
+        return lt_cli_help(&lt_command_parked);
+    if (optind >= argc)
+        return lt_cli_usage(&lt_command_parked);
+    int code = lt_decide_config(&lt_command_parked, &d, &config);
+    if (code == LT_EXIT_OK)
+        code = serve(&d, config, argc - optind, argv + optind);
+    lt_config_free(config);
+    return code;
+}
+
+const struct lt_command lt_command_parked = {
+    "parked",
+    "list [TARGET] | show TARGET DOSSIER | retry|skip|release TARGET (DOSSIER… | --all) | replace TARGET DOSSIER FILE "
+    "[--reason R] [--code C] [--procedure P] [--province H] [--since T] [--until T] [--rate N] [--who NAME] "
+    "[--dry-run] "
+    "[--json]",
+    "dossiers that a target put aside (exit 1 when there are any). retry: run their events in order; skip: the first "
+    "event goes no further, then the others; release: its step is taken as done at the target, then the others; "
+    "replace: other data for the first event, then all",
+    parked};

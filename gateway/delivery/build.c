@@ -1,0 +1,223 @@
+/* What a ledger transaction writes (rules 4, 5, 8): derived from what the dirty items and partitions are now. */
+#include "gateway/delivery/internal.h"
+
+#include "gateway/model/partition.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+static const struct lt_headers no_headers;
+
+static bool leaves_queue(const struct lt_item *i)
+{
+    return i->state == LT_ITEM_FINISHED || i->state == LT_ITEM_PARKING;
+}
+
+/* ---- building ---- */
+
+static void pick_items(struct lt_engine *e)
+{
+    struct lt_item *i;
+    size_t leaving = 0;
+    DL_FOREACH2(e->dirty, i, dirty_next)
+    {
+        if (leaves_queue(i) && leaving++ >= e->txn_limit)
+            continue;
+        struct lt_txn_item *t = lt_vec_push(&e->txn.items);
+        *t = (struct lt_txn_item){.item = i, .state = i->state, .writes = i->writes.len};
+        i->in_txn = true;
+        i->part->dirty = true;
+    }
+}
+
+/* The oldest record that is neither finished nor parked when this transaction is committed. */
+static int64_t base_after(const struct lt_part *p)
+{
+    const struct lt_item *i;
+    DL_FOREACH2(p->items, i, part_next)
+    if (!i->in_txn || !leaves_queue(i))
+        return i->record->offset;
+    return p->next;
+}
+
+static struct lt_txn_part *part_of(struct lt_engine *e, const struct lt_part *p)
+{
+    for (size_t n = 0; n < e->txn.parts.len; n++)
+        if (e->txn.parts.v[n].number == p->number)
+            return &e->txn.parts.v[n];
+    return NULL;
+}
+
+static void add_part(struct lt_engine *e, struct lt_part *p)
+{
+    struct lt_txn_part *t = lt_vec_push(&e->txn.parts);
+    *t = (struct lt_txn_part){.number = p->number, .epoch = p->epoch, .after = p->position, .writes = p->writes.len};
+    t->after.number++;
+    t->after.base = base_after(p);
+    t->after.control = p->control_next;
+    assert(t->after.base >= p->position.base);
+    memcpy(t->delta, p->delta, sizeof(t->delta));
+    for (size_t c = 0; c < LT_COUNTS; c++)
+        t->after.counts[c] += t->delta[c];
+    if (t->after.base > p->position.base) {
+        const struct lt_open *o, *next;
+        HASH_ITER (hh, p->opens, o, next)
+            t->after.open -= o->state == LT_OPEN_DONE && o->offset < t->after.base;
+    }
+}
+
+/* Its I record afterwards, and what it adds to the counters. */
+static void settle_item(struct lt_engine *e, struct lt_txn_item *t)
+{
+    struct lt_item *i = t->item;
+    struct lt_txn_part *part = part_of(e, i->part);
+    bool passed = i->record->offset < part->after.base; /* a parked one need not be: others before it may be open */
+    enum lt_open_state want = lt_item_want(i, passed);
+    if (want != LT_OPEN_NONE) {
+        t->open = (struct lt_open){
+            .offset = i->record->offset, .state = want, .outcome = i->outcome, .since_ms = lt_engine_wall(e)};
+        snprintf(t->open.step, sizeof(t->open.step), "%s", lt_item_step_name(i));
+        if (want == LT_OPEN_INTENT)
+            t->open.until_ms = t->open.since_ms + lt_engine_settled_ms(e, lt_item_step(i));
+        else if (want == LT_OPEN_UNKNOWN)
+            t->open.until_ms = i->until_ms;
+        t->open.key = lt_ledger_open_key(i->event.key, i->event.id, i->run, t->open.step);
+    }
+    part->after.open += (t->open.key != NULL) - (i->open.key != NULL);
+    if (t->state == LT_ITEM_FINISHED) {
+        part->after.counts[i->skipped ? LT_COUNT_SKIPPED : (size_t)i->outcome]++; /* ok, exists, pass: the same order */
+        part->after.counts[LT_COUNT_UNPARKED] += i->redriven;
+        t->lane_opens = i->redriven && i->lane->parked.len == 1 && i->lane->arriving == 0;
+    }
+    part->after.counts[LT_COUNT_PARKED] += t->state == LT_ITEM_PARKING && !i->redriven;
+}
+
+void lt_txn_build(struct lt_engine *e)
+{
+    struct lt_part *p;
+    lt_txn_reset(e);
+    pick_items(e);
+    DL_FOREACH2(e->parts, p, next_part)
+    if (p->dirty && p->state != LT_PART_LOADING)
+        add_part(e, p);
+    for (size_t n = 0; n < e->txn.items.len; n++)
+        settle_item(e, &e->txn.items.v[n]);
+    for (size_t n = 0; n < e->txn.parts.len; n++) {
+        struct lt_txn_part *t = &e->txn.parts.v[n];
+        t->offset.partition = t->number;
+        t->offset.offset = t->after.base;
+        lt_delivery_position_format(&t->after, t->offset.metadata);
+    }
+}
+
+/* ---- writing ---- */
+
+static int partitions_of(struct lt_engine *e, const char *topic, int32_t *ret, struct lt_err *err)
+{
+    for (size_t n = 0; n < e->topics.len; n++)
+        if (strcmp(e->topics.v[n].topic, topic) == 0) {
+            *ret = e->topics.v[n].partitions;
+            return LT_OK;
+        }
+    int r = e->log->ops->partitions(e->log, topic, ret, err);
+    if (r == LT_OK && *ret <= 0)
+        r = lt_err_set(err, LT_E_NOT_FOUND, "topic-missing", "topic %s does not exist: run lienthong topics", topic);
+    if (r == LT_OK) {
+        struct lt_topic_count *c = lt_vec_push(&e->topics);
+        c->topic = lt_strdup(topic);
+        c->partitions = *ret;
+    }
+    return r;
+}
+
+void lt_txn_forget_topics(struct lt_engine *e)
+{
+    for (size_t n = 0; n < e->topics.len; n++)
+        free(e->topics.v[n].topic);
+    e->topics.len = 0;
+}
+
+static int put(struct lt_engine *e, const char *topic, int32_t partition, struct lt_span key,
+               const struct lt_headers *headers, struct lt_span value, struct lt_err *err)
+{
+    if (partition < 0) {
+        int32_t partitions;
+        int r = partitions_of(e, topic, &partitions, err);
+        if (r != LT_OK)
+            return r;
+        partition = lt_partition_of(key, partitions);
+    }
+    return e->log->ops->produce(e->log, topic, partition, key, headers, value, err);
+}
+
+static int put_writes(struct lt_engine *e, const struct lt_writes *l, size_t n, struct lt_err *err)
+{
+    int r = LT_OK;
+    for (const struct lt_write *w = l->head; w && n > 0 && r == LT_OK; w = w->next, n--)
+        r = put(e, w->topic, w->partition, w->key, &w->headers, w->value, err);
+    return r;
+}
+
+static int put_ledger(struct lt_engine *e, int32_t partition, const char *key, const char *value, struct lt_err *err)
+{
+    return put(e, e->ledger, partition, lt_span_str(key), &no_headers, value ? lt_span_str(value) : LT_SPAN_NULL, err);
+}
+
+/* A parked event is done: nothing of it stays in the ledger. */
+static int put_unparked(struct lt_engine *e, const struct lt_item *i, bool lane_opens, struct lt_err *err)
+{
+    LT_AUTOFREE char *parked = lt_ledger_order_key(LT_LEDGER_PARKED, i->event.key, i->record->offset);
+    LT_AUTOFREE char *data = lt_ledger_order_key(LT_LEDGER_DATA, i->event.key, i->record->offset);
+    LT_AUTOFREE char *lane = lt_ledger_lane_key(i->event.key);
+    int r = put_ledger(e, i->part->number, parked, NULL, err);
+    if (r == LT_OK)
+        r = put_ledger(e, i->part->number, data, NULL, err);
+    if (r == LT_OK && lane_opens)
+        r = put_ledger(e, i->part->number, lane, NULL, err);
+    return r;
+}
+
+static int put_item(struct lt_engine *e, const struct lt_txn_item *t, struct lt_err *err)
+{
+    const struct lt_item *i = t->item;
+    int r = put_writes(e, &i->writes, t->writes, err);
+    if (r == LT_OK && i->open.key && (!t->open.key || strcmp(i->open.key, t->open.key) != 0))
+        r = put_ledger(e, i->part->number, i->open.key, NULL, err);
+    if (r == LT_OK && t->open.key) {
+        LT_AUTOFREE char *value = lt_ledger_open_value(&t->open);
+        r = put_ledger(e, i->part->number, t->open.key, value, err);
+    }
+    if (r == LT_OK && i->redriven && t->state == LT_ITEM_FINISHED)
+        r = put_unparked(e, i, t->lane_opens, err);
+    return r;
+}
+
+/* Rule 1: an item is closed only when it is finished and passed by the offset, in the transaction that passes it. */
+static int put_passed(struct lt_engine *e, const struct lt_part *p, const struct lt_txn_part *t, struct lt_err *err)
+{
+    const struct lt_open *o, *next;
+    int r = LT_OK;
+    if (t->after.base == p->position.base)
+        return LT_OK;
+    HASH_ITER (hh, p->opens, o, next) {
+        if (r == LT_OK && o->state == LT_OPEN_DONE && o->offset < t->after.base)
+            r = put_ledger(e, p->number, o->key, NULL, err);
+    }
+    return r;
+}
+
+int lt_txn_write(struct lt_engine *e, struct lt_err *err)
+{
+    int r = LT_OK;
+    for (size_t n = 0; n < e->txn.parts.len && r == LT_OK; n++) {
+        const struct lt_txn_part *t = &e->txn.parts.v[n];
+        const struct lt_part *p = lt_part_same(e, t->number, t->epoch);
+        r = put_writes(e, &p->writes, t->writes, err);
+        if (r == LT_OK)
+            r = put_passed(e, p, t, err);
+    }
+    for (size_t n = 0; n < e->txn.items.len && r == LT_OK; n++)
+        r = put_item(e, &e->txn.items.v[n], err);
+    return r;
+}

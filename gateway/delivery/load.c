@@ -1,0 +1,319 @@
+/* From assignment to running (rules 1 and 2): position, ledger, decisions, and the proof that they belong together. */
+#include "gateway/delivery/internal.h"
+
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define BUSY_RETRY_MS 200
+#define COMMITTED_TIMEOUT_MS 1000
+
+/* A loading partition, found again after every call that serves polls: rebalance callbacks run inside them. */
+struct loading {
+    struct lt_engine *e;
+    int32_t number;
+    uint64_t epoch;
+    struct lt_log_offset at;
+    struct lt_delivery_position position;
+    int64_t low, high; /* of the queue */
+};
+
+/* After a partition was lost its calls may still be out: until they end, no dossier of it gets another one (promise
+ * P5). */
+static bool has_orphans(const struct lt_engine *e, int32_t number)
+{
+    const struct lt_item *i;
+    DL_FOREACH (e->lists[LT_ITEM_RUNNING], i)
+        if (!i->part && i->record->partition == number)
+            return true;
+    return false;
+}
+
+static void wait(struct lt_engine *e, struct lt_part *p, const char *why)
+{
+    p->retry_at_ms = lt_engine_now(e) + BUSY_RETRY_MS;
+    snprintf(p->text, sizeof(p->text), "%s", why);
+}
+
+/* Does the group's position say what is delivered? false: stopped, with its reason. */
+static bool check_position(struct lt_engine *e, struct lt_part *p, struct loading *l)
+{
+    const struct lt_log_offset *at = &l->at;
+    if (at->offset < 0 && l->high == 0) {
+        lt_part_stop(e, p, "NOT-INITIALISED", true, "lienthong topics",
+                     "group %s has no position on partition %" PRId32 " of %s", e->topic, p->number, e->topic);
+        return false;
+    }
+    if (at->offset < 0) {
+        lt_part_stop(e, p, "OFFSETS-LOST", true, "restore the group's offsets from a backup of the cluster",
+                     "group %s has lost its position on partition %" PRId32 ": %s holds records up to %" PRId64
+                     " and nothing says which were delivered",
+                     e->topic, p->number, e->topic, l->high);
+        return false;
+    }
+    struct lt_err err = LT_ERR_INIT;
+    int r = lt_delivery_position_parse(lt_span_str(at->metadata), &l->position, &err);
+    if (r == LT_DELIVERY_POSITION_FORMER_OPEN) {
+        lt_part_stop(e, p, "OLD-FORMAT", true,
+                     "run the former version until this target is idle, stop it, start this one",
+                     "the position of partition %" PRId32
+                     " was written by the former version, with deliveries open that only it can account for",
+                     p->number);
+        return false;
+    }
+    if (r == LT_DELIVERY_POSITION_OTHER_FORMAT) {
+        lt_part_stop(e, p, "OTHER-FORMAT", false, "run the version that wrote it, or a newer one",
+                     "the position of partition %" PRId32 " was written by another version of the gateway", p->number);
+        return false;
+    }
+    if (r != LT_OK || l->position.base != at->offset) {
+        lt_part_stop(e, p, "MOVED", true, "restore the group's offset and metadata",
+                     "the position of partition %" PRId32 " was moved to %" PRId64
+                     " by a tool, which wiped what is already delivered",
+                     p->number, at->offset);
+        return false;
+    }
+    if (l->low > at->offset) {
+        lt_part_stop(
+            e, p, "UNDELIVERED-DELETED", false, "raise the queue's retention; compare the target with lt.intake",
+            "%s/%" PRId32 " starts at %" PRId64 ", records from %" PRId64 " on were deleted before they were delivered",
+            e->topic, p->number, l->low, at->offset);
+        return false;
+    }
+    if (l->high < at->offset) {
+        lt_part_stop(e, p, "QUEUE-CHANGED", true, "find out who made the topic again or lost its records",
+                     "%s/%" PRId32 " ends at %" PRId64 ", before the position %" PRId64
+                     ": records that were delivered are gone, and new ones would be taken for them",
+                     e->topic, p->number, l->high, at->offset);
+        return false;
+    }
+    return true;
+}
+
+/* ---- the ledger ---- */
+
+struct reading {
+    struct lt_ledger ledger;
+    struct lt_err err; /* of the first record that is none of ours */
+};
+
+static int read_ledger(void *ctx, const struct lt_log_record *r)
+{
+    struct reading *x = ctx;
+    return lt_ledger_take(&x->ledger, r, &x->err) == LT_OK ? 0 : 1;
+}
+
+/* What the ledger says becomes the partition's own: done set and open intents by offset, lanes (rule 2). */
+static void adopt(struct lt_engine *e, struct lt_part *p, struct lt_ledger *ledger)
+{
+    struct lt_open *o, *next_open;
+    HASH_ITER (hh, ledger->opens, o, next_open) {
+        HASH_DEL(ledger->opens, o);
+        HASH_ADD(hh, p->opens, offset, sizeof(o->offset), o);
+    }
+    struct lt_ledger_lane *l, *next_lane;
+    HASH_ITER (hh, ledger->lanes, l, next_lane) {
+        struct lt_lane *lane = lt_lane_get(p, lt_span_str(l->key));
+        lane->record = l->record;
+        for (size_t n = 0; n < l->parked.len; n++)
+            *lt_vec_push(&lane->parked) = l->parked.v[n];
+        if (lane->parked.len > 0) {
+            lt_lane_set(p, lane, l->recorded && l->record.retrying ? LT_LANE_RETRYING : LT_LANE_PARKED);
+        } else { /* let go on, and what came meanwhile was not parked any more: it is in the queue */
+            lt_lane_write(e, p, lane);
+            lt_lane_settle(p, lane);
+        }
+    }
+    snprintf(p->paused_by, sizeof(p->paused_by), "%s", ledger->paused_by);
+    for (size_t n = 0; n < ledger->decisions.len; n++)
+        *lt_vec_push(&p->decisions) = ledger->decisions.v[n];
+    ledger->decisions.len = 0;
+}
+
+/*
+ * Rule 1: the ledger up to its end as a read_uncommitted handle sees it. Positions count what the ledger holds, so a
+ * ledger that was emptied, cut or made again is told from one that has nothing open.
+ */
+static struct lt_part *load_ledger(struct loading *l)
+{
+    struct lt_engine *e = l->e;
+    const struct lt_log_ops *ops = e->log->ops;
+    struct reading x = {0};
+    struct lt_err err = LT_ERR_INIT;
+    int64_t low = 0, high = 0;
+    int r = ops->watermarks(e->log, e->ledger, l->number, &low, &high, &err);
+    if (r == LT_OK && low < high)
+        r = ops->scan(e->log, e->ledger, l->number, low, high, read_ledger, &x, &err);
+    struct lt_part *p = lt_part_same(e, l->number, l->epoch), *loaded = NULL;
+    if (!p) {
+        /* given back meanwhile */
+    } else if (x.err.code) {
+        lt_part_stop(e, p, "LEDGER-UNREADABLE", true, "find out who writes to the ledger besides the gateway", "%s",
+                     x.err.text);
+    } else if (r != LT_OK) {
+        wait(e, p, err.text);
+    } else if ((int64_t)x.ledger.opens_len != l->position.open ||
+               (int64_t)x.ledger.parked_len != lt_delivery_position_parked(&l->position)) {
+        lt_part_stop(e, p, "LEDGER-DIFFERS", true, "find out who made the ledger again or deleted from it",
+                     "%s/%" PRId32
+                     " holds %zu open deliveries and %zu parked events, the group's position says %" PRId64
+                     " and %" PRId64,
+                     e->ledger, p->number, x.ledger.opens_len, x.ledger.parked_len, l->position.open,
+                     lt_delivery_position_parked(&l->position));
+    } else {
+        p->position = l->position;
+        p->committed = l->at;
+        p->control_next = l->position.control;
+        adopt(e, p, &x.ledger);
+        loaded = p;
+    }
+    lt_ledger_deinit(&x.ledger);
+    return loaded;
+}
+
+/* Every topic of the ledger must be there, divided as the queue is: lanes and their records share a partition number.
+ */
+static bool check_topics(struct lt_engine *e, struct lt_part *p)
+{
+    const char *const topics[] = {e->ledger, e->control, e->history};
+    struct lt_err err = LT_ERR_INIT;
+    int32_t queue = 0, n = 0;
+    int r = e->log->ops->partitions(e->log, NULL, &queue, &err);
+    for (size_t i = 0; r == LT_OK && i < LT_ARRAY_LEN(topics); i++) {
+        r = e->log->ops->partitions(e->log, topics[i], &n, &err);
+        if ((r == LT_OK && n != queue) || r == LT_LOG_PERMANENT || r == LT_LOG_ABSENT) {
+            lt_part_stop(e, p, "LEDGER-MISSING", true, "lienthong topics create",
+                         "%s: expected %" PRId32 " partitions, as %s has, got %" PRId32, topics[i], queue, e->topic,
+                         r == LT_OK ? n : 0);
+            return false;
+        }
+    }
+    if (r != LT_OK)
+        wait(e, p, err.text);
+    else
+        e->queue_partitions = queue;
+    return r == LT_OK;
+}
+
+static void load(struct lt_engine *e, struct lt_part *p)
+{
+    const struct lt_log_ops *ops = e->log->ops;
+    struct lt_err err = LT_ERR_INIT;
+    struct loading l = {.e = e, .number = p->number, .epoch = p->epoch};
+
+    if (has_orphans(e, p->number)) {
+        p->retry_at_ms = lt_engine_now(e) + 1;
+        return;
+    }
+    int r = ops->committed(e->log, p->number, COMMITTED_TIMEOUT_MS, &l.at, &err);
+    if (r == LT_OK)
+        r = ops->watermarks(e->log, NULL, p->number, &l.low, &l.high, &err);
+    if (r != LT_OK) { /* an unfinished transaction of the former owner, or the log is away: ask again (core rule 2) */
+        wait(e, p, err.text);
+        return;
+    }
+    if (!check_position(e, p, &l) || !check_topics(e, p))
+        return;
+    if (!(p = load_ledger(&l)))
+        return;
+    int64_t low = 0, high = 0;
+    r = ops->watermarks(e->log, e->control, l.number, &low, &high, &err);
+    if (r != LT_OK || !lt_control_take(e, l.number, l.epoch, high, &err)) {
+        if ((p = lt_part_same(e, l.number, l.epoch))) {
+            lt_part_drop(e, p);
+            wait(e, p, err.text);
+        }
+        return;
+    }
+    p = lt_part_same(e, l.number, l.epoch);
+    r = ops->start(e->log, p->number, l.at.offset, &err);
+    if (r != LT_OK) {
+        lt_part_drop(e, p);
+        wait(e, p, err.text);
+        return;
+    }
+    p->next = l.at.offset;
+    p->high = l.high;
+    p->fetching = true;
+    p->paused = false;
+    p->state = LT_PART_RUNNING;
+    if (p->dirty)
+        lt_part_dirty(e, p);
+    p->reason[0] = p->text[0] = p->command[0] = 0;
+    p->since_ms = lt_now_ms();
+    lt_info(e->subject, "partition-running",
+            "partition %" PRId32 " of %s runs from offset %" PRId64 ", %zu lanes are not open", p->number, e->topic,
+            l.at.offset, p->lanes_parked + p->lanes_retrying);
+}
+
+void lt_parts_load(struct lt_engine *e)
+{
+    int64_t now = lt_engine_now(e);
+    size_t n = 0;
+    struct lt_part *p;
+    DL_COUNT2(e->parts, p, n, next_part);
+    /* Loading can serve polls, which change the list: look the next one up by place. */
+    for (size_t i = 0; i < n; i++) {
+        size_t at = 0;
+        for (p = e->parts; p && at < i; p = p->next_part)
+            at++;
+        if (!p)
+            return;
+        if (p->state == LT_PART_STOPPED && p->retry_at_ms > 0 && p->retry_at_ms <= now && p->running == 0) {
+            char reason[sizeof(p->reason)];
+            memcpy(reason, p->reason, sizeof(reason));
+            lt_part_reload(e, p);
+            memcpy(p->reason, reason, sizeof(reason)); /* kept until it runs */
+        }
+        if (p->state == LT_PART_LOADING && p->retry_at_ms <= now)
+            load(e, p);
+    }
+}
+
+/* ---- what was known of an event before (rules 2, 7) ---- */
+
+static void resume_at(struct lt_item *i, const char *step)
+{
+    if (strcmp(step, "done") == 0) {
+        i->step_at = i->steps_len;
+        return;
+    }
+    for (size_t n = 0; n < i->steps_len; n++)
+        if (strcmp(lt_step_name(i->steps[n]), step) == 0) {
+            i->step_at = n;
+            return;
+        }
+    /* The table of steps changed: begin anew, asking first. */
+}
+
+void lt_item_recall(struct lt_engine *e, struct lt_item *i, const struct lt_parked_state *parked)
+{
+    struct lt_part *p = i->part;
+    struct lt_open *o;
+    int64_t order = i->record->offset, wall = lt_engine_wall(e);
+    if (parked) {
+        resume_at(i, parked->step);
+        i->unknown = i->decided = parked->unknown; /* an operator let it go on */
+        i->until_ms = parked->until_ms;
+        i->outcome = parked->outcome;
+    }
+    HASH_FIND(hh, p->opens, &order, sizeof(order), o);
+    if (o) {
+        HASH_DEL(p->opens, o);
+        resume_at(i, o->step);
+        i->outcome = o->outcome;
+        if (o->state == LT_OPEN_INTENT || o->state == LT_OPEN_UNKNOWN) {
+            i->unknown = true;
+            i->decided = false;
+            i->until_ms = o->until_ms;
+        }
+        i->open = *o;
+        free(o);
+    }
+    /* Another machine's clock may be wrong: nobody waits longer than the longest it could be. */
+    if (i->unknown && i->step_at < i->steps_len)
+        i->until_ms = LT_MIN(i->until_ms, wall + lt_engine_settled_ms(e, lt_item_step(i)));
+    i->work.after_unknown = i->unknown;
+}

@@ -1,0 +1,191 @@
+/* Rule 9: parked events of lanes that an operator let go on come back from the ledger and run in order. */
+#include "gateway/delivery/internal.h"
+
+#include "gateway/base/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define LOAD_MS 200     /* between two readings of a partition's ledger */
+#define EVENTS_MAX 2000 /* brought back by one reading */
+#define LANES_MAX 1000
+
+struct wanted {
+    char *key; /* of its P record */
+    struct lt_span dossier;
+    int64_t order;
+    bool found, replaced;
+    struct lt_arena arena; /* becomes the item's */
+    struct lt_log_record *record;
+    struct lt_span data;
+    UT_hash_handle hh;
+};
+
+struct loading {
+    struct wanted *by_key;
+    LT_VEC(struct wanted *) in_order;
+    size_t bytes, bytes_max;
+    int32_t number;
+};
+
+static void copy_record(struct wanted *w, const struct lt_log_record *r)
+{
+    struct lt_arena *a = &w->arena;
+    struct lt_log_record *c = w->record = lt_arena_alloc(a, sizeof(*c));
+    *c = *r;
+    c->impl = NULL;
+    c->topic = "";
+    c->offset = w->order;
+    c->key = lt_arena_span(a, w->dossier);
+    c->value = lt_arena_span(a, r->value);
+    for (size_t i = 0; i < c->headers.len; i++) {
+        c->headers.v[i].name = lt_arena_span(a, r->headers.v[i].name);
+        c->headers.v[i].value = lt_arena_span(a, r->headers.v[i].value);
+    }
+}
+
+static int take(void *ctx, const struct lt_log_record *r)
+{
+    struct loading *l = ctx;
+    struct wanted *w;
+    enum lt_ledger_kind kind;
+    struct lt_span dossier;
+    int64_t order;
+    if (!lt_ledger_key(r->key, &kind, &dossier, &order) || (kind != LT_LEDGER_PARKED && kind != LT_LEDGER_DATA))
+        return 0;
+    LT_AUTOFREE char *key = lt_ledger_order_key(LT_LEDGER_PARKED, dossier, order);
+    HASH_FIND_STR(l->by_key, key, w);
+    if (!w)
+        return 0;
+    if (kind == LT_LEDGER_PARKED) { /* a later version is the whole event again */
+        w->found = !r->value_null;
+        if (w->found)
+            copy_record(w, r);
+    } else {
+        w->replaced = !r->value_null;
+        w->data = w->replaced ? lt_arena_span(&w->arena, r->value) : LT_SPAN_NULL;
+    }
+    return 0;
+}
+
+static void want_lane(struct loading *l, const struct lt_lane *lane)
+{
+    for (size_t n = 0; n < lane->parked.len && n < LT_PARKED_LOAD; n++) {
+        struct wanted *w = lt_alloc(sizeof(*w));
+        struct lt_span dossier = lt_span(lane->key, lane->key_len);
+        w->arena = LT_ARENA_INIT;
+        w->order = lane->parked.v[n];
+        w->key = lt_ledger_order_key(LT_LEDGER_PARKED, dossier, w->order);
+        w->dossier = lt_arena_span(&w->arena, dossier); /* the lane may be gone when the reading ends */
+        HASH_ADD_KEYPTR(hh, l->by_key, w->key, strlen(w->key), w);
+        *lt_vec_push(&l->in_order) = w;
+    }
+}
+
+static bool waits_for_load(const struct lt_lane *lane)
+{
+    return lane->state == LT_LANE_RETRYING && !lane->head && lane->parked.len > 0;
+}
+
+static void want(struct loading *l, const struct lt_part *p)
+{
+    struct lt_lane *lane, *next;
+    size_t lanes = 0;
+    HASH_ITER (hh, p->lanes, lane, next) {
+        if (waits_for_load(lane) && l->in_order.len < EVENTS_MAX && lanes++ < LANES_MAX)
+            want_lane(l, lane);
+    }
+}
+
+static void release(struct wanted *w)
+{
+    lt_arena_deinit(&w->arena);
+    free(w->key);
+    free(w);
+}
+
+/* false: the ledger does not hold it as an event. */
+static bool make_item(struct lt_engine *e, struct lt_part *p, struct wanted *w)
+{
+    struct lt_event ev;
+    struct lt_parked_state parked;
+    struct lt_lane *lane = lt_lane_find(p, w->dossier);
+    if (!lane || lane->state != LT_LANE_RETRYING)
+        return true; /* decided otherwise while the ledger was read */
+    if (!w->found)
+        return false;
+    lt_parked_state_get(&w->record->headers, &parked);
+    if (w->replaced) { /* other data: from its first step */
+        w->record->value = w->data;
+        parked = (struct lt_parked_state){.outcome = LT_OUTCOME_PASS};
+    }
+    if (lt_event_read(w->record->key, &w->record->headers, w->record->value, &ev, NULL) != LT_OK)
+        return false;
+    const struct lt_event_type *type = lt_event_type_by_name(ev.type);
+    struct lt_item *i = lt_item_new(e, p, w->record, &ev, type, true);
+    i->arena = w->arena;
+    w->arena = LT_ARENA_INIT;
+    i->run = lt_arena_span(&i->arena, lt_span_str(lane->record.decision[0] ? lane->record.decision : "-"));
+    lt_item_recall(e, i, &parked);
+    i->skipped = lane->record.skip == w->order;
+    if (lane->record.release == w->order && !i->open.key && i->step_at < i->steps_len) {
+        /* An operator saw it at the target. With an I record it has gone on since. */
+        i->step_at++;
+        i->unknown = i->decided = i->work.after_unknown = false;
+        i->outcome = LT_OUTCOME_OK;
+    }
+    lt_lane_append(e, lane, i);
+    return true;
+}
+
+static void load(struct lt_engine *e, struct lt_part *p)
+{
+    struct loading l = {.number = p->number};
+    struct lt_err err = LT_ERR_INIT;
+    uint64_t epoch = p->epoch;
+    int64_t low = 0, high = 0;
+    want(&l, p);
+    int r = e->log->ops->watermarks(e->log, e->ledger, l.number, &low, &high, &err);
+    if (r == LT_OK)
+        r = e->log->ops->scan(e->log, e->ledger, l.number, low, high, take, &l, &err);
+    p = lt_part_same(e, l.number, epoch);
+    bool whole = true;
+    for (size_t n = 0; n < l.in_order.len; n++) {
+        struct wanted *w = l.in_order.v[n];
+        HASH_DEL(l.by_key, w);
+        if (p && r == LT_OK && whole && !make_item(e, p, w)) {
+            lt_part_stop(e, p, "LEDGER-DIFFERS", true, "find out who deleted from the ledger",
+                         "%s/%" PRId32 ": the parked event of dossier " LT_SPAN_FMT ", order %" PRId64 " is missing",
+                         e->ledger, p->number, LT_SPAN_ARG(w->dossier), w->order);
+            whole = false;
+        }
+        release(w);
+    }
+    lt_vec_deinit(&l.in_order);
+    if (r != LT_OK)
+        lt_warn(e->subject, "redrive", "%s; trying again", err.text);
+}
+
+void lt_redrive_load(struct lt_engine *e)
+{
+    int64_t now = lt_engine_now(e);
+    struct lt_part *p;
+    if (e->gate.state == LT_GATE_PAUSED || e->over_memory || e->txn.in_doubt)
+        return;
+    DL_FOREACH2(e->parts, p, next_part)
+    {
+        bool wanted = false;
+        struct lt_lane *lane, *next;
+        /* What was decided must stand in the ledger before it is read. */
+        if (p->state != LT_PART_RUNNING || p->lanes_retrying == 0 || p->writes.len > 0 || p->paused_by[0] ||
+            now < p->load_at_ms)
+            continue;
+        HASH_ITER (hh, p->lanes, lane, next)
+            wanted = wanted || waits_for_load(lane);
+        p->load_at_ms = now + LOAD_MS;
+        if (wanted) {
+            load(e, p);
+            return; /* the list may have changed */
+        }
+    }
+}

@@ -1,0 +1,300 @@
+/* Who is parked and who is not, what an assignment demands of the ledger, and what keeps memory and rate bounded. */
+#include "tests/unit/delivery_world.h"
+
+#include "gateway/delivery/position.h"
+
+#include <stdio.h>
+
+static enum reply fail_a(struct world *w, const struct seen *call)
+{
+    (void)w;
+    return call->dossier[0] == 'A' ? REPLY_RETRY : REPLY_OK;
+}
+
+static void a_dossier_that_alone_fails_for_long_is_parked(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->script = fail_a;
+    w->target.park_after_ms = 3000;
+    world_received(w, 0, "A", 0);
+    world_received(w, 0, "A", 1);
+    world_open(w);
+    for (int n = 0; n < 8; n++) {
+        world_received(w, 0, "B", n);
+        world_turns(w, 1000);
+    }
+    assert_int_equal(world_parked(w, "A"), 2);
+    world_check_forwarded_in_order(w, "B", 8);
+    struct lt_ledger l;
+    world_ledger(w, 0, &l);
+    assert_string_equal(world_lane(&l, "A")->record.reason, "retrying");
+    lt_ledger_deinit(&l);
+    world_free(w);
+}
+
+static enum reply fail_all(struct world *w, const struct seen *call)
+{
+    (void)w;
+    (void)call;
+    return REPLY_RETRY;
+}
+
+static void while_the_target_is_in_trouble_nobody_is_parked(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    char code[16];
+    w->script = fail_all;
+    w->target.park_after_ms = 3000;
+    for (int d = 0; d < 20; d++) {
+        snprintf(code, sizeof(code), "D%d", d);
+        world_received(w, d % 2, code, 0);
+    }
+    world_open(w);
+    for (int i = 0; i < 40; i++) {
+        world_advance(w, 1000);
+        world_turns(w, 50);
+    }
+    world_expect_status(w, "\"parked_now\":0");
+    w->script = NULL;
+    world_advance(w, 60000);
+    world_run_until_forwarded(w, 20);
+    world_free(w);
+}
+
+static void a_dossier_that_waits_holds_the_done_set_only_so_far(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    char code[16];
+    w->script = fail_a;
+    w->span_max = 50;
+    w->target.retry_min_ms = w->target.retry_max_ms = 100000;
+    world_received(w, 0, "A", 0);
+    for (int d = 0; d < 120; d++) {
+        snprintf(code, sizeof(code), "D%d", d);
+        world_received(w, 0, code, 0);
+    }
+    world_open(w);
+    world_run_until_forwarded(w, 120);
+    world_turns(w, 50);
+    assert_int_equal(world_parked(w, "A"), 1);
+    struct lt_log_offset at;
+    world_committed(w, 0, &at);
+    assert_int_equal(at.offset, 121);
+    struct lt_ledger l;
+    world_ledger(w, 0, &l);
+    assert_int_equal(l.opens_len, 0); /* passed: closed */
+    lt_ledger_deinit(&l);
+    world_free(w);
+}
+
+static enum reply refuse_all(struct world *w, const struct seen *call)
+{
+    bool *refuse = w->ctx;
+    (void)call;
+    return *refuse ? REPLY_REJECT : REPLY_OK;
+}
+
+static void a_target_that_refuses_everything_is_paused_instead_of_parking_everything(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    char code[16];
+    bool refuse = true;
+    w->script = refuse_all;
+    w->ctx = &refuse;
+    for (int d = 0; d < 200; d++) {
+        snprintf(code, sizeof(code), "D%d", d);
+        world_received(w, d % 2, code, 0);
+    }
+    world_open(w);
+    for (int i = 0; i < 20; i++) {
+        world_advance(w, 1000);
+        world_turns(w, 50);
+    }
+    world_expect_status(w, "\"reason\":\"refusals\"");
+    size_t rejected = lt_memory_count(w->memory, LT_TOPIC_DEADLETTER);
+    assert_in_range(rejected, 19, 40);
+    refuse = false; /* the rules are mended */
+    world_advance(w, 60000);
+    world_run_until_forwarded(w, 200 - rejected);
+    world_expect_status(w, "\"state\":\"running\"");
+    world_free(w);
+}
+
+static enum reply hold_creates(struct world *w, const struct seen *call)
+{
+    bool *held = w->ctx;
+    return *held && call->step == LT_STEP_UPSERT ? REPLY_HOLD : REPLY_OK;
+}
+
+/* Rule 7: a create may still be at work at the target after the process that sent it is gone. */
+static void a_create_that_was_out_at_a_crash_is_asked_for_only_when_it_is_settled(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    bool held = true;
+    w->script = hold_creates;
+    w->ctx = &held;
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_turns(w, 20);
+    assert_int_equal(w->calls, 1);
+    int64_t sent = w->now_ms;
+    world_crash(w);
+    held = false;
+    world_open(w);
+    world_turns(w, 400); /* shorter than settle alone */
+    assert_int_equal(w->calls, 1);
+    world_run_until_forwarded(w, 1);
+    assert_true(w->now_ms - sent > w->target.settle_ms + w->target.timeout_ms);
+    assert_int_equal(w->applied[0].after_unknown, 1); /* the adapter is told, and asks */
+    world_free(w);
+}
+
+static void a_ledger_that_is_missing_or_not_the_one_of_the_position_stops(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->script = fail_a;
+    w->target.park_after_ms = 100;
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    for (int n = 0; n < 5; n++) {
+        world_received(w, 0, "B", n);
+        world_turns(w, 200);
+    }
+    assert_int_equal(world_parked(w, "A"), 1);
+    world_close(w);
+    lt_memory_topic_drop(w->memory, "lt.ledger.sim");
+    world_open(w);
+    world_turns(w, 20);
+    world_expect_status(w, "\"reason\":\"LEDGER-MISSING\"");
+    lt_memory_topic(w->memory, "lt.ledger.sim", WORLD_PARTITIONS, 0, false); /* somebody made it again, empty */
+    world_advance(w, 30000);
+    world_turns(w, 20);
+    world_expect_status(w, "\"reason\":\"LEDGER-DIFFERS\"");
+    world_received(w, 1, "C", 0); /* the other partition had nothing in it */
+    world_run_until_forwarded(w, 6);
+    world_free(w);
+}
+
+static void a_position_of_the_former_version_goes_on_when_it_left_nothing_open_and_stops_otherwise(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    for (int n = 0; n < 3; n++)
+        world_received(w, 0, "A", n);
+    world_received(w, 1, "B", 0);
+    lt_memory_offset_set(w->memory, "lt.sim", "lt.sim", 0, 2, "d1 000000000000feed 9 2 -");
+    lt_memory_offset_set(w->memory, "lt.sim", "lt.sim", 1, 0, "d1 000000000000feed 9 0 AB");
+    world_open(w);
+    world_run_until_forwarded(w, 1);
+    world_turns(w, 50);
+    struct lt_log_offset at;
+    struct lt_delivery_position p;
+    world_committed(w, 0, &at);
+    assert_int_equal(lt_delivery_position_parse(lt_span_str(at.metadata), &p, NULL), LT_OK);
+    assert_int_equal(strncmp(at.metadata, "d2 ", 3), 0);
+    assert_int_equal(p.base, 3);
+    assert_int_equal(p.incarnation, 0xfeed);
+    world_expect_status(w, "\"reason\":\"OLD-FORMAT\"");
+    assert_int_equal(world_forwarded(w), 1);
+    world_free(w);
+}
+
+/* Issue: a day's records while the target is down. The queue stays in the log, the other partitions' memory with it. */
+static void a_target_that_is_down_costs_no_more_memory_than_its_budget(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    char code[16];
+    w->script = fail_all;
+    w->memory_bytes = 200000;
+    world_open(w);
+    for (int hour = 0; hour < 24; hour++) {
+        for (int d = 0; d < 200; d++) {
+            snprintf(code, sizeof(code), "D%d", d);
+            world_received(w, d % 2, code, hour);
+        }
+        world_advance(w, 3600000);
+        world_turns(w, 20);
+        LT_AUTOFREE char *status = world_status(w);
+        const char *bytes = strstr(status, "\"bytes\":");
+        assert_non_null(bytes);
+        assert_in_range(atol(bytes + 8), 0, 200000 + 260 * 4000); /* one burst of polling beyond it */
+    }
+    w->script = NULL;
+    world_advance(w, 60000);
+    world_run_until_forwarded(w, 24 * 200);
+    for (int d = 0; d < 200; d += 37) {
+        snprintf(code, sizeof(code), "D%d", d);
+        world_check_forwarded_in_order(w, code, 24);
+    }
+    world_free(w);
+}
+
+static void assigned(void *ctx, int32_t partition)
+{
+    (void)ctx;
+    (void)partition;
+}
+
+static void revoked(void *ctx, int32_t partition, bool lost)
+{
+    (void)ctx;
+    (void)partition;
+    (void)lost;
+}
+
+static void instances_share_the_rate_by_the_partitions_they_own(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    char code[16];
+    w->target.rate = 40;
+    const struct lt_log_settings s = {.group = "lt.sim",
+                                      .topic = "lt.sim",
+                                      .instance_id = "lt.sim.gw2.0",
+                                      .callbacks = {.on_assign = assigned, .on_revoke = revoked}};
+    struct lt_log *other = NULL;
+    world_open(w);
+    world_turns(w, 20);
+    assert_int_equal(lt_log_memory_new(w->memory, &s, &other, NULL), LT_OK);
+    for (int i = 0; i < 50; i++) {
+        struct lt_log_record *r = NULL;
+        (void)other->ops->poll(other, 0, &r, NULL);
+        if (r)
+            other->ops->record_free(other, r);
+        world_turn(w);
+    }
+    LT_AUTOFREE char *status = world_status(w);
+    bool first = strstr(status, "\"partition\":0") != NULL;
+    assert_true(first != (strstr(status, "\"partition\":1") != NULL)); /* one each */
+    for (int d = 0; d < 300; d++) {
+        snprintf(code, sizeof(code), "D%d", d);
+        world_received(w, first ? 0 : 1, code, 0);
+    }
+    world_turns(w, 3000);
+    assert_in_range(w->calls, 50, 101); /* three seconds of half the rate, and a bucket of one */
+    other->ops->close(other);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_dossier_that_alone_fails_for_long_is_parked),
+        cmocka_unit_test(while_the_target_is_in_trouble_nobody_is_parked),
+        cmocka_unit_test(a_dossier_that_waits_holds_the_done_set_only_so_far),
+        cmocka_unit_test(a_target_that_refuses_everything_is_paused_instead_of_parking_everything),
+        cmocka_unit_test(a_create_that_was_out_at_a_crash_is_asked_for_only_when_it_is_settled),
+        cmocka_unit_test(a_ledger_that_is_missing_or_not_the_one_of_the_position_stops),
+        cmocka_unit_test(a_position_of_the_former_version_goes_on_when_it_left_nothing_open_and_stops_otherwise),
+        cmocka_unit_test(a_target_that_is_down_costs_no_more_memory_than_its_budget),
+        cmocka_unit_test(instances_share_the_rate_by_the_partitions_they_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
