@@ -50,6 +50,15 @@ static void add(struct lt_item *i, const struct lt_effect *f)
     w->value = f->value;
 }
 
+/* The target's own words to the province, if its adapter brought any. */
+static bool tells_province(const struct lt_item *i)
+{
+    for (size_t n = 0; n < i->result.notes_len; n++)
+        if (i->result.notes[n].to == LT_NOTE_PROVINCE)
+            return true;
+    return false;
+}
+
 /* Rule 8: the refusal is explained to the operator, with the event as it was, and to the province. */
 static void explain(struct lt_engine *e, struct lt_item *i, const struct lt_lane_record *l)
 {
@@ -64,7 +73,8 @@ static void explain(struct lt_engine *e, struct lt_item *i, const struct lt_lane
     lt_effect_deadletter(i->record, &why, e->set.record_max, &i->arena, &f);
     add(i, &f);
     lt_effect_refused(i->record, &i->event, &why, &i->arena, &f);
-    if (strcmp(f.topic, e->topic) != 0) /* the call-back to the province itself: it cannot be told there */
+    /* Not by the call-back to the province itself: it cannot be told there. */
+    if (!tells_province(i) && strcmp(f.topic, e->topic) != 0)
         add(i, &f);
 }
 

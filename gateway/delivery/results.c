@@ -61,9 +61,10 @@ static void add(struct lt_engine *e, struct lt_item *i, const struct lt_effect *
 static void add_notes(struct lt_engine *e, struct lt_item *i)
 {
     struct lt_effect f = {0};
+    int64_t round = i->redriven ? i->lane->record.rounds + 1 : 0; /* another answer than the first one */
     for (size_t n = 0; n < i->result.notes_len; n++) {
-        lt_effect_note(i->record, &i->event, e->name, lt_item_step_name(i), 0, &i->result.notes[n], lt_engine_wall(e),
-                       &i->arena, &f);
+        lt_effect_note(i->record, &i->event, e->name, lt_item_step_name(i), round, &i->result.notes[n],
+                       lt_engine_wall(e), &i->arena, &f);
         add(e, i, &f, true);
     }
 }
