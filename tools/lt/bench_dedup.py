@@ -3,12 +3,15 @@
 
 import argparse
 import json
+import pathlib
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 
-from tools.lt.stack import ROOT, Failure
+from tools.lt import bench_core
+from tools.lt.stack import ROOT, Failure, get, wait_for
 
 BUILD = ROOT / "build/release"
 RUN = ROOT / "var/bench/dedup"
@@ -57,7 +60,38 @@ def dedup(a):
     return out
 
 
+def load_rate(bench):
+    """Records/s of the gateway's own load, by what it says of each partition."""
+    bench.gateway.start()
+    wait_for("every partition to run", lambda: bench.gateway.must_live() and get(f"http://127.0.0.1:{bench.admin}/ready")[0] == 200, 120)
+    loads = re.findall(r"from (\d+) records in (\d+) ms", pathlib.Path(bench.gateway.log).read_text(errors="replace"))[-bench.partitions:]
+    bench.gateway.stop()
+    return sum(int(n) for n, _ in loads), sum(int(ms) for _, ms in loads) / 1000
+
+
+def rebuild(a):
+    """Start without files against a plain consumer over the same intake, in turn."""
+    bench = bench_core.Bench(a)
+    rows = []
+    try:
+        bench.start()
+        bench.core()
+        bench.gateway.stop()
+        for _ in range(a.runs):
+            shutil.rmtree(bench_core.RUN / "state", ignore_errors=True)
+            records, seconds = load_rate(bench)
+            r = subprocess.run([str(BUILD / "bench_consume"), bench.kafka.bootstrap, bench_core.INTAKE], capture_output=True, text=True)
+            if r.returncode or records != a.events:
+                raise Failure(f"rebuild: {records} of {a.events} records were loaded; {r.stderr.strip()}")
+            plain = json.loads(r.stdout)
+            rows.append({"rebuild_per_s": records / max(seconds, 0.001), "consumer_per_s": plain["records"] / plain["seconds"]})
+    finally:
+        bench.stop()
+    return rows
+
+
 def recovery(a):
+    rows = rebuild(a)
     runs = []
     for _ in range(a.runs):
         shutil.rmtree(RUN, ignore_errors=True)
@@ -66,7 +100,9 @@ def recovery(a):
     shutil.rmtree(RUN, ignore_errors=True)
     return {"bench": "recovery", "keys": a.keys, "runs": a.runs, "local_s": round(statistics.median(r["local_s"] for r in runs), 3),
             "local_s_spread": spread([r["local_s"] for r in runs]), "write_s": spread([r["write_s"] for r in runs]),
-            "bytes_per_key_on_disk": runs[-1]["bytes_per_key_on_disk"]}
+            "bytes_per_key_on_disk": runs[-1]["bytes_per_key_on_disk"], "rebuild_records": a.events,
+            "rebuild_ratio": round(statistics.median(r["rebuild_per_s"] / r["consumer_per_s"] for r in rows), 3),
+            "rebuild_per_s": spread([r["rebuild_per_s"] for r in rows]), "consumer_per_s": spread([r["consumer_per_s"] for r in rows])}
 
 
 def sentence(out):
