@@ -45,7 +45,7 @@ static bool ready(void *ctx, struct lt_buf *why)
         ok = false;
     }
     if (g->core_on && !lt_core_ready(g->core)) {
-        lt_buf_str(why, "core: partitions are loading or stopped, see /status\n");
+        lt_buf_str(why, "core: partitions are loading, stopped, or nobody's yet, see /status\n");
         ok = false;
     }
     if (g->delivery_on && g->targets_len < g->compiled.config->targets_len) {

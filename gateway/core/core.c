@@ -153,6 +153,18 @@ static void totals_of(struct lt_core *c, struct totals *t)
     }
 }
 
+/* Under the worker's lock. */
+static int32_t worker_partitions(struct lt_worker *w)
+{
+    int32_t n = 0;
+    for (int32_t i = 0; i < w->partitions_len; i++) {
+        pthread_mutex_lock(&w->partitions[i].lock);
+        n += w->partitions[i].state != LT_PARTITION_ABSENT;
+        pthread_mutex_unlock(&w->partitions[i].lock);
+    }
+    return n;
+}
+
 void lt_core_status(struct lt_core *c, struct lt_json_writer *w)
 {
     struct totals t;
@@ -177,6 +189,15 @@ void lt_core_status(struct lt_core *c, struct lt_json_writer *w)
         lt_json_begin_object(w);
         lt_json_num(w, "worker", k->number);
         lt_json_flag(w, "open", atomic_load(&k->open));
+        lt_json_num(w, "partitions", worker_partitions(k));
+        if (k->share_known) {
+            lt_json_key(w, LT_SPAN_LIT("group"));
+            lt_json_begin_object(w);
+            lt_json_num(w, "members", k->share.members);
+            lt_json_num(w, "partitions", k->share.partitions);
+            lt_json_num(w, "unowned", k->share.unowned);
+            lt_json_end_object(w);
+        }
         lt_json_str(w, "trouble", lt_span_str(k->trouble));
         lt_json_num(w, "trouble_s", k->trouble[0] ? (lt_mono_ms() - k->trouble_since_ms) / 1000 : 0);
         if (lt_span_starts(lt_span_str(k->trouble), lt_stop_name(LT_STOP_RETRYING)))
@@ -222,7 +243,29 @@ void lt_core_metrics(struct lt_core *c, struct lt_buf *out)
     lt_buf_str(out, "# HELP lt_core_index_entries Live index entries.\n# TYPE lt_core_index_entries gauge\n");
     lt_buf_printf(out, "lt_core_index_entries %" PRIu64 "\nlt_core_index_bytes %" PRIu64 "\n", t.entries,
                   t.index_bytes);
+    int32_t unowned = 0;
+    for (size_t i = 0; i < c->workers_len; i++) {
+        pthread_mutex_lock(&c->workers[i].lock);
+        if (c->workers[i].share_known)
+            unowned = LT_MAX(unowned, c->workers[i].share.unowned);
+        pthread_mutex_unlock(&c->workers[i].lock);
+    }
+    lt_buf_printf(out,
+                  "# HELP lt_core_unowned_partitions Partitions of lt.intake that no member of the group has.\n"
+                  "# TYPE lt_core_unowned_partitions gauge\nlt_core_unowned_partitions %" PRId32 "\n",
+                  unowned);
     free(t.routed);
+}
+
+/* Everything is owned by somebody, and this worker has a part of it, unless there are more members than partitions. */
+static bool has_share(struct lt_worker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    bool whole = !w->share_known || w->share.unowned == 0;
+    bool spare = w->share_known && w->share.members > w->share.partitions;
+    bool ok = whole && (spare || worker_partitions(w) > 0);
+    pthread_mutex_unlock(&w->lock);
+    return ok;
 }
 
 bool lt_core_ready(struct lt_core *c)
@@ -231,10 +274,9 @@ bool lt_core_ready(struct lt_core *c)
     totals_of(c, &t);
     free(t.routed);
     for (size_t i = 0; i < c->workers_len; i++)
-        if (!atomic_load(&c->workers[i].open))
+        if (!atomic_load(&c->workers[i].open) || !has_share(&c->workers[i]))
             return false;
-    return t.states[LT_PARTITION_RUNNING] > 0 && t.states[LT_PARTITION_LOADING] == 0 &&
-           t.states[LT_PARTITION_STOPPED] == 0;
+    return t.states[LT_PARTITION_LOADING] == 0 && t.states[LT_PARTITION_STOPPED] == 0;
 }
 
 bool lt_core_rebuild(struct lt_core *c, int32_t partition)

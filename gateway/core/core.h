@@ -43,7 +43,10 @@ void lt_core_free(struct lt_core *c);
 void lt_core_status(struct lt_core *c, struct lt_json_writer *w);
 /* Prometheus text. */
 void lt_core_metrics(struct lt_core *c, struct lt_buf *out);
-/* Has every worker opened its log, is every assigned partition running, and is at least one assigned? */
+/*
+ * Has every worker opened its log and a part of intake (unless the group has more members than partitions), does
+ * somebody own every partition, and are those of this process running?
+ */
 bool lt_core_ready(struct lt_core *c);
 /* Thread-safe: the worker that owns the partition drops its index and builds it again. false: nobody here owns it. */
 bool lt_core_rebuild(struct lt_core *c, int32_t partition);

@@ -16,7 +16,6 @@
 #define BACKOFF_MS_MIN 100
 #define BACKOFF_MS_MAX 10000
 #define RETRYING_ALARM_MS 60000
-#define FENCED_TWICE_MS (10 * 60 * 1000)
 #define FOREIGN_LOOK_MS 5000
 #define FOREIGN_ALARM_MS 30000
 
@@ -27,13 +26,14 @@ static void fatal(struct lt_worker *w, const char *text)
     atomic_store(&w->stopping, true);
 }
 
-static void twin(struct lt_worker *w)
+/* Rule 16; err: who it is. */
+static void twin(struct lt_worker *w, const struct lt_err *err)
 {
-    char text[320];
+    char text[640];
     snprintf(text, sizeof(text),
-             "another process runs under the instance name %s (%s); give each gateway its own `instance:`, then start "
-             "this one again",
-             w->settings->config->instance, w->instance_id);
+             "another process runs under the instance name %s (%.300s); give each gateway its own `instance:`, then "
+             "start this one again",
+             w->settings->config->instance, err->text);
     fatal(w, text);
 }
 
@@ -126,6 +126,8 @@ static bool open_log(struct lt_worker *w)
         .topic = LT_TOPIC_INTAKE,
         .instance_id = w->instance_id,
         .callbacks = {.ctx = w, .on_assign = on_assign, .on_revoke = on_revoke},
+        .claim = &w->claim,
+        .other_topic = LT_TOPIC_POSITION,
         .transaction_timeout_ms = TRANSACTION_TIMEOUT_MS,
         .record_max = (size_t)c->topics.record_max,
         /* More than a second of records: librdkafka 2.0.2 looks only once a second whether a full queue has room again.
@@ -134,13 +136,15 @@ static bool open_log(struct lt_worker *w)
     };
     struct lt_err err = LT_ERR_INIT;
     int r = w->settings->open_log(w->settings->ctx, &s, &w->log, &err);
-    if (r == LT_LOG_TWIN || r == LT_LOG_FENCED) {
-        twin(w);
+    if (r == LT_LOG_TWIN) {
+        w->log = NULL;
+        twin(w, &err);
         return false;
     }
     if (r != LT_OK) {
         w->log = NULL;
-        trouble_set(w, "connecting to Kafka", &err);
+        trouble_set(w, r == LT_E_NOT_FOUND ? "topic missing (run: lienthong topics create)" : "connecting to Kafka",
+                    &err);
         return false;
     }
     int32_t n = 0;
@@ -361,7 +365,7 @@ static bool poll_once(struct lt_worker *w, int timeout_ms, struct lt_log_record 
         return false;
     }
     case LT_LOG_TWIN:
-        twin(w);
+        twin(w, &err);
         return false;
     default:
         if (r < 0)
@@ -441,7 +445,7 @@ static bool renew(struct lt_worker *w)
         if (r == LT_LOG_OK)
             return true;
         if (r == LT_LOG_TWIN) {
-            twin(w);
+            twin(w, &err);
             return false;
         }
         trouble_set(w, "making a new producer", &err);
@@ -503,24 +507,13 @@ static void resolve(struct lt_worker *w, const struct written *t)
     lt_batch_prune(&w->batch, w->log);
 }
 
-/* Rule 16: fenced while the transaction was younger than its timeout means somebody else; twice in ten minutes, a twin.
- */
-static bool fenced_too_often(struct lt_worker *w)
-{
-    if (w->log->ops->transaction_age_ms(w->log) >= TRANSACTION_TIMEOUT_MS)
-        return false;
-    int64_t now = lt_boottime_ms(), before = w->fenced_at_ms;
-    w->fenced_at_ms = now;
-    return before && now - before < FENCED_TWICE_MS;
-}
-
 struct commit_attempt {
     size_t n; /* items of this transaction */
     int64_t backoff_ms, since_ms;
     bool alarmed;
 };
 
-/* Rule 15: a new producer, then look. */
+/* Rule 15: a new producer, then look. One that was fenced by a twin cannot be renewed (rule 16). */
 static void look(struct lt_worker *w, const struct written *t, const struct lt_err *err)
 {
     lt_warn("core", "unknown-commit", "worker %d: %s; looking before deciding", w->number, err->text);
@@ -539,9 +532,7 @@ static void abort_or_look(struct lt_worker *w, const struct written *t)
     if (r < 0)
         w->broken = true;
     else if (r == LT_LOG_TWIN)
-        twin(w);
-    else if (r == LT_LOG_FENCED && fenced_too_often(w))
-        twin(w);
+        twin(w, &err);
     else if (r != LT_LOG_OK)
         look(w, t, &err);
 }
@@ -613,14 +604,9 @@ static void attempt(struct lt_worker *w, struct commit_attempt *a)
         too_large(w, a, &t, copy, &err);
         break;
     case LT_LOG_TWIN:
-        twin(w);
+        twin(w, &err);
         break;
-    case LT_LOG_FENCED:
-        if (fenced_too_often(w)) {
-            twin(w);
-            break;
-        }
-        __attribute__((fallthrough)); /* what became of the transaction is unknown */
+    case LT_LOG_FENCED: /* what became of the transaction is unknown as well */
     case LT_LOG_UNKNOWN:
         look(w, &t, &err);
         break;
@@ -649,6 +635,18 @@ static void commit_batch(struct lt_worker *w)
 
 /* ---- the loop ---- */
 
+/* Shown in status; readiness asks whether somebody owns every partition. */
+static void note_share(struct lt_worker *w)
+{
+    struct lt_log_share s;
+    if (!w->log || !w->log->ops->share(w->log, &s))
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->share = s;
+    w->share_known = true;
+    pthread_mutex_unlock(&w->lock);
+}
+
 /* What came before a hole has been judged; then its partition stops. */
 static void stop_holes(struct lt_worker *w)
 {
@@ -675,12 +673,16 @@ void lt_worker_turn(struct lt_worker *w)
     else if (w->outputs_known && !w->polls_fail && !w->broken)
         trouble_clear(w);
     stop_holes(w);
+    note_share(w);
 }
 
 void lt_worker_close(struct lt_worker *w)
 {
     w->broken = false;
     atomic_store(&w->open, false);
+    pthread_mutex_lock(&w->lock);
+    w->share_known = false;
+    pthread_mutex_unlock(&w->lock);
     if (!w->log)
         return;
     lt_batch_reset(&w->batch, w->log);

@@ -20,7 +20,8 @@ struct lt_worker {
     const struct lt_core_settings *settings;
     int number;
     struct lt_log *log;
-    bool broken; /* the log failed in a way its port does not name: close it and open a new one */
+    bool broken; /* the log is beyond use, or its membership was taken: close it and open a new one */
+    struct lt_log_claim claim;
     char instance_id[96];
     struct lt_partition *partitions; /* all of intake, by number; ABSENT when another owns it */
     int32_t partitions_len;
@@ -36,7 +37,6 @@ struct lt_worker {
     bool loading;    /* a load was made this turn: there may be more to do, do not wait for records */
     bool polls_fail; /* the last poll ended in an error */
     int64_t looked_for_foreign_ms;
-    int64_t fenced_at_ms; /* rule 16: last time the producer was fenced while young; 0 never */
     bool running;
     pthread_t thread;
     /* shared */
@@ -47,6 +47,8 @@ struct lt_worker {
     char trouble[384]; /* why the worker as a whole does not get on, "" when it does */
     int64_t trouble_since_ms;
     uint64_t batches, records, aborted;
+    struct lt_log_share share; /* of the group, when it was last seen settled */
+    bool share_known;
 };
 
 void lt_worker_init(struct lt_worker *w, const struct lt_core_settings *s, int number);

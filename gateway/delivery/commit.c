@@ -11,7 +11,6 @@
 #define RETRY_MAX_MS 10000
 #define ALARM_MS 60000
 #define COMMITTED_TIMEOUT_MS 1000
-#define TWIN_MS (10 * 60 * 1000)
 
 bool lt_engine_commit_due(const struct lt_engine *e)
 {
@@ -262,17 +261,6 @@ static bool renew(struct lt_engine *e)
     return r == LT_OK;
 }
 
-/* Rule 16: fenced twice in ten minutes although the transaction was young: another process runs under this name. */
-static void fenced(struct lt_engine *e)
-{
-    int64_t now = lt_boottime_ms();
-    if (e->log->ops->transaction_age_ms(e->log) >= 15000)
-        return;
-    if (e->fenced_ms > 0 && now - e->fenced_ms < TWIN_MS)
-        e->fatal = true;
-    e->fenced_ms = now;
-}
-
 void lt_engine_commit(struct lt_engine *e)
 {
     const struct lt_log_ops *ops = e->log->ops;
@@ -318,8 +306,6 @@ void lt_engine_commit(struct lt_engine *e)
         return;
     }
     if (r == LT_LOG_UNKNOWN || r == LT_LOG_FENCED) {
-        if (r == LT_LOG_FENCED)
-            fenced(e);
         e->txn.in_doubt = true;
         e->txn.renewed = !e->fatal && renew(e);
         snprintf(e->txn_error, sizeof(e->txn_error), "%.*s", (int)sizeof(e->txn_error) - 1, err.text);

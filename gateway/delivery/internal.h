@@ -199,7 +199,7 @@ struct lt_engine {
     unsigned txn_failures;
     size_t txn_limit; /* items in a transaction; lowered to find a record that is too large */
     char txn_error[256];
-    int64_t fenced_ms; /* producer fenced while young, last time */
+    struct lt_log_claim claim;
     int32_t queue_partitions;
     LT_VEC(struct lt_topic_count) topics;
     uint64_t outcomes[LT_OUTCOMES]; /* of events: ok, exists, pass; of attempts: the others */

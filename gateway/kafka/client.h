@@ -47,6 +47,15 @@ int lt_kafka_fail(struct lt_err *err, rd_kafka_resp_err_t code, const char *fmt,
 int lt_kafka_partitions(rd_kafka_t *rk, const char *topic, int timeout_ms, int32_t *ret,
                         struct lt_err *err) LT_MUST_CHECK;
 
+/*
+ * First offset of a partition, and the end: the high watermark, or the last stable offset when the handle reads
+ * committed records only. Keeps its time limit, which rd_kafka_query_watermark_offsets of 2.0.2 does not (it waits for
+ * the request's own end, minutes when a broker is frozen). Results as for lt_kafka_partitions.
+ */
+int lt_kafka_low(rd_kafka_t *rk, const char *topic, int32_t partition, int timeout_ms, int64_t *ret,
+                 struct lt_err *err) LT_MUST_CHECK;
+int lt_kafka_end(rd_kafka_t *rk, const char *topic, int32_t partition, int timeout_ms, int64_t *ret,
+                 struct lt_err *err) LT_MUST_CHECK;
 /* Headers for a record to be produced; the caller destroys them unless produce took them. NULL when there are none. */
 rd_kafka_headers_t *lt_kafka_headers(const struct lt_headers *h);
 #endif

@@ -35,11 +35,16 @@ static int row_read_once(const struct lt_admin *a, rd_kafka_t *member, const cha
         snprintf(row.metadata, sizeof(row.metadata), "%.*s", (int)e->metadata_size,
                  e->metadata ? (const char *)e->metadata : "");
     rd_kafka_topic_partition_list_destroy(list);
-    if (!code)
-        code = rd_kafka_query_watermark_offsets(a->rk, topic, partition, &row.low, &row.high, ASK_MS);
     if (code) {
         lt_kafka_fail(err, code, "committed offset of %s partition %d", topic, (int)partition);
         return lt_kafka_error(code);
+    }
+    struct lt_err asked = LT_ERR_INIT;
+    if (lt_kafka_low(a->rk, topic, partition, ASK_MS, &row.low, &asked) != LT_LOG_OK ||
+        lt_kafka_end(a->rk, topic, partition, ASK_MS, &row.high, &asked) != LT_LOG_OK) {
+        if (err)
+            *err = asked;
+        return asked.code;
     }
     *ret = row;
     return LT_OK;

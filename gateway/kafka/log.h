@@ -36,7 +36,7 @@ enum lt_log_result {
         3, /* transaction: abort, then the same batch again (rule 14); may need two rounds after a refused record */
     LT_LOG_UNKNOWN = 4, /* transaction: outcome unknown, look before deciding (rule 15) */
     LT_LOG_FENCED = 5, /* producer fenced (rule 16); said by commit, its outcome is unknown as well: renew, then look */
-    LT_LOG_TWIN = 6,   /* FENCED_INSTANCE_ID: another process runs under this instance name (rule 16) */
+    LT_LOG_TWIN = 6,   /* proven: another process has taken over this instance id (rule 16); this one must end */
     LT_LOG_TOO_LARGE = 7,  /* a record's own fault: MSG_SIZE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_RECORD (rule 14);
                               err->source: topic */
     LT_LOG_PERMANENT = 8,  /* authorisation, missing topic …: never dead-lettered (rule 14) */
@@ -54,6 +54,15 @@ struct lt_log_callbacks {
     void (*on_revoke)(void *ctx, int32_t partition, bool lost);
 };
 
+/*
+ * What an owner knows of its claim on the instance id, kept over the logs that it opens one after the other; zero at
+ * first. Only the port looks inside.
+ */
+struct lt_log_claim {
+    uint64_t nonce; /* drawn once an owner */
+    bool made;      /* it stands in Kafka: another one found there is a twin's */
+};
+
 struct lt_log_settings {
     const struct lt_config_prop *props; /* librdkafka properties of the configuration */
     size_t props_len;
@@ -61,9 +70,19 @@ struct lt_log_settings {
     const char *topic;       /* consumed topic */
     const char *instance_id; /* <group>.<instance>.<worker>: group.instance.id = transactional.id */
     struct lt_log_callbacks callbacks;
+    /* Any other topic that exists: subscribed to, never read, to make the group share anew when it has left partitions
+     * out. NULL: those are only shown. */
+    const char *other_topic;
+    struct lt_log_claim *claim; /* lent until close; NULL: twins are not told from memberships that were lost */
     int transaction_timeout_ms; /* 15 000 */
     size_t record_max;          /* topics.record_max: what the topics take; 0 = the library's default */
     size_t queue_bytes;         /* librdkafka queues, counted in the byte budget */
+};
+
+/* How a settled group shares the consumed topic. */
+struct lt_log_share {
+    int32_t members, partitions;
+    int32_t unowned; /* partitions that no member has: nobody reads them */
 };
 
 struct lt_log_offset {
@@ -79,8 +98,11 @@ struct lt_log_ops {
     /* Leave nothing open (an open transaction is aborted); the static member stays known to the group. Records and
      * memberships are freed before. */
     void (*close)(struct lt_log *l);
-    /* LT_LOG_OK, NONE, PARTITION, TWIN, PERMANENT (the topic is missing or not allowed), < 0 (the handle is broken:
-     * close it, open another) */
+    /*
+     * LT_LOG_OK, NONE, PARTITION, TWIN, PERMANENT (the topic is missing or not allowed), < 0 (the handle is broken, for
+     * example because its membership was taken: close it and open another, which says LT_LOG_TWIN when somebody else
+     * took it)
+     */
     int (*poll)(struct lt_log *l, int timeout_ms, struct lt_log_record **ret, struct lt_err *err);
     void (*record_free)(struct lt_log *l, struct lt_log_record *r);
     /* rule 9: fetch partition from exactly this offset */
@@ -134,10 +156,14 @@ struct lt_log_ops {
                         size_t n, struct lt_err *err);
     int (*commit)(struct lt_log *l, struct lt_err *err); /* repeats while retriable and younger than the timeout */
     int (*abort)(struct lt_log *l, struct lt_err *err);
-    int (*renew)(struct lt_log *l, struct lt_err *err); /* rules 15, 16: new producer, same id, init_transactions */
-    int64_t (*transaction_age_ms)(struct lt_log *l);    /* CLOCK_BOOTTIME since begin */
+    /* rules 15, 16: new producer, same id, init_transactions. LT_LOG_OK, RETRY, PERMANENT; TWIN: fenced by a process
+     * that runs under this instance id */
+    int (*renew)(struct lt_log *l, struct lt_err *err);
+    int64_t (*transaction_age_ms)(struct lt_log *l); /* CLOCK_BOOTTIME since begin */
     /* rule 10: how often a broker was lost or a leader changed, as far as the client notices; grows only */
     uint64_t (*disturbances)(struct lt_log *l);
+    /* The group as it was when it was last seen settled; looked at inside poll, every 5 s. false: not seen yet. */
+    bool (*share)(struct lt_log *l, struct lt_log_share *ret);
     /* rule 10: last stable offset of the consumed topic's partition (read_committed consumer handle) */
     int (*stable_end)(struct lt_log *l, int32_t partition, int64_t *ret, struct lt_err *err);
 };
@@ -148,7 +174,8 @@ struct lt_log {
 
 /*
  * Blocks up to 10 s for init_transactions, before it joins the group. 0; LT_E_UNAVAILABLE (Kafka is away: try again);
- * LT_E_AUTH; LT_E_INVALID (a property). Properties of the settings are copied.
+ * LT_E_AUTH; LT_E_INVALID (a property); LT_E_NOT_FOUND (no such topic); LT_LOG_TWIN (somebody else has claimed the
+ * instance id since the owner did). Properties of the settings are copied.
  */
 int lt_log_kafka_new(const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err) LT_MUST_CHECK;
 #endif

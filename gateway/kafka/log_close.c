@@ -61,6 +61,7 @@ void lt_log_kafka_close(struct lt_log *l)
     lt_vec_deinit(&k->spare);
     free(k->group);
     free(k->topic);
+    free(k->other_topic);
     free(k->instance_id);
     free(k);
 }

@@ -1,11 +1,13 @@
 #include "gateway/kafka/log_kafka.h"
 
+#include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/kafka/record.h"
 
 #include <inttypes.h>
 
 #define SPARE_RECORDS 32768 /* a full transaction's worth */
+#define SETTLED_MS 1000     /* after a rebalance the group is looked at */
 
 struct lt_log_membership {
     rd_kafka_consumer_group_metadata_t *metadata;
@@ -126,6 +128,8 @@ static void on_assigned(struct lt_log_kafka *k, rd_kafka_t *rk, const rd_kafka_t
     report(k, "accepting an assignment", rd_kafka_incremental_assign(rk, none));
     rd_kafka_topic_partition_list_destroy(none);
     for (int i = 0; i < list->cnt; i++) {
+        if (strcmp(list->elems[i].topic, k->topic) != 0)
+            continue; /* other_topic: never read */
         struct lt_kafka_partition *p = lt_log_kafka_partition(k, list->elems[i].partition);
         *p = (struct lt_kafka_partition){.assigned = true};
         if (!k->closing)
@@ -133,11 +137,24 @@ static void on_assigned(struct lt_log_kafka *k, rd_kafka_t *rk, const rd_kafka_t
     }
 }
 
-static void on_revoked(struct lt_log_kafka *k, rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *list, bool lost)
+/*
+ * librdkafka keeps the application's pause of a partition over unassign and assign: one that was paused when it went
+ * would be silent for good when it comes back. So it is resumed first; what is fetched in between is dropped unseen.
+ */
+static rd_kafka_error_t *unassign(struct lt_log_kafka *k, rd_kafka_topic_partition_list_t *list)
+{
+    if (list->cnt)
+        (void)rd_kafka_resume_partitions(k->consumer, list); /* fails for unknown partitions only */
+    return rd_kafka_incremental_unassign(k->consumer, list);
+}
+
+static void on_revoked(struct lt_log_kafka *k, const rd_kafka_topic_partition_list_t *list, bool lost)
 {
     rd_kafka_topic_partition_list_t *started = rd_kafka_topic_partition_list_new(list->cnt);
     for (int i = 0; i < list->cnt; i++) {
         int32_t n = list->elems[i].partition;
+        if (strcmp(list->elems[i].topic, k->topic) != 0)
+            continue;
         lt_log_kafka_partition(k, n)->revoking = true;
         /* Before the unassign: the owner may still finish its work, the partition is nobody else's yet. */
         if (!k->closing && lt_log_kafka_partition(k, n)->assigned)
@@ -148,7 +165,7 @@ static void on_revoked(struct lt_log_kafka *k, rd_kafka_t *rk, const rd_kafka_to
         *p = (struct lt_kafka_partition){0};
         lt_log_kafka_kept_drop(k, n);
     }
-    report(k, "giving back partitions", rd_kafka_incremental_unassign(rk, started));
+    report(k, "giving back partitions", unassign(k, started));
     rd_kafka_topic_partition_list_destroy(started);
 }
 
@@ -170,7 +187,7 @@ static void on_broken(struct lt_log_kafka *k, rd_kafka_t *rk, rd_kafka_resp_err_
     }
     lt_log_kafka_kept_drop(k, -1);
     if (strcmp(rd_kafka_rebalance_protocol(rk), "COOPERATIVE") == 0)
-        report(k, "giving back partitions", rd_kafka_incremental_unassign(rk, started));
+        report(k, "giving back partitions", unassign(k, started));
     else
         (void)rd_kafka_assign(rk, NULL); /* no protocol in force: the one call that is always legal */
     rd_kafka_topic_partition_list_destroy(started);
@@ -183,6 +200,7 @@ void lt_log_kafka_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_t
     int32_t before = k->served_generation;
     struct lt_log_membership *m = NULL;
     k->assigned_once = true;
+    k->watch.next_ms = lt_mono_ms() + SETTLED_MS;
     k->served_generation = -1;
     if (!k->closing && membership_read(k, &m, NULL) == LT_LOG_OK)
         k->served_generation = m->generation;
@@ -195,7 +213,7 @@ void lt_log_kafka_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_t
          * place: then the partitions may be somebody else's already, and the owner must not finish anything for them.
          */
         bool overtaken = before >= 0 && k->served_generation > before + 1;
-        on_revoked(k, rk, list, rd_kafka_assignment_lost(rk) || overtaken);
+        on_revoked(k, list, rd_kafka_assignment_lost(rk) || overtaken);
     } else {
         on_broken(k, rk, code);
     }
@@ -232,12 +250,10 @@ int lt_log_kafka_alive(struct lt_log_kafka *k, struct lt_err *err)
     rd_kafka_resp_err_t code = rd_kafka_fatal_error(k->consumer, text, sizeof(text));
     if (!code)
         return LT_LOG_OK;
-    if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) { /* rule 16 */
-        lt_err_set(err, LT_E_INVALID, "twin",
-                   "another process took over the group instance id %s: two processes run under one instance name",
-                   k->instance_id);
-        return LT_LOG_TWIN;
-    }
+    if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) /* rule 16: by a twin, or by a join of our own (log_claim.c) */
+        return lt_err_set(err, LT_E_UNAVAILABLE, "membership-taken",
+                          "group %s: the membership of %s was taken; joining again unless another process has it",
+                          k->group, k->instance_id);
     return lt_err_set(err, LT_E_UNAVAILABLE, rd_kafka_err2name(code), "the consumer of group %s is broken: %s",
                       k->group, text);
 }
@@ -365,6 +381,15 @@ static rd_kafka_message_t *fetched_next(struct lt_log_kafka *k)
     return NULL;
 }
 
+static void watch(struct lt_log_kafka *k)
+{
+    struct lt_log_membership *m = NULL;
+    if (k->served_generation < 0 || lt_mono_ms() < k->watch.next_ms || membership_read(k, &m, NULL) != LT_LOG_OK)
+        return;
+    lt_log_kafka_watch(k, m->member_id);
+    lt_log_kafka_membership_free(&k->base, m);
+}
+
 int lt_log_kafka_poll(struct lt_log *l, int timeout_ms, struct lt_log_record **ret, struct lt_err *err)
 {
     struct lt_log_kafka *k = lt_log_kafka_of(l);
@@ -381,6 +406,7 @@ int lt_log_kafka_poll(struct lt_log *l, int timeout_ms, struct lt_log_record **r
         *ret = kept.record;
         return kept.result;
     }
+    watch(k);
     rd_kafka_message_t *m = rd_kafka_consumer_poll(k->consumer, LT_MAX(timeout_ms, 0));
     if (!m) {
         int alive = lt_log_kafka_alive(k, err);
@@ -432,7 +458,7 @@ int lt_log_kafka_stop(struct lt_log *l, int32_t partition, struct lt_err *err)
      */
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, k->topic, partition);
-    rd_kafka_error_t *error = rd_kafka_incremental_unassign(k->consumer, list);
+    rd_kafka_error_t *error = unassign(k, list);
     rd_kafka_topic_partition_list_destroy(list);
     p->started = p->paused = false;
     lt_log_kafka_kept_drop(k, partition);

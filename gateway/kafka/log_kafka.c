@@ -29,6 +29,7 @@ static const struct lt_log_ops kafka_ops = {
     .renew = lt_log_kafka_renew,
     .transaction_age_ms = lt_log_kafka_age,
     .disturbances = lt_log_kafka_disturbances,
+    .share = lt_log_kafka_share,
     .stable_end = lt_log_kafka_stable_end,
 };
 
@@ -104,10 +105,10 @@ int lt_log_kafka_reader(struct lt_log_kafka *k, const char *isolation, rd_kafka_
     return lt_kafka_open(RD_KAFKA_CONSUMER, &spec, ret, err);
 }
 
-/* Results of the port become errors for the caller, who has no log yet. */
+/* Results of the port become errors for the caller, who has no log yet; but for TWIN, which is final. */
 static int as_error(int result, struct lt_err *err)
 {
-    if (result <= 0)
+    if (result <= 0 || result == LT_LOG_TWIN)
         return result;
     if (result == LT_LOG_RETRY || !err || err->code >= 0)
         return LT_E_UNAVAILABLE;
@@ -125,6 +126,8 @@ int lt_log_kafka_new(const struct lt_log_settings *s, struct lt_log **ret, struc
     k->group = lt_strdup(s->group);
     k->topic = lt_strdup(s->topic);
     k->instance_id = lt_strdup(s->instance_id);
+    k->claim = s->claim;
+    k->other_topic = s->other_topic ? lt_strdup(s->other_topic) : NULL;
     k->transaction_timeout_ms = s->transaction_timeout_ms > 0 ? s->transaction_timeout_ms : 15000;
     k->queue_bytes = s->queue_bytes;
     k->record_max = s->record_max;
@@ -140,15 +143,11 @@ int lt_log_kafka_new(const struct lt_log_settings *s, struct lt_log **ret, struc
     if (r == LT_OK)
         r = as_error(lt_log_kafka_renew(&k->base, err), err);
     if (r == LT_OK)
+        r = as_error(lt_log_kafka_claim_make(k, err), err);
+    if (r == LT_OK)
         r = lt_log_kafka_consumer(k, err);
-    if (r == LT_OK) {
-        rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
-        rd_kafka_topic_partition_list_add(topics, k->topic, RD_KAFKA_PARTITION_UA);
-        rd_kafka_resp_err_t code = rd_kafka_subscribe(k->consumer, topics);
-        rd_kafka_topic_partition_list_destroy(topics);
-        if (code)
-            r = as_error(lt_kafka_fail(err, code, "subscribing to %s", k->topic), err);
-    }
+    if (r == LT_OK)
+        r = as_error(lt_log_kafka_subscribe(k, false, err), err);
     if (r != LT_OK) {
         lt_log_kafka_close(&k->base);
         return r;

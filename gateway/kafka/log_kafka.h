@@ -1,5 +1,6 @@
 /*
- * The inside of the Kafka log, shared by its parts: log_group.c (membership, polling), log_position.c (what is asked of
+ * The inside of the Kafka log, shared by its parts: log_group.c (membership, polling), log_claim.c (twins), log_share.c
+ * (partitions that nobody owns), log_position.c (what is asked of
  * the log), log_scan.c (reading aside), log_transaction.c (the producer), log_close.c. Private to gateway/kafka; one
  * thread.
  *
@@ -52,7 +53,7 @@ struct lt_kafka_kept { /* a record that came while polls were served aside (rule
 struct lt_log_kafka {
     struct lt_log base;
     struct lt_log_callbacks callbacks;
-    char *group, *topic, *instance_id;
+    char *group, *topic, *instance_id, *other_topic;
     int transaction_timeout_ms;
     size_t queue_bytes;
     size_t record_max;
@@ -75,7 +76,15 @@ struct lt_log_kafka {
      * offsets of a partition that is already somebody else's could be committed under it.
      */
     int32_t served_generation;
-    bool closing, twin;
+    struct lt_log_claim *claim; /* the owner's; NULL: none */
+    bool closing;
+    struct {
+        int64_t next_ms;
+        struct lt_log_share last;
+        bool known;
+        bool with_other; /* the subscription holds other_topic at the moment */
+        int seen;        /* looks in a row that found partitions nobody owns */
+    } watch;
     uint64_t disturbances;
 
     enum lt_kafka_transaction transaction;
@@ -118,8 +127,16 @@ const rd_kafka_consumer_group_metadata_t *lt_log_kafka_metadata(const struct lt_
 /* Serve what waits in the consumer's queue: callbacks run, records are kept for the next polls. */
 void lt_log_kafka_serve(struct lt_log_kafka *k);
 void lt_log_kafka_kept_drop(struct lt_log_kafka *k, int32_t partition); /* < 0: all */
-/* LT_LOG_TWIN when the consumer is fatal because of it, a negative error when fatal otherwise, LT_LOG_OK. */
+/* LT_LOG_OK, or a negative error: the consumer is fatal, its membership gone for good. */
 int lt_log_kafka_alive(struct lt_log_kafka *k, struct lt_err *err);
+
+/* log_claim.c */
+/* LT_LOG_OK: ours, none, or not claimed yet. TWIN, RETRY, PERMANENT. */
+int lt_log_kafka_claim_check(struct lt_log_kafka *k, struct lt_err *err);
+/* Claim the instance id unless that was done: after init_transactions, before the group is joined. OK, RETRY,
+ * PERMANENT.
+ */
+int lt_log_kafka_claim_make(struct lt_log_kafka *k, struct lt_err *err);
 
 /* log_position.c */
 int lt_log_kafka_committed(struct lt_log *l, int32_t partition, int timeout_ms, struct lt_log_offset *ret,
@@ -133,6 +150,11 @@ int lt_log_kafka_stable_end(struct lt_log *l, int32_t partition, int64_t *ret, s
 /* log_scan.c */
 int lt_log_kafka_scan(struct lt_log *l, const char *topic, int32_t partition, int64_t from, int64_t to,
                       int (*fn)(void *ctx, const struct lt_log_record *r), void *ctx, struct lt_err *err);
+
+/* log_share.c */
+int lt_log_kafka_subscribe(struct lt_log_kafka *k, bool with_other, struct lt_err *err);
+void lt_log_kafka_watch(struct lt_log_kafka *k, const char *member_id); /* look at the group; blocks up to 2 s */
+bool lt_log_kafka_share(struct lt_log *l, struct lt_log_share *ret);
 
 /* log_transaction.c */
 int lt_log_kafka_begin(struct lt_log *l, struct lt_err *err);

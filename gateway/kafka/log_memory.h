@@ -117,6 +117,7 @@ enum lt_memory_fault {
     LT_FAULT_TWIN,         /* somebody joined with the same instance id */
     LT_FAULT_REBALANCE,    /* the group is rebalanced before the step */
     LT_FAULT_NOTHING,      /* poll: nothing comes this time */
+    LT_FAULT_TAKEN,        /* the membership went to a join of our own that nobody waits for any more: no twin */
     LT_FAULTS
 };
 

@@ -41,9 +41,11 @@ int lt_log_kafka_watermarks(struct lt_log *l, const char *topic, int32_t partiti
     struct lt_log_kafka *k = lt_log_kafka_of(l);
     int64_t low, high;
     topic = topic ? topic : k->topic;
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(k->peek, topic, partition, &low, &high, ASK_MS);
-    if (code)
-        return lt_kafka_fail(err, code, "watermarks of %s partition %d", topic, (int)partition);
+    int r = lt_kafka_low(k->peek, topic, partition, ASK_MS, &low, err);
+    if (r == LT_LOG_OK)
+        r = lt_kafka_end(k->peek, topic, partition, ASK_MS, &high, err);
+    if (r != LT_LOG_OK)
+        return r;
     *ret_low = low;
     *ret_high = high;
     return LT_LOG_OK;
@@ -52,12 +54,7 @@ int lt_log_kafka_watermarks(struct lt_log *l, const char *topic, int32_t partiti
 int lt_log_kafka_stable_end(struct lt_log *l, int32_t partition, int64_t *ret, struct lt_err *err)
 {
     struct lt_log_kafka *k = lt_log_kafka_of(l);
-    int64_t low, high;
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(k->consumer, k->topic, partition, &low, &high, ASK_MS);
-    if (code)
-        return lt_kafka_fail(err, code, "last stable offset of %s partition %d", k->topic, (int)partition);
-    *ret = high; /* read_committed handle: the last stable offset */
-    return LT_LOG_OK;
+    return lt_kafka_end(k->consumer, k->topic, partition, ASK_MS, ret, err); /* a read_committed handle */
 }
 
 int lt_log_kafka_partitions(struct lt_log *l, const char *topic, int32_t *ret, struct lt_err *err)
@@ -79,10 +76,8 @@ int lt_log_kafka_offset_at(struct lt_log *l, int32_t partition, int64_t ms, int6
     rd_kafka_topic_partition_list_destroy(list);
     if (code)
         return lt_kafka_fail(err, code, "offset of %s partition %d at time %" PRId64, k->topic, (int)partition, ms);
-    if (offset < 0) {
-        int64_t low;
-        return lt_log_kafka_watermarks(l, NULL, partition, &low, ret, err);
-    }
+    if (offset < 0)
+        return lt_kafka_end(k->peek, k->topic, partition, ASK_MS, ret, err);
     *ret = offset;
     return LT_LOG_OK;
 }

@@ -59,8 +59,6 @@ static int result(struct lt_log_kafka *k, rd_kafka_error_t *error, const char *w
     if (rd_kafka_error_is_fatal(error)) {
         k->transaction = LT_TXN_UNKNOWN;
         r = r == LT_LOG_FENCED ? LT_LOG_FENCED : LT_LOG_UNKNOWN;
-    } else if (r == LT_LOG_TWIN) {
-        /* rule 16; nothing to add */
     } else if (rd_kafka_error_txn_requires_abort(error)) {
         if (k->delivery.code)
             r = delivery_result(k, err);
@@ -149,6 +147,10 @@ static int producer_new(struct lt_log_kafka *k, struct lt_err *err)
 int lt_log_kafka_renew(struct lt_log *l, struct lt_err *err)
 {
     struct lt_log_kafka *k = lt_log_kafka_of(l);
+    /* First, or the twin would be fenced in turn. */
+    int claimed = lt_log_kafka_claim_check(k, err);
+    if (claimed != LT_LOG_OK)
+        return claimed;
     /* After a time-out of init_transactions the same producer resumes it; a fatal one is replaced. */
     if (k->transaction != LT_TXN_RENEWING || !k->producer || rd_kafka_fatal_error(k->producer, NULL, 0)) {
         k->transaction = LT_TXN_RENEWING;
@@ -434,7 +436,7 @@ int lt_log_kafka_abort(struct lt_log *l, struct lt_err *err)
     k->delivery.code = RD_KAFKA_RESP_ERR_NO_ERROR;
     int r = result(k, error, "aborting",
                    err); /* fatal: unknown or fenced, also when a commit turns out to have succeeded */
-    if (r == LT_LOG_FENCED || r == LT_LOG_TWIN || r == LT_LOG_RETRY)
+    if (r == LT_LOG_FENCED || r == LT_LOG_RETRY)
         return r;
     k->transaction = LT_TXN_UNKNOWN; /* it cannot be aborted: a new producer ends it */
     return LT_LOG_UNKNOWN;

@@ -132,7 +132,7 @@ struct lt_log_memory {
     LT_VEC(struct memory_event) events;
     LT_VEC(struct memory_fetch) fetch;
     int32_t cursor;
-    bool crashed, twin, serving;
+    bool crashed, twin, taken, serving;
     bool frozen, expelled; /* expelled: and does not know it yet */
     int64_t frozen_ms;
 
@@ -192,13 +192,14 @@ void memory_group_leave(struct lt_log_memory *l); /* the log is gone, the member
 void memory_sessions_expire(struct lt_memory *m);
 void memory_return(struct lt_log_memory *l); /* an expelled member loses what it had and joins again */
 void memory_serve(struct lt_log_memory *l);  /* run the callbacks that wait */
-/* TWIN when somebody took over, LT_LOG_OK */
+/* TWIN when somebody took over, < 0 when the membership is lost otherwise, LT_LOG_OK */
 int memory_alive(struct lt_log_memory *l, struct lt_err *err);
 /* are generation and member of ms what the group knows? */
 bool memory_membership_valid(const struct lt_log_memory *l, const struct lt_log_membership *ms);
 int memory_capture(struct lt_log *l, struct lt_log_membership **ret, struct lt_err *err);
 void memory_membership_free(struct lt_log *l, struct lt_log_membership *ms);
 bool memory_membership_same(struct lt_log *l, const struct lt_log_membership *ms);
+bool memory_share(struct lt_log *l, struct lt_log_share *ret);
 
 /* memory_faults.c */
 uint64_t memory_random(struct lt_memory *m);

@@ -132,6 +132,11 @@ enum lt_memory_fault memory_step(struct lt_log_memory *l, enum lt_memory_step st
             memory_group_leave(l);
         l->twin = true;
         return LT_FAULT_NONE;
+    case LT_FAULT_TAKEN:
+        if (!l->twin && !l->taken)
+            memory_group_leave(l);
+        l->taken = true;
+        return LT_FAULT_NONE;
     case LT_FAULT_REBALANCE:
         lt_memory_rebalance(m, l->group->name);
         return LT_FAULT_NONE;

@@ -318,8 +318,10 @@ void memory_serve(struct lt_log_memory *l)
 
 int memory_alive(struct lt_log_memory *l, struct lt_err *err)
 {
-    if (!l->twin)
+    if (!l->twin && !l->taken)
         return LT_LOG_OK;
+    if (!l->twin)
+        return lt_err_set(err, LT_E_UNAVAILABLE, "membership-taken", "the membership of %s was taken", l->instance_id);
     lt_err_set(err, LT_E_INVALID, "twin", "another process took over the group instance id %s", l->instance_id);
     return LT_LOG_TWIN;
 }
@@ -355,4 +357,14 @@ void memory_membership_free(struct lt_log *l LT_UNUSED, struct lt_log_membership
 bool memory_membership_same(struct lt_log *log, const struct lt_log_membership *ms)
 {
     return memory_log_of(log)->member_id == ms->member_id;
+}
+
+bool memory_share(struct lt_log *log, struct lt_log_share *ret)
+{
+    const struct memory_group *g = memory_log_of(log)->group;
+    struct lt_log_share s = {.members = (int32_t)g->members.len, .partitions = (int32_t)g->shares.len};
+    for (size_t p = 0; p < g->shares.len; p++)
+        s.unowned += !g->shares.v[p].owner && !g->shares.v[p].target;
+    *ret = s;
+    return true;
 }

@@ -283,6 +283,7 @@ static const struct lt_log_ops memory_ops = {
     .capture = memory_capture,
     .membership_free = memory_membership_free,
     .membership_same = memory_membership_same,
+    .share = memory_share,
     .begin = memory_begin,
     .produce = memory_produce,
     .forward = memory_forward,

@@ -192,11 +192,8 @@ int memory_send_offsets(struct lt_log *log, const struct lt_log_membership *ms, 
         return timed_out(err);
     if (fault == LT_FAULT_ABORTABLE || l->must_abort)
         return abortable(l, "sending offsets", err);
-    r = memory_alive(l, err);
-    if (r != LT_LOG_OK) {
-        l->must_abort = true;
-        return r;
-    }
+    if (memory_alive(l, err) != LT_LOG_OK)
+        return abortable(l, "sending offsets: fenced instance id", err);
     if (!memory_membership_valid(l, ms)) /* generation and member only: the broker does not look at ownership */
         return abortable(l, "sending offsets: illegal generation", err);
     touch(l, NULL, 0);
@@ -269,6 +266,8 @@ int memory_renew(struct lt_log *log, struct lt_err *err)
     if (fault == LT_FAULT_CRASH)
         return memory_dead(l, err);
     l->transaction = MEMORY_TXN_UNKNOWN;
+    if (l->twin)
+        return memory_alive(l, err);
     if (fault == LT_FAULT_RETRY)
         return timed_out(err);
     l->producer = memory_producer_init(l->m, l->instance_id, l->timeout_ms);

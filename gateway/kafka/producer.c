@@ -21,6 +21,7 @@ struct topic {
     char *name;
     int32_t partitions; /* 0: not known yet */
     bool asked;
+    bool prepared; /* the owner means to send to it: it counts for lt_producer_ready */
     int64_t asked_ms;
     rd_kafka_topic_t *handle; /* of the present producer */
     UT_hash_handle hh;
@@ -33,8 +34,9 @@ struct pending {
 
 /*
  * Two threads: the poller owns the producer (delivery reports, replacement after a fatal error), the keeper asks
- * brokers for metadata through a handle of its own, because that blocks. `lock` guards everything below it; it is never
- * held across a call that blocks.
+ * brokers for partitions through a handle of its own, because that blocks, and for a sign of life through the
+ * producer's: another connection would not tell whether this one is back. `lock` guards everything below it; it is
+ * never held across a call that blocks.
  */
 struct lt_producer {
     struct lt_config_prop *props;
@@ -50,6 +52,7 @@ struct lt_producer {
     rd_kafka_t *rk;         /* NULL while being replaced */
     struct topic *topics;
     bool fatal, stopping, keeper_ends;
+    bool keeper_uses;    /* the producer: it is not destroyed meanwhile */
     int64_t answered_ms; /* monotonic; 0: never */
 };
 
@@ -166,6 +169,8 @@ static void replace(struct lt_producer *p)
     rd_kafka_t *old = lt_steal(&p->rk);
     topics_release(p);
     p->fatal = false;
+    while (p->keeper_uses) /* METADATA_MS at most */
+        pthread_cond_wait(&p->changed, &p->lock);
     pthread_mutex_unlock(&p->lock);
     drain(old, lt_mono_ms()); /* a fatal producer sends nothing more */
     rd_kafka_destroy(old);
@@ -232,8 +237,6 @@ static void topic_ask(struct lt_producer *p, const char *name)
     HASH_FIND_STR(p->topics, name, t);
     t->asked = true;
     t->asked_ms = lt_mono_ms();
-    if (r == LT_LOG_OK || r == LT_LOG_PERMANENT)
-        p->answered_ms = t->asked_ms;
     if (r == LT_LOG_OK)
         t->partitions = n;
     else if (r == LT_LOG_PERMANENT)
@@ -247,11 +250,18 @@ static void topic_ask(struct lt_producer *p, const char *name)
 static void sign_of_life(struct lt_producer *p)
 {
     const struct rd_kafka_metadata *m;
-    if (rd_kafka_metadata(p->peek, 0, NULL, &m, METADATA_MS))
-        return;
-    rd_kafka_metadata_destroy(m);
     pthread_mutex_lock(&p->lock);
-    p->answered_ms = lt_mono_ms();
+    rd_kafka_t *rk = p->fatal ? NULL : p->rk;
+    p->keeper_uses = rk;
+    pthread_mutex_unlock(&p->lock);
+    bool answered = rk && !rd_kafka_metadata(rk, 0, NULL, &m, METADATA_MS);
+    if (answered)
+        rd_kafka_metadata_destroy(m);
+    pthread_mutex_lock(&p->lock);
+    if (answered)
+        p->answered_ms = lt_mono_ms();
+    p->keeper_uses = false;
+    pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -385,7 +395,8 @@ void lt_producer_prepare(struct lt_producer *p, const char *topic)
     pthread_mutex_lock(&p->lock);
     HASH_FIND_STR(p->topics, topic, t);
     if (!t)
-        (void)topic_add(p, topic);
+        t = topic_add(p, topic);
+    t->prepared = true;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -463,6 +474,8 @@ bool lt_producer_ready(struct lt_producer *p)
 {
     pthread_mutex_lock(&p->lock);
     bool ready = p->rk && !p->fatal && !p->stopping && p->answered_ms && lt_mono_ms() - p->answered_ms < FRESH_MS;
+    for (const struct topic *t = p->topics; t; t = t->hh.next)
+        ready = ready && (!t->prepared || t->partitions > 0); /* else a record would be refused as "Kafka is away" */
     pthread_mutex_unlock(&p->lock);
     return ready;
 }

@@ -46,5 +46,6 @@ int lt_producer_send(struct lt_producer *p, const char *topic, struct lt_span ke
 /* Ask for the topic's partitions ahead of its first record. Such a record never waits for them: LT_E_UNAVAILABLE until
  * they are known. */
 void lt_producer_prepare(struct lt_producer *p, const char *topic);
-bool lt_producer_ready(struct lt_producer *p); /* a broker answered lately */
+/* A broker answered this producer lately, and the partitions of every prepared topic are known. */
+bool lt_producer_ready(struct lt_producer *p);
 #endif

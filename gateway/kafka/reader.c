@@ -85,11 +85,11 @@ int lt_reader_get(struct lt_reader *r, const char *topic, int32_t partition, int
         err = &own;
     /* Asked first: a position at or past the end would otherwise only be told by silence. */
     int64_t low, high;
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(r->rk, topic, partition, &low, &high, timeout_ms);
-    if (code) {
-        lt_kafka_fail(err, code, "reading %s partition %d offset %" PRId64, topic, (int)partition, offset);
-        return lt_kafka_result(code) == LT_LOG_RETRY ? LT_E_TIMEOUT : err->code;
-    }
+    int asked = lt_kafka_low(r->rk, topic, partition, timeout_ms, &low, err);
+    if (asked == LT_LOG_OK)
+        asked = lt_kafka_end(r->rk, topic, partition, timeout_ms, &high, err);
+    if (asked != LT_LOG_OK)
+        return asked == LT_LOG_RETRY ? LT_E_TIMEOUT : err->code;
     struct wanted w = {.offset = offset, .fn = fn, .ctx = ctx};
     if (offset >= low && offset < high) {
         struct lt_kafka_scan s = {
@@ -142,15 +142,14 @@ int lt_reader_scan(struct lt_reader *r, const char *topic, int (*fn)(void *ctx, 
         return result;
     LT_VEC(struct end) ends = {0};
     for (int32_t p = 0; p < n; p++) {
-        int64_t low,
-            high; /* read_committed: the last stable offset, so an open transaction does not hold the scan up */
-        rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(r->rk, topic, p, &low, &high, ASK_MS);
-        if (code) {
-            lt_kafka_fail(err, code, "watermarks of %s partition %d", topic, (int)p);
+        /* read_committed: the last stable offset, so an open transaction does not hold the scan up */
+        struct end end;
+        if (lt_kafka_low(r->rk, topic, p, ASK_MS, &end.low, err) != LT_LOG_OK ||
+            lt_kafka_end(r->rk, topic, p, ASK_MS, &end.high, err) != LT_LOG_OK) {
             lt_vec_deinit(&ends);
             return err->code;
         }
-        *lt_vec_push(&ends) = (struct end){low, high};
+        *lt_vec_push(&ends) = end;
     }
     struct whole w = {.fn = fn, .ctx = ctx};
     result = LT_LOG_OK;
@@ -201,12 +200,12 @@ int lt_reader_range(struct lt_reader *r, const char *topic, int32_t partition, i
 int lt_reader_ends(struct lt_reader *r, const char *topic, int32_t partition, int64_t *ret_low, int64_t *ret_stable,
                    struct lt_err *err)
 {
+    struct lt_err own = LT_ERR_INIT;
     int64_t low, stable;
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(r->rk, topic, partition, &low, &stable, ASK_MS);
-    if (code) {
-        lt_kafka_fail(err, code, "ends of %s partition %d", topic, (int)partition);
-        return lt_kafka_error(code);
-    }
+    err = err ? err : &own;
+    if (lt_kafka_low(r->rk, topic, partition, ASK_MS, &low, err) != LT_LOG_OK ||
+        lt_kafka_end(r->rk, topic, partition, ASK_MS, &stable, err) != LT_LOG_OK)
+        return err->code;
     *ret_low = low;
     *ret_stable = stable;
     return LT_OK;

@@ -3,6 +3,10 @@
 
 #include "gateway/base/clock.h"
 
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 struct place {
     char *group, *topic;
 };
@@ -103,6 +107,23 @@ static void a_paused_partition_is_silent_until_it_is_resumed(void **state LT_UNU
     r = worker_record(w);
     assert_int_equal(r->offset, 1);
     w->log->ops->record_free(w->log, r);
+    worker_free(w);
+    place_free(at);
+}
+
+static void a_partition_that_was_paused_when_it_went_is_read_when_it_comes_back(void **state LT_UNUSED)
+{
+    struct place at = place_new();
+    int32_t p = support_produce(at.topic, "k", "a").partition;
+    struct worker *w = worker_new(at.group, at.topic, "one");
+    struct lt_err err = LT_ERR_INIT;
+    worker_join(w, SUPPORT_PARTITIONS);
+    assert_ok(w->log->ops->start(w->log, p, 0, &err), err);
+    w->log->ops->record_free(w->log, worker_record(w));
+    assert_ok(w->log->ops->pause(w->log, p, true, &err), err);
+    assert_ok(w->log->ops->stop(w->log, p, &err), err);
+    assert_ok(w->log->ops->start(w->log, p, 0, &err), err);
+    w->log->ops->record_free(w->log, worker_record(w));
     worker_free(w);
     place_free(at);
 }
@@ -216,14 +237,128 @@ static void a_second_process_of_the_same_instance_is_a_twin_to_the_first(void **
     if (r == LT_LOG_OK)
         r = first->log->ops->commit(first->log, &err);
     assert_int_equal(r, LT_LOG_FENCED);
+    assert_int_equal(first->log->ops->renew(first->log, &err), LT_LOG_TWIN); /* it does not fence the second in turn */
+    assert_non_null(strstr(err.text, "process "));                           /* says who it was */
     worker_join(second, SUPPORT_PARTITIONS);
-    worker_until(first, LT_LOG_TWIN);
+    worker_until(first, LT_E_UNAVAILABLE);
     struct lt_log_membership *m = NULL;
-    assert_int_equal(first->log->ops->capture(first->log, &m, &err), LT_LOG_TWIN);
+    assert_true(first->log->ops->capture(first->log, &m, &err) < 0);
+    assert_int_equal(worker_reopen(first, &err), LT_LOG_TWIN);
+    assert_int_equal(worker_reopen(first, &err), LT_LOG_TWIN); /* whenever it is asked */
     worker_free(first);
     struct lt_log_membership *alive = worker_capture(second);
     second->log->ops->membership_free(second->log, alive);
     worker_free(second);
+    place_free(at);
+}
+
+static void a_membership_taken_by_no_other_process_is_taken_up_again(void **state LT_UNUSED)
+{
+    struct place at = place_new();
+    struct lt_err err = LT_ERR_INIT;
+    struct worker *w = worker_new(at.group, at.topic, "same");
+    worker_join(w, SUPPORT_PARTITIONS);
+    for (int round = 0; round < 3; round++) { /* however often it happens */
+        struct worker *ghost = worker_ghost(at.group, at.topic, "same");
+        worker_join(ghost, SUPPORT_PARTITIONS);
+        worker_until(w, LT_E_UNAVAILABLE);
+        worker_free(ghost);
+        assert_ok(worker_reopen(w, &err), err);
+        worker_join(w, SUPPORT_PARTITIONS);
+    }
+    assert_int_equal(w->log->ops->renew(w->log, &err), LT_LOG_OK);
+    worker_start(w);
+    worker_free(w);
+    place_free(at);
+}
+
+static void two_processes_that_start_together_leave_one(void **state LT_UNUSED)
+{
+    struct place at = place_new();
+    struct lt_err err = LT_ERR_INIT;
+    struct worker *two[2] = {worker_new(at.group, at.topic, "same"), worker_new(at.group, at.topic, "same")};
+    int ended = 0, alive = 2;
+    for (int64_t until = lt_mono_ms() + SUPPORT_WAIT_MS; alive > 1;) {
+        assert_true(lt_mono_ms() < until);
+        for (int i = 0; i < 2; i++) {
+            struct lt_log_record *r = NULL;
+            if (!two[i]->log || two[i]->log->ops->poll(two[i]->log, 50, &r, &err) >= 0)
+                continue;
+            int opened = worker_reopen(two[i], &err);
+            alive -= opened == LT_LOG_TWIN;
+            ended += opened == LT_LOG_TWIN;
+            assert_true(opened == LT_LOG_TWIN || opened == LT_OK || opened == LT_E_UNAVAILABLE);
+        }
+    }
+    assert_int_equal(ended, 1);
+    struct worker *left = two[0]->log ? two[0] : two[1];
+    worker_join(left, SUPPORT_PARTITIONS);
+    worker_free(two[0]);
+    worker_free(two[1]);
+    place_free(at);
+}
+
+static void die(struct worker *w LT_UNUSED, int32_t partition LT_UNUSED)
+{
+    _exit(9);
+}
+
+int group_die(char **argv)
+{
+    struct worker *w = worker_new(argv[0], argv[1], "a");
+    worker_join(w, SUPPORT_PARTITIONS);
+    printf("joined\n");
+    fflush(stdout);
+    w->revoking = die;
+    worker_await(w, &w->revokes, 1);
+    return 1;
+}
+
+static struct worker *worker_that_can_share_anew(struct place at, const char *instance, const char *other)
+{
+    struct lt_err err = LT_ERR_INIT;
+    struct worker *w = worker_new(at.group, at.topic, instance);
+    w->other = other;
+    assert_ok(worker_reopen(w, &err), err);
+    return w;
+}
+
+/* The member that gives partitions up must join once more before they are given on; a static one that died first comes
+ * back without a rebalance. */
+static void partitions_that_a_dying_member_was_giving_up_do_not_stay_nobodys(void **state LT_UNUSED)
+{
+    struct place at = place_new();
+    char *other = support_topic("other", 1), line[16] = "";
+    struct lt_log_share share = {0};
+    int out[2], status;
+    assert_int_equal(pipe(out), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(out[1], STDOUT_FILENO);
+        execl("/proc/self/exe", "integration_kafka", "die", at.group, at.topic, (char *)NULL);
+        _exit(1);
+    }
+    close(out[1]);
+    assert_int_equal(read(out[0], line, 7), 7);
+    struct worker *b = worker_that_can_share_anew(at, "b", other);
+    struct lt_err err = LT_ERR_INIT;
+    for (struct lt_log_record *r = NULL; waitpid(child, &status, WNOHANG) == 0;)
+        assert_int_equal(b->log->ops->poll(b->log, 20, &r, &err), LT_LOG_NONE);
+    assert_int_equal(WEXITSTATUS(status), 9);
+    struct worker *a = worker_that_can_share_anew(at, "a", other);
+    both_join(a, b); /* each has its part, and together they have all */
+    for (int64_t until = lt_mono_ms() + SUPPORT_WAIT_MS; !a->log->ops->share(a->log, &share) || share.unowned;) {
+        struct lt_log_record *r = NULL;
+        assert_true(lt_mono_ms() < until);
+        (void)a->log->ops->poll(a->log, 50, &r, &err);
+        (void)b->log->ops->poll(b->log, 50, &r, &err);
+    }
+    assert_int_equal(share.members, 2);
+    assert_int_equal(share.partitions, SUPPORT_PARTITIONS);
+    close(out[0]);
+    worker_free(a);
+    worker_free(b);
+    free(other);
     place_free(at);
 }
 
@@ -233,10 +368,14 @@ int group_tests(void)
         cmocka_unit_test(an_assigned_partition_is_not_fetched_until_it_is_started),
         cmocka_unit_test(a_start_outside_the_log_is_an_error_of_that_partition),
         cmocka_unit_test(a_paused_partition_is_silent_until_it_is_resumed),
+        cmocka_unit_test(a_partition_that_was_paused_when_it_went_is_read_when_it_comes_back),
         cmocka_unit_test(a_second_worker_gets_its_share_and_the_first_gives_it_up),
         cmocka_unit_test(an_owner_may_finish_its_work_while_it_gives_a_partition_up),
         cmocka_unit_test(a_static_member_that_comes_back_has_its_partitions_at_once),
         cmocka_unit_test(a_second_process_of_the_same_instance_is_a_twin_to_the_first),
+        cmocka_unit_test(a_membership_taken_by_no_other_process_is_taken_up_again),
+        cmocka_unit_test(partitions_that_a_dying_member_was_giving_up_do_not_stay_nobodys),
+        cmocka_unit_test(two_processes_that_start_together_leave_one),
     };
     return cmocka_run_group_tests_name("kafka group", tests, NULL, NULL);
 }

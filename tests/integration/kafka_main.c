@@ -3,10 +3,12 @@
 
 #include "gateway/base/log.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
     if (!support_init())
         return 2;
     lt_log_init(LT_LOG_ERROR, false);
+    if (argc == 4 && strcmp(argv[1], "die") == 0)
+        return group_die(argv + 2);
     return edges_tests() + group_tests() + transaction_tests() ? 1 : 0;
 }

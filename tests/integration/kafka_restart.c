@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -129,6 +130,64 @@ static void a_transaction_that_kafka_leaves_is_finished_once_when_it_comes_back(
     free(out);
 }
 
+static void signal_kafka(int number)
+{
+    char path[512];
+    long pid = 0;
+    snprintf(path, sizeof(path), "%s/pid", folder);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%ld", &pid), 1);
+    fclose(f);
+    assert_int_equal(kill((pid_t)pid, number), 0);
+}
+
+static int ignore_record(void *ctx LT_UNUSED, const struct lt_log_record *r LT_UNUSED)
+{
+    return 0;
+}
+
+/* A broker that is stopped keeps its connections open and answers nothing: only our own limits end a call. */
+static void with_kafka_frozen_every_call_ends_and_says_so(void **state LT_UNUSED)
+{
+    struct lt_err err = LT_ERR_INIT;
+    char *group = support_name("group"), *in = support_topic("in", 1), *out = support_topic("out", 1);
+    support_genesis(group, in);
+    (void)support_produce(in, "k", "x");
+    struct worker *w = worker_new(group, in, "one");
+    const struct lt_log_ops *ops = w->log->ops;
+    worker_join(w, 1);
+    worker_start(w);
+    ops->record_free(w->log, worker_record(w));
+    struct lt_log_membership *m = worker_capture(w);
+    assert_ok(write_one(w, m, out, 0, &err), err);
+    signal_kafka(SIGSTOP);
+    int64_t low, high, until = lt_mono_ms() + 90000;
+    int32_t n;
+    struct lt_log_offset at;
+    struct lt_log_record *r = NULL;
+    assert_int_equal(ops->watermarks(w->log, NULL, 0, &low, &high, &err), LT_LOG_RETRY);
+    assert_int_equal(ops->stable_end(w->log, 0, &high, &err), LT_LOG_RETRY);
+    assert_int_equal(ops->offset_at(w->log, 0, 1, &high, &err), LT_LOG_RETRY);
+    assert_int_equal(ops->partitions(w->log, NULL, &n, &err), LT_LOG_RETRY);
+    assert_int_equal(ops->committed(w->log, 0, 1000, &at, &err), LT_LOG_RETRY);
+    assert_int_equal(ops->scan(w->log, NULL, 0, 0, 1, ignore_record, NULL, &err), LT_LOG_RETRY);
+    int committed = ops->commit(w->log, &err);
+    assert_true(committed == LT_LOG_UNKNOWN || committed == LT_LOG_ABORTABLE);
+    assert_int_equal(ops->renew(w->log, &err), LT_LOG_RETRY);
+    assert_int_equal(ops->poll(w->log, 100, &r, &err), LT_LOG_NONE);
+    ops->membership_free(w->log, m);
+    worker_free(w); /* SIGTERM ends a process: its log closes too */
+    assert_true(lt_mono_ms() < until);
+    signal_kafka(SIGCONT);
+    w = worker_new(group, in, "one");
+    worker_join(w, 1);
+    worker_free(w);
+    free(group);
+    free(in);
+    free(out);
+}
+
 struct waiting {
     pthread_mutex_t lock;
     int reports;
@@ -210,6 +269,7 @@ int main(void)
     lt_log_init(LT_LOG_ERROR, false);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_transaction_that_kafka_leaves_is_finished_once_when_it_comes_back),
+        cmocka_unit_test(with_kafka_frozen_every_call_ends_and_says_so),
         cmocka_unit_test(a_producer_reports_what_waited_too_long_and_delivers_when_kafka_is_back),
         cmocka_unit_test(a_log_closes_soon_although_kafka_is_away),
     };

@@ -92,13 +92,8 @@ static void on_revoke(void *ctx, int32_t partition, bool lost)
     w->lost += lost;
 }
 
-struct worker *worker_new(const char *group, const char *topic, const char *instance)
+static int open_log(struct worker *w, bool claims, struct lt_err *err)
 {
-    struct lt_err err = LT_ERR_INIT;
-    struct worker *w = lt_alloc(sizeof(*w));
-    w->group = lt_strdup(group);
-    w->topic = lt_strdup(topic);
-    w->instance = lt_asprintf("%s.%s", group, instance);
     struct lt_log_settings s = {
         .props = support_props,
         .props_len = 1,
@@ -106,18 +101,51 @@ struct worker *worker_new(const char *group, const char *topic, const char *inst
         .topic = w->topic,
         .instance_id = w->instance,
         .callbacks = {w, on_assign, on_revoke},
+        .other_topic = w->other,
+        .claim = claims ? &w->claim : NULL,
         .transaction_timeout_ms = 15000,
         .queue_bytes = 1 << 22,
     };
-    assert_ok(lt_log_kafka_new(&s, &w->log, &err), err);
+    return lt_log_kafka_new(&s, &w->log, err);
+}
+
+static struct worker *worker_open(const char *group, const char *topic, const char *instance, bool claims)
+{
+    struct lt_err err = LT_ERR_INIT;
+    struct worker *w = lt_alloc(sizeof(*w));
+    w->group = lt_strdup(group);
+    w->topic = lt_strdup(topic);
+    w->instance = lt_asprintf("%s.%s", group, instance);
+    assert_ok(open_log(w, claims, &err), err);
     return w;
+}
+
+struct worker *worker_new(const char *group, const char *topic, const char *instance)
+{
+    return worker_open(group, topic, instance, true);
+}
+
+struct worker *worker_ghost(const char *group, const char *topic, const char *instance)
+{
+    return worker_open(group, topic, instance, false);
+}
+
+int worker_reopen(struct worker *w, struct lt_err *err)
+{
+    if (w->log)
+        w->log->ops->close(w->log);
+    w->log = NULL;
+    memset(w->assigned, 0, sizeof(w->assigned));
+    memset(w->started, 0, sizeof(w->started));
+    return open_log(w, true, err);
 }
 
 void worker_free(struct worker *w)
 {
     if (!w)
         return;
-    w->log->ops->close(w->log);
+    if (w->log)
+        w->log->ops->close(w->log);
     free(w->group);
     free(w->topic);
     free(w->instance);

@@ -29,11 +29,17 @@ void support_genesis(const char *group, const char *topic); /* offset 0, metadat
 struct worker {
     struct lt_log *log;
     char *group, *topic, *instance;
+    struct lt_log_claim claim;
+    const char *other; /* other_topic of logs that are opened again */
     bool assigned[SUPPORT_PARTITIONS], started[SUPPORT_PARTITIONS];
     int assigns, revokes, lost;
     void (*revoking)(struct worker *w, int32_t partition); /* NULL: nothing to finish */
 };
 struct worker *worker_new(const char *group, const char *topic, const char *instance);
+/* Its log claims nothing: what a join looks like whose answer nobody waits for any more. */
+struct worker *worker_ghost(const char *group, const char *topic, const char *instance);
+/* Close the log (unless it is closed) and open another; what opening said. */
+int worker_reopen(struct worker *w, struct lt_err *err);
 void worker_free(struct worker *w);
 /* Poll (nothing may come) until `count` partitions are assigned. */
 void worker_join(struct worker *w, int count);
@@ -56,6 +62,9 @@ size_t support_count(const char *topic); /* committed records */
         if (r_ != 0)                                                                                                   \
             fail_msg("%s = %d: %s", #expression, r_, (err).text);                                                      \
     } while (0)
+
+/* The program as a process of its own: joins, and dies in the middle of giving partitions up. argv: group, topic. */
+int group_die(char **argv);
 
 /* The groups of tests. */
 int edges_tests(void);

@@ -251,7 +251,7 @@ static void on_fatal(void *ctx, int code, const char *text)
     struct process *p = ctx;
     sim_note(p->instance, "fatal", code, 0);
     const struct plan *plan = &p->world->plan;
-    sim_check(code == 78 && (plan->twins || plan->faults & (1u << LT_FAULT_TWIN | 1u << LT_FAULT_FENCED)),
+    sim_check(code == 78 && (plan->twins || plan->faults & 1u << LT_FAULT_TWIN),
               "ended with %d though there was no twin: %s", code, text);
     p->fatal = code;
     p->world->coverage->n[COUNT_FATAL]++;

@@ -569,6 +569,34 @@ static void a_twin_ends_the_process_with_78(void **state)
     world_free(w);
 }
 
+static enum lt_memory_fault take_often(void *ctx, const char *instance_id LT_UNUSED, enum lt_memory_step step LT_UNUSED,
+                                       uint64_t number LT_UNUSED)
+{
+    uint64_t *n = ctx;
+    return ++*n % 40 == 0 ? LT_FAULT_TAKEN : LT_FAULT_NONE;
+}
+
+static void a_membership_that_no_twin_took_never_ends_the_process_however_often(void **state)
+{
+    (void)state;
+    struct world *w = world_new(0);
+    uint64_t n = 0;
+    core_world_genesis(&w->core);
+    append_mix(w);
+    lt_memory_schedule(w->core.memory, take_often, &n);
+    core_world_open(&w->core);
+    for (int i = 0; i < 60; i++) {
+        lt_worker_turn(&w->core.worker);
+        assert_int_equal(w->core.fatal_code, 0);
+    }
+    assert_true(n > 120); /* it was taken several times */
+    lt_memory_schedule(w->core.memory, NULL, NULL);
+    core_world_close(&w->core);
+    run_to_the_end(w, 50);
+    assert_as_undisturbed(w);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -595,6 +623,7 @@ int main(void)
         cmocka_unit_test(an_index_that_does_not_fit_its_memory_stops_the_partition),
         cmocka_unit_test(a_broker_loss_makes_it_read_its_last_record_again),
         cmocka_unit_test(a_twin_ends_the_process_with_78),
+        cmocka_unit_test(a_membership_that_no_twin_took_never_ends_the_process_however_often),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,6 +175,13 @@ static void a_crash_at_any_step_repeats_no_row(void **state)
     sweep("crash after", LT_FAULT_CRASH_AFTER, SOME);
 }
 
+/* A new log is opened; a row that was out when the membership was taken stays unknown. */
+static void a_membership_that_no_twin_took_repeats_nothing(void **state)
+{
+    (void)state;
+    sweep("taken", LT_FAULT_TAKEN, MAY);
+}
+
 static void a_twin_ends_the_process(void **state)
 {
     (void)state;
@@ -214,6 +221,7 @@ int main(void)
         cmocka_unit_test(a_producer_fenced_once_is_made_anew),
         cmocka_unit_test(a_rebalance_at_any_step_repeats_nothing),
         cmocka_unit_test(a_crash_at_any_step_repeats_no_row),
+        cmocka_unit_test(a_membership_that_no_twin_took_repeats_nothing),
         cmocka_unit_test(a_twin_ends_the_process),
         cmocka_unit_test(drawn_faults_over_many_runs_keep_every_promise),
     };

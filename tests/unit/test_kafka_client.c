@@ -50,7 +50,7 @@ static void what_passes_by_itself_is_tried_again(void **state LT_UNUSED)
 
 static void fencing_and_membership_have_results_of_their_own(void **state LT_UNUSED)
 {
-    assert_int_equal(lt_kafka_result(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID), LT_LOG_TWIN);
+    assert_int_equal(lt_kafka_result(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID), LT_LOG_ABORTABLE);
     assert_int_equal(lt_kafka_result(RD_KAFKA_RESP_ERR__FENCED), LT_LOG_FENCED);
     assert_int_equal(lt_kafka_result(RD_KAFKA_RESP_ERR_PRODUCER_FENCED), LT_LOG_FENCED);
     assert_int_equal(lt_kafka_result(RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION), LT_LOG_ABORTABLE);
