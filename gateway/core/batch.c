@@ -520,13 +520,12 @@ int lt_batch_write(struct lt_batch *b, const struct lt_batch_env *env, const str
     int r = env->log->ops->begin(env->log, err);
     if (r != LT_LOG_OK)
         return r;
-    /* The offsets first: their two round trips are short while the brokers have nothing else of us to do, and a member
-     * that is no longer one finds out before it has sent anything. */
-    r = write_offsets(env, m, plan, err);
-    if (r == LT_LOG_OK)
-        r = write_items(b, env, plan->n, err);
+    /* The offsets last: their round trips pass while the records are on their way. */
+    r = write_items(b, env, plan->n, err);
     if (r == LT_LOG_OK)
         r = write_positions(env, plan, err);
+    if (r == LT_LOG_OK)
+        r = write_offsets(env, m, plan, err);
     if (r == LT_LOG_OK)
         r = env->log->ops->commit(env->log, err);
     if (r == LT_LOG_TOO_LARGE && plan->n == 1 && *ret_copy < 0)

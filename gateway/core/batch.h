@@ -89,7 +89,7 @@ void lt_batch_plan_free(struct lt_batch_plan *plan);
 const struct lt_batch_range *lt_batch_plan_ranges(const struct lt_batch_plan *plan, size_t *ret_len); /* lent */
 
 /*
- * One attempt to commit the plan as one transaction (rule 13): offsets, routed copies, positions. Returns a
+ * One attempt to commit the plan as one transaction (rule 13): routed copies, positions, offsets. Returns a
  * lt_log_result; on LT_LOG_TOO_LARGE ret_copy (when the plan is of one item) is the copy to blame, or -1.
  */
 int lt_batch_write(struct lt_batch *b, const struct lt_batch_env *env, const struct lt_log_membership *m,

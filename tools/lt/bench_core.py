@@ -45,11 +45,11 @@ class Bench:
         self.a = a
         shutil.rmtree(RUN, ignore_errors=True)
         RUN.mkdir(parents=True)
-        kafka_port, ingest, self.admin = (a.port, a.port + 2, a.port + 3) if a.port else free_ports(3)
+        kafka_port, self.ingest, self.admin = (a.port, a.port + 2, a.port + 3) if a.port else free_ports(3)
         self.kafka = Kafka(RUN / "kafka", kafka_port)
         pki = RUN / "pki"
         subprocess.run([str(ROOT / "tools/pki"), "make", "--dir", str(pki)], check=True, stdout=subprocess.DEVNULL)
-        self.config = derive_config(RUN / "config", pki, RUN / "state", self.kafka.bootstrap, ingest, self.admin)
+        self.config = derive_config(RUN / "config", pki, RUN / "state", self.kafka.bootstrap, self.ingest, self.admin)
         self.partitions = int(re.search(r"partitions: \{intake: (\d+)", self.config.read_text()).group(1))
         self.gateway = Process("gateway", RUN, [BUILD / "lienthong", "run", "--roles", "core", "--config", self.config])
         self.genesis = RUN / "genesis"
@@ -107,7 +107,7 @@ class Bench:
             if reached(n):
                 return time.monotonic(), self.cpu_seconds(pid), n
             self.gateway.must_live()
-            time.sleep(0.01)
+            time.sleep(0.03)
         raise Failure(f"{what}: not within two minutes; {json.dumps(self.core_status())[:2000]}")
 
     def core(self, total=None):
@@ -185,16 +185,23 @@ def curve(a):
 
 # ---- hand-over ----
 
-def instance(bench, number, admin):
+def instance(bench, number, ingest, admin):
     """One more process of the same installation: another instance name, other ports and folder, nothing else."""
     folder = RUN / f"config-{number}"
     shutil.copytree(bench.config.parent, folder)
     path = folder / "gateway.yaml"
     text = path.read_text().replace("instance: gateway-1", f"instance: gateway-{number}").replace(str(RUN / "state"), str(RUN / f"state-{number}"))
-    path.write_text(text.replace(f"127.0.0.1:{bench.admin}", f"127.0.0.1:{admin}"))
+    path.write_text(text.replace(f"127.0.0.1:{bench.admin}", f"127.0.0.1:{admin}").replace(f"127.0.0.1:{bench.ingest}", f"127.0.0.1:{ingest}"))
     process = Process(f"gateway-{number}", RUN, [BUILD / "lienthong", "run", "--roles", "core", "--config", path])
     process.admin = admin
     return process
+
+
+def end(process):
+    """kill -9, and forget it: it is not missed from here on."""
+    process.kill()
+    process.popen.wait()
+    process.popen = None
 
 
 def owned(process):
@@ -219,6 +226,9 @@ def watch(processes, partitions, done, seconds=90):
         if done(owners):
             return now - began, gaps
         time.sleep(0.01)
+        for p in processes:
+            if p.popen:
+                p.must_live()
     raise Failure(f"the partitions were not shared within {seconds} s: {owners}")
 
 
@@ -229,7 +239,8 @@ def handover(a):
     try:
         bench.start()
         bench.gateway.admin = bench.admin
-        others = [instance(bench, n, port) for n, port in zip((2, 3), free_ports(2))]
+        ports = free_ports(4)
+        others = [instance(bench, 2, *ports[:2]), instance(bench, 3, *ports[2:])]
         everyone = [bench.gateway, *others]
         n = bench.partitions
         for run in range(a.runs):
@@ -252,7 +263,7 @@ def handover(a):
                 say(f"run {run + 1} {what:13} {took:6.2f} s, a moved partition silent for {row['gap_s'][-1]:.2f} s, a kept one for {row['kept_gap_s'][-1]:.2f} s")
             step("second_joins", others[0].start, (n // 2, n // 2, 0))
             step("third_joins", others[1].start, (n // 3, n // 3, n // 3))
-            step("third_killed", others[1].kill, (n // 2, n // 2, 0))
+            step("third_killed", lambda: end(others[1]), (n // 2, n // 2, 0))
             for p in everyone:
                 p.stop()
             time.sleep(12)  # the sessions of members that ended
