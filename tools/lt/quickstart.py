@@ -173,7 +173,7 @@ def main():
     except Failure as e:
         ok = False
         print(f"quickstart: {e}", file=sys.stderr)
-        if it.gateway.log.exists():
+        if it.gateway.popen:  # of this run: what an earlier one left says nothing about this failure
             print(f"the end of {it.gateway.log}:\n{it.gateway.tail()}", file=sys.stderr)
     finally:
         if not (a.keep and ok):
