@@ -192,6 +192,26 @@ struct lt_class_row *lt_class_find(const struct lt_classifier *c, const struct l
 
 /* ---- words about it ---- */
 
+#define CODE_DIGITS_MAX 8 /* in a row: nine are an identity card, ten a telephone, twelve a citizen's number */
+
+/*
+ * The code goes to the log, and the log names no people (docs/operations.md, "Secrets and people"): what a target puts
+ * where its code belongs is taken for one only if it looks like one.
+ */
+static struct lt_span as_code(struct lt_span s)
+{
+    size_t digits = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        bool digit = c >= '0' && c <= '9';
+        digits = digit ? digits + 1 : 0;
+        if (digits > CODE_DIGITS_MAX ||
+            !(digit || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c != 0 && strchr("-_.:/", c))))
+            return LT_SPAN_LIT("that is no code");
+    }
+    return s;
+}
+
 static const char *code_of(const struct lt_classifier *c, const struct lt_class_facts *f, const struct lt_classified *r,
                            struct lt_arena *a)
 {
@@ -199,11 +219,11 @@ static const char *code_of(const struct lt_classifier *c, const struct lt_class_
     if (h->failure != LT_HTTP_ANSWERED)
         return h->failure == LT_HTTP_TOO_LARGE ? "answer-too-large" : lt_class_transports[h->failure];
     if (f->has_fault)
-        return lt_arena_printf(a, "fault " LT_SPAN_FMT, LT_SPAN_ARG(r->error_code));
+        return lt_arena_printf(a, "fault " LT_SPAN_FMT, LT_SPAN_ARG(as_code(r->error_code)));
     if (h->status != 200)
         return lt_arena_printf(a, "http-%ld", h->status);
     if (r->error_code.len > 0)
-        return lt_arena_printf(a, "%s " LT_SPAN_FMT, strrchr(c->code, '/') + 1, LT_SPAN_ARG(r->error_code));
+        return lt_arena_printf(a, "%s " LT_SPAN_FMT, strrchr(c->code, '/') + 1, LT_SPAN_ARG(as_code(r->error_code)));
     return r->row;
 }
 

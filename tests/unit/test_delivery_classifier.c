@@ -135,6 +135,31 @@ static void the_sentence_quotes_code_and_words_and_the_wait_is_the_targets_befor
 
 /* Whatever the table says: a call that may have arrived was not "certainly not applied", one without an answer is no
  * success. */
+/* The code is logged, the sentence is not. */
+static void words_where_the_code_belongs_do_not_become_the_code(void **state)
+{
+    static const struct {
+        const char *said, *code;
+    } cases[] = {{"-2", "error_code -2"},
+                 {"SP-12.MissingHeader", "error_code SP-12.MissingHeader"},
+                 {"VANG THI MAU", "error_code that is no code"},
+                 {"002090000123", "error_code that is no code"},
+                 {"V\u00c0NG", "error_code that is no code"}};
+    (void)state;
+    struct table t =
+        good("{unlisted: unknown, rows: [{name: later, when: {status: 429}, is: throttle, examples: [{status: "
+             "429}]}]}");
+    for (size_t i = 0; i < LT_ARRAY_LEN(cases); i++) {
+        LT_AUTOFREE char *text = lt_asprintf("{\"error_code\": \"%s\"}", cases[i].said);
+        struct lt_http_answer h = body(text);
+        struct lt_classified r;
+        lt_classifier_read(t.classifier, CREATE, &h, &t.arena, &r);
+        assert_string_equal(r.code, cases[i].code);
+        lt_classified_deinit(&r);
+    }
+    unload(&t);
+}
+
 static void no_table_can_turn_a_call_that_may_have_arrived_into_one_that_did_not(void **state)
 {
     (void)state;
@@ -259,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_row_looks_at_status_header_body_message_fault_alert_and_curl_word),
         cmocka_unit_test(the_sentence_quotes_code_and_words_and_the_wait_is_the_targets_before_the_rows),
+        cmocka_unit_test(words_where_the_code_belongs_do_not_become_the_code),
         cmocka_unit_test(no_table_can_turn_a_call_that_may_have_arrived_into_one_that_did_not),
         cmocka_unit_test(a_row_that_an_earlier_one_always_takes_is_found),
         cmocka_unit_test(an_example_that_ends_elsewhere_and_a_row_without_one_are_errors),
