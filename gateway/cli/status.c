@@ -121,6 +121,14 @@ static size_t put_ingest(lt_json_value ingest, struct lt_buf *out)
     return n;
 }
 
+/* It waits for a certificate or a password, or for rules that changed over there; the other pauses of a target pass by
+ * themselves or are an operator's own. Probing is still waiting. */
+static bool waits_for_people(lt_json_value t)
+{
+    struct lt_span reason = text_of(t, "reason");
+    return lt_span_is(reason, "credential") || lt_span_is(reason, "refusals");
+}
+
 static size_t put_target(lt_json_value t, struct lt_buf *out)
 {
     struct lt_span name = text_of(t, "target"), reason = text_of(t, "reason");
@@ -132,7 +140,7 @@ static size_t put_target(lt_json_value t, struct lt_buf *out)
         put_counters(counters, out);
         lt_buf_char(out, '\n');
     }
-    return put_stops(name, lt_json_get(t, "partitions"), out);
+    return waits_for_people(t) + put_stops(name, lt_json_get(t, "partitions"), out);
 }
 
 /* For people; returns the number of findings, for people and machines alike. */

@@ -158,7 +158,7 @@ def test_a_portal_that_we_may_not_trust_or_that_refuses_us_pauses_the_target_unt
     healthy.portal.start()
     accept(healthy, d.received(), d.progressed())
     wait_for("the target to be paused", lambda: healthy.target("portal").get("reason") == "credential")
-    shown = run(LIENTHONG, "status", "--config", healthy.config).stdout.splitlines()
+    shown = run(LIENTHONG, "status", "--config", healthy.config, check=1).stdout.splitlines()  # a finding: it waits for somebody
     assert "credential" in next(line for line in shown if line.startswith("portal")).split(",")[0]
     healthy.portal.stop()
     healthy.portal.argv = last
