@@ -1,7 +1,7 @@
 /* lienthong deadletter: what was refused, by whom and why; refused deliveries are sent again after their cause is
- * mended. */
+ * mended, refused inputs too (deadletter_resubmit.c). */
+#include "gateway/cli/deadletter.h"
 #include "gateway/base/clock.h"
-#include "gateway/cli/decide.h"
 #include "gateway/kafka/reader.h"
 #include "gateway/model/event.h"
 
@@ -39,8 +39,8 @@ static bool wanted(const struct listing *l, const struct lt_log_record *r)
     int64_t at = time_of(r);
     return matches(l->target, header(r, "lt_target")) && matches(f->reason, header(r, "lt_reason")) &&
            matches(f->code, header(r, "lt_code")) && matches(f->procedure, header(r, "ce_procedure")) &&
-           matches(f->province, header(r, "ce_province")) && (f->since_ms == 0 || at >= f->since_ms) &&
-           (f->until_ms == 0 || at < f->until_ms);
+           matches(f->province, header(r, "ce_province")) && matches(l->d->client, header(r, "lt_client")) &&
+           (f->since_ms == 0 || at >= f->since_ms) && (f->until_ms == 0 || at < f->until_ms);
 }
 
 static int list_one(void *ctx, const struct lt_log_record *r)
@@ -184,6 +184,8 @@ static int deadletter(int argc, char **argv)
         return lt_cli_help(&lt_command_deadletter);
     if (optind >= argc)
         return lt_cli_usage(&lt_command_deadletter);
+    if (strcmp(argv[optind], "resubmit") == 0)
+        return lt_cli_deadletter_resubmit(&d, argc - optind, argv + optind);
     int code = lt_decide_config(&lt_command_deadletter, &d, &config);
     if (code == LT_EXIT_OK)
         code = serve(&d, config, argc - optind, argv + optind);
@@ -193,9 +195,9 @@ static int deadletter(int argc, char **argv)
 
 const struct lt_command lt_command_deadletter = {
     "deadletter",
-    "list [TARGET] | show PARTITION.OFFSET | redrive TARGET [--reason R] [--code C] [--procedure P] [--province H] "
-    "[--since T] [--until T] [--rate N] [--rounds-max N] [--who NAME] [--dry-run] [--json]",
+    "list [TARGET] | show PARTITION.OFFSET | redrive TARGET | resubmit [PARTITION.OFFSET] [--reason R] [--code C] "
+    "[--procedure P] [--province H] [--client NAME] [--since T] [--until T] [--rate N] [--rounds-max N] [--all] "
+    "[--who NAME] [--dry-run] [--json]",
     "what was refused and why (exit 1 when there is any); redrive: send refused deliveries again, in order, after "
-    "their "
-    "cause is mended",
+    "their cause is mended; resubmit: send refused inputs through ingest again, with today's mappings",
     deadletter};

@@ -44,6 +44,7 @@ bool lt_decide_options(const struct lt_command *c, int argc, char **argv, struct
         {"rate", required_argument, NULL, 'R'},
         {"rounds-max", required_argument, NULL, 'L'},
         {"who", required_argument, NULL, 'w'},
+        {"client", required_argument, NULL, 'C'},
         {"all", no_argument, NULL, 'a'},
         {0},
     };
@@ -78,6 +79,9 @@ bool lt_decide_options(const struct lt_command *c, int argc, char **argv, struct
             break;
         case 'w':
             d.who = optarg;
+            break;
+        case 'C':
+            d.client = optarg;
             break;
         case 'a':
             d.all = true;

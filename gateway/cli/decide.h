@@ -8,7 +8,7 @@
 struct lt_decide {
     struct lt_cli_options cli;
     struct lt_parked_filter filter;
-    const char *who;
+    const char *who, *client; /* client: refused inputs of these clients, a glob; NULL all */
     int64_t rate, rounds_max; /* decisions a second; lanes parked again so often are left out, -1 no limit */
     bool all;
 };

@@ -174,6 +174,8 @@ static struct lt_record_source source_of(const struct lt_submission_item *it)
                                      .media = p->media,
                                      .mapping = p->translation.mapping,
                                      .generation = s->intake->config->generation,
+                                     .resubmit_of = s->resubmit_of,
+                                     .resubmits = s->resubmits,
                                      .now_ms = lt_now_ms()};
 }
 

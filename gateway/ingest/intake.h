@@ -67,6 +67,8 @@ struct lt_submission {
     const struct lt_config_client *client;
     char *origin;
     bool go_on_after_refusal; /* bridge: a refused record does not hold up the dossier's later ones */
+    const char *resubmit_of;  /* of its dead letters, as in record.h; lent until done */
+    int64_t resubmits;
     LT_VEC(struct lt_submission_part *) parts;
     LT_VEC(struct lt_submission_item) items; /* in input order, all parts */
     struct lt_arena arena;

@@ -88,6 +88,10 @@ void lt_record_deadletter(const struct lt_record_source *s, const struct lt_refu
     put_text(h, "lt_mapping", s->mapping);
     put_span(h, "lt_sha256", lt_arena_span(a, lt_span_str(sha256)));
     put_number(h, a, "lt_length", (int64_t)raw->length);
+    if (s->resubmit_of) {
+        put_text(h, "lt_resubmit_of", s->resubmit_of);
+        put_number(h, a, "lt_resubmits", s->resubmits);
+    }
     put_span(h, "ce_id", e->id);
     put_span(h, "ce_type", e->type);
     put_span(h, "ce_subject", lt_span(e->subject.ptr, LT_MIN(e->subject.len, (size_t)256)));

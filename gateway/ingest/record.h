@@ -15,8 +15,10 @@ struct lt_record_source {
     const char *origin;   /* "http", "folder:<name>", "bridge:<name>" */
     const char *position; /* in it: "item 3", "a.xml item 3", "topic/0/17" */
     struct lt_span media;
-    const char *mapping; /* NULL: none was chosen */
-    uint64_t generation; /* of the configuration */
+    const char *mapping;     /* NULL: none was chosen */
+    uint64_t generation;     /* of the configuration */
+    const char *resubmit_of; /* the dead letter that is sent once more, "partition.offset"; NULL: as it came */
+    int64_t resubmits;       /* how often by now, this time counted */
     int64_t now_ms;
 };
 

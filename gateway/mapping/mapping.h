@@ -70,6 +70,13 @@ struct lt_input {
 /* Never fails: what is wrong becomes a refusal, of the input or of one item. */
 void lt_translate(struct lt_translator *t, const struct lt_input *in, struct lt_translation *ret);
 
+/*
+ * An item of an XML list that has to go its way alone: its bytes as lt_item.raw has them, in the elements that lead to
+ * it. What else the envelope held is not there. false: no such mapping any more, or its path to the items is no plain
+ * one; out untouched.
+ */
+bool lt_mappings_envelope(const struct lt_mappings *m, struct lt_span mapping, struct lt_span item, struct lt_buf *out);
+
 /* One line a canonical field: pointer, value, rule (file:line), place in the input, table steps. For `lienthong
  * explain`. */
 void lt_explain(struct lt_translator *t, const struct lt_input *in, bool json, struct lt_buf *out);
