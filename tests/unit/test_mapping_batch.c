@@ -251,6 +251,30 @@ static void many_events_use_the_memory_of_one(void **state)
     kit_deinit(&k);
 }
 
+static void an_envelope_made_anew_leads_to_the_item_step_by_step(void **state)
+{
+    LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(1000);
+    struct kit k;
+
+    (void)state;
+    kit_init(&k);
+    kit_text(&k, KIT_TABLE, "units.yaml", kit_units);
+    kit_text(&k, KIT_TABLE, "procedures.yaml", kit_procedures);
+    kit_text(&k, KIT_DIGEST, "digest.yaml", kit_digest);
+    kit_text_with(&k, KIT_MAPPING, "small-xml.yaml", kit_small_xml, "each: s:SuKien\n", "each: s:Than/Ds/s:SuKien\n");
+    kit_text(&k, KIT_MAPPING, "small-json.yaml", kit_small_json);
+    kit_compile(&k);
+    assert_true(lt_mappings_envelope(k.m, LT_SPAN_LIT("small-xml"), LT_SPAN_LIT("<x/>"), &out));
+    assert_string_equal(out.ptr,
+                        "<lt0:Lo xmlns:lt0=\"urn:small\"><lt1:Than xmlns:lt1=\"urn:small\"><Ds><x/></Ds></lt1:Than>"
+                        "</lt0:Lo>");
+    lt_buf_reset(&out);
+    assert_false(lt_mappings_envelope(k.m, LT_SPAN_LIT("small-json"), LT_SPAN_LIT("<x/>"), &out));
+    assert_false(lt_mappings_envelope(k.m, LT_SPAN_LIT("gone"), LT_SPAN_LIT("<x/>"), &out));
+    assert_int_equal(out.len, 0);
+    kit_deinit(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +289,7 @@ int main(void)
         cmocka_unit_test(more_events_than_allowed_are_refused_before_any_is_made),
         cmocka_unit_test(one_json_document_can_hold_several_events),
         cmocka_unit_test(many_events_use_the_memory_of_one),
+        cmocka_unit_test(an_envelope_made_anew_leads_to_the_item_step_by_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
