@@ -141,7 +141,7 @@ static void a_persisted_record_tells_partition_and_offset_of_its_key(void **stat
     assert_int_equal(first.offset, 0);
     assert_int_equal(second.partition, first.partition);
     assert_int_equal(second.offset, 1);
-    assert_int_equal(support_count(topic), 2);
+    support_must_count(topic, 2);
     free(topic);
 }
 

@@ -122,7 +122,7 @@ static void a_transaction_that_kafka_leaves_is_finished_once_when_it_comes_back(
             assert_int_equal(ops->abort(w->log, &err), LT_LOG_OK);
         assert_ok(ops->committed(w->log, 0, 15000, &at, &err), err);
     }
-    assert_int_equal(support_count(out), 1);
+    support_must_count(out, 1);
     ops->membership_free(w->log, m);
     worker_free(w);
     free(group);

@@ -299,3 +299,11 @@ size_t support_count(const char *topic)
     lt_reader_free(reader);
     return n;
 }
+
+void support_must_count(const char *topic, size_t count)
+{
+    size_t n = support_count(topic);
+    for (int64_t until = lt_mono_ms() + SUPPORT_WAIT_MS; n < count && lt_mono_ms() < until;)
+        n = support_count(topic);
+    assert_int_equal(n, count);
+}

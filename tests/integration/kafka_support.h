@@ -55,6 +55,8 @@ void worker_until(struct worker *w, int result);
 /* One record with key and value through the idempotent producer, waiting for its report. */
 struct lt_delivery_report support_produce(const char *topic, const char *key, const char *value);
 size_t support_count(const char *topic); /* committed records */
+/* Waits for so many: a commit is answered before its markers stand in every partition. */
+void support_must_count(const char *topic, size_t count);
 
 #define assert_ok(expression, err)                                                                                     \
     do {                                                                                                               \

@@ -69,7 +69,7 @@ static void records_offset_and_metadata_become_final_together(void **state LT_UN
     assert_ok(write_batch(&b, m, 4, LT_SPAN_LIT("out"), 2, metadata, &err), err);
     assert_int_equal(support_count(b.out), 0);
     assert_ok(ops(&b)->commit(log, &err), err);
-    assert_int_equal(support_count(b.out), 4);
+    support_must_count(b.out, 4);
     struct lt_log_offset at;
     assert_ok(ops(&b)->committed(log, b.partition, 10000, &at, &err), err);
     assert_int_equal(at.offset, 2);
@@ -89,7 +89,7 @@ static void an_aborted_batch_is_written_again_and_counts_once(void **state LT_UN
     assert_ok(ops(&b)->abort(log, &err), err);
     assert_ok(write_batch(&b, m, 3, LT_SPAN_LIT("x"), 1, "one", &err), err);
     assert_ok(ops(&b)->commit(log, &err), err);
-    assert_int_equal(support_count(b.out), 3);
+    support_must_count(b.out, 3);
     assert_true(ops(&b)->transaction_age_ms(log) >= 0);
     ops(&b)->membership_free(log, m);
     bench_free(&b);
@@ -103,7 +103,7 @@ static void a_transaction_left_open_is_ended_by_the_next_begin(void **state LT_U
     assert_ok(write_batch(&b, m, 1, LT_SPAN_LIT("x"), 1, "one", &err), err);
     assert_ok(write_batch(&b, m, 1, LT_SPAN_LIT("x"), 1, "two", &err), err);
     assert_ok(ops(&b)->commit(b.w->log, &err), err);
-    assert_int_equal(support_count(b.out), 1);
+    support_must_count(b.out, 1);
     ops(&b)->membership_free(b.w->log, m);
     bench_free(&b);
 }
@@ -138,7 +138,7 @@ static void a_fenced_producer_is_renewed_in_process(void **state LT_UNUSED)
     assert_int_equal(at.offset, 0); /* our start: again (rule 15) */
     assert_ok(write_batch(&b, m, 1, LT_SPAN_LIT("x"), 1, "one", &err), err);
     assert_ok(ops(&b)->commit(log, &err), err);
-    assert_int_equal(support_count(b.out), 1);
+    support_must_count(b.out, 1);
     ops(&b)->membership_free(log, m);
     free(elsewhere);
     bench_free(&b);
@@ -175,7 +175,7 @@ static void a_record_that_does_not_fit_its_topic_is_told_with_the_topic(void **s
             r = ops(&b)->commit(log, &err);
     } while (r == LT_LOG_ABORTABLE && ops(&b)->abort(log, &err) == LT_LOG_OK && ++attempts < 3);
     assert_ok(r, err);
-    assert_int_equal(support_count(b.out), 2);
+    support_must_count(b.out, 2);
     free(big);
     free(huge);
     ops(&b)->membership_free(log, m);
