@@ -211,6 +211,9 @@ void lt_batch_judge(struct lt_batch *b, const struct lt_batch_env *env)
         for (size_t i = from; i < to; i++)
             if (item_current(&b->items.v[i]) && !b->items.v[i].reason)
                 lt_index_prefetch(b->items.v[i].partition->index, &b->items.v[i].key);
+        for (size_t i = from; i < to; i++)
+            if (item_current(&b->items.v[i]) && !b->items.v[i].reason)
+                lt_index_prefetch_next(b->items.v[i].partition->index, &b->items.v[i].key, true);
         judge_group(b, from, to);
     }
     lt_batch_prune(b, env->log); /* partitions that were stopped on the way */

@@ -62,6 +62,9 @@ static bool judge_group(struct build *b)
     for (size_t i = 0; i < b->group_len; i++)
         if (b->group[i].valid)
             lt_index_prefetch(ix, &b->group[i].key);
+    for (size_t i = 0; i < b->group_len; i++)
+        if (b->group[i].valid)
+            lt_index_prefetch_next(ix, &b->group[i].key, true);
     for (size_t i = 0; i < b->group_len; i++) {
         const struct taken *t = &b->group[i];
         struct lt_finding ignored;

@@ -179,7 +179,7 @@ void lt_index_expect(struct lt_index *ix, size_t n)
         return;
     segments_init(ix, lines);
     for (size_t i = 0; i < SEGMENTS; i++)
-        lt_index_memory_advise(ix->segments[i].v, lt_segment_lines(&ix->segments[i]));
+        lt_index_memory_advise(ix->segments[i].v, lt_segment_lines(&ix->segments[i]), 0);
 }
 
 bool lt_index_key_of(struct lt_span ce_id, struct lt_span digest, unsigned version, struct lt_span replay,
@@ -211,6 +211,12 @@ void lt_index_prefetch(const struct lt_index *ix, const struct lt_index_key *k)
 {
     uint64_t place = place_of(ix, k->fingerprint);
     lt_segment_prefetch(segment_of(ix, place), within(place));
+}
+
+void lt_index_prefetch_next(const struct lt_index *ix, const struct lt_index_key *k, bool judge)
+{
+    uint64_t place = place_of(ix, k->fingerprint);
+    lt_segment_prefetch_next(segment_of(ix, place), within(place), judge);
 }
 
 /* ---- growth ---- */

@@ -45,6 +45,11 @@ int lt_index_reserve(struct lt_index *ix, size_t n, struct lt_err *err) LT_MUST_
  * memory together, not one after the other. A hint: it changes nothing and may be left out.
  */
 void lt_index_prefetch(const struct lt_index *ix, const struct lt_index_key *k);
+/*
+ * The same once more, after the whole group had the first: what overflows into a second line has that brought near too.
+ * judge: lt_index_judge is going to be asked, which may write there; else lt_index_find.
+ */
+void lt_index_prefetch_next(const struct lt_index *ix, const struct lt_index_key *k, bool judge);
 
 struct lt_finding {
     enum lt_verdict_kind verdict; /* NEW, DUPLICATE or CONFLICT */

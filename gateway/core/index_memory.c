@@ -4,7 +4,10 @@
 #include <sys/mman.h>
 
 #define HUGE_LINES ((size_t)(2 << 20) / sizeof(struct lt_line))
-#define HUGE_FROM_LINES (8 * HUGE_LINES) /* below this the rounding would cost too much */
+#define HUGE_FROM_LINES (2 * HUGE_LINES)
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1, later than some headers */
+#endif
 
 struct lt_line *lt_index_memory_reserve(size_t lines)
 {
@@ -29,18 +32,19 @@ void lt_index_memory_release(struct lt_line *v, size_t lines)
         munmap(v, lines * sizeof(struct lt_line));
 }
 
-size_t lt_index_memory_round(size_t lines)
+void lt_index_memory_advise(struct lt_line *v, size_t lines, size_t touched)
 {
     if (lines < HUGE_FROM_LINES)
-        return lines;
-    return (lines + HUGE_LINES - 1) / HUGE_LINES * HUGE_LINES;
-}
-
-void lt_index_memory_advise(struct lt_line *v, size_t lines)
-{
-    if (lines >= HUGE_FROM_LINES)
-        (void)madvise(v, lines / HUGE_LINES * HUGE_LINES * sizeof(struct lt_line),
-                      MADV_HUGEPAGE); /* refused where the kernel has none: slower, nothing else */
+        return;
+    /* Refused where the kernel has none: slower, nothing else. */
+    size_t whole = lines / HUGE_LINES * HUGE_LINES,
+           was = touched < HUGE_FROM_LINES ? 0 : touched / HUGE_LINES * HUGE_LINES;
+    (void)madvise(v, whole * sizeof(struct lt_line), MADV_HUGEPAGE);
+    if (touched > was) /* what has small pages already is copied into huge ones */
+        (void)madvise(v + was,
+                      LT_MIN((touched - was + HUGE_LINES - 1) / HUGE_LINES * HUGE_LINES, whole - was) *
+                          sizeof(struct lt_line),
+                      MADV_COLLAPSE);
 }
 
 void lt_index_memory_small(struct lt_line *v, size_t lines)

@@ -10,10 +10,11 @@
 /* Zeroed when touched; whole pages, aligned to a huge one. Never NULL. */
 struct lt_line *lt_index_memory_reserve(size_t lines);
 void lt_index_memory_release(struct lt_line *v, size_t lines);
-/* Lines, rounded up to whole huge pages where they are worth it. */
-size_t lt_index_memory_round(size_t lines);
-/* These lines, beginning at a huge page's border, are going to be used. */
-void lt_index_memory_advise(struct lt_line *v, size_t lines);
+/*
+ * These lines, beginning at a huge page's border, are going to be used; the first `touched` of them are already. Whole
+ * huge pages of them become huge, the tail stays small until the next call: no memory is lost to rounding.
+ */
+void lt_index_memory_advise(struct lt_line *v, size_t lines, size_t touched);
 /* These lines are never to have huge pages. */
 void lt_index_memory_small(struct lt_line *v, size_t lines);
 #endif

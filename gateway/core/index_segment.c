@@ -40,8 +40,7 @@ static uint64_t line_start(const struct lt_shape *h, uint64_t line)
 
 static size_t lines_after(const struct lt_shape *h)
 {
-    size_t lines = h->lines + h->lines * 3 / 10;
-    return lt_index_memory_round(lines + REACH_MAX + 1) - (REACH_MAX + 1);
+    return h->lines + h->lines * 3 / 10;
 }
 
 void lt_segment_init(struct lt_segment *s, struct lt_line *v, size_t capacity, size_t lines, struct lt_block *block)
@@ -126,7 +125,7 @@ bool lt_segment_grow(struct lt_segment *s)
     size_t lines = lines_after(&s->now);
     if (lines + REACH_MAX + 1 > s->capacity)
         return false;
-    lt_index_memory_advise(s->v, lines + REACH_MAX + 1);
+    lt_index_memory_advise(s->v, lines + REACH_MAX + 1, lt_segment_lines(s));
     s->next = shape_of(lines);
     s->growing = true;
     s->top = s->now.lines;
@@ -144,7 +143,7 @@ static void block_take(struct lt_segment *s, uint64_t line, uint64_t edge, const
     for (; line < end; line++) {
         struct lt_line *l = &s->v[line];
         uint64_t base = lt_shape_base(&s->now, line);
-        bool stays = false;
+        bool stays = false, full = lt_line_full(l);
         assert(b->len + LT_LINE_SLOTS <= LT_ARRAY_LEN(b->v));
         for (unsigned slot = 0; slot < LT_LINE_SLOTS; slot++) {
             uint64_t place = base + lt_line_above(l, slot, base), rest = l->rest[slot];
@@ -162,6 +161,8 @@ static void block_take(struct lt_segment *s, uint64_t line, uint64_t edge, const
             for (unsigned slot = 0; slot < LT_LINE_SLOTS; slot++)
                 if (lt_line_used(l, slot) && base + lt_line_above(l, slot, base) >= edge)
                     lt_line_clear(l, slot);
+        if (line >= s->top && !full)
+            break; /* nothing but full lines lies between an entry and its home */
     }
     s->used -= taken - b->len;
 }
@@ -173,6 +174,18 @@ static uint64_t insertion_line(const struct lt_segment *s, const struct lt_shape
     while (lt_line_goes_on(&s->v[at], h, at, place))
         at++;
     return at;
+}
+
+/* The next block, where it is and where it goes: it is moved a dozen records later. */
+static void prefetch_block(const struct lt_segment *s)
+{
+    size_t from = s->top > LAST_LINES ? s->top - BLOCK_LINES : 0;
+    for (size_t line = LT_MAX(from, s->top - LT_MIN(s->top, BLOCK_LINES)); line < s->top; line++)
+        __builtin_prefetch(&s->v[line], 1);
+    uint64_t end = lt_shape_home(&s->next, s->edge), begin = lt_shape_home(&s->next, line_start(&s->now, from));
+    for (uint64_t line = LT_MAX(begin, end - LT_MIN(end, 2 * BLOCK_LINES)); line < end; line++)
+        __builtin_prefetch(&s->v[line], 1);
+    __asm__ volatile(""); /* as in lt_segment_prefetch */
 }
 
 void lt_segment_grow_step(struct lt_segment *s, const struct lt_age *age, lt_segment_stray_fn stray, void *ctx)
@@ -203,8 +216,10 @@ void lt_segment_grow_step(struct lt_segment *s, const struct lt_age *age, lt_seg
             stray(ctx, e);
         }
     }
-    if (from > 0)
+    if (from > 0) {
+        prefetch_block(s);
         return;
+    }
     s->now = s->next;
     s->growing = false;
     s->edge = 1ULL << LT_PLACE_BITS;

@@ -112,6 +112,22 @@ static inline void lt_segment_prefetch(const struct lt_segment *s, uint64_t plac
     __asm__ volatile(""); /* GCC calls a function pure that does nothing but prefetch, and drops its calls */
 }
 
+/* After that: the next line too where the search, or what an insertion hands on, goes there. */
+static inline void lt_segment_prefetch_next(const struct lt_segment *s, uint64_t place, bool insert)
+{
+    const struct lt_shape *h = lt_segment_shape(s, place);
+    uint64_t at = lt_shape_home(h, place);
+    const struct lt_line *l = &s->v[at];
+    if (insert) {
+        unsigned full = lt_line_full(l);
+        __builtin_prefetch(l + full);
+        __builtin_prefetch(l + 2 * full);
+    } else {
+        __builtin_prefetch(l + lt_line_goes_on(l, h, at, place));
+    }
+    __asm__ volatile("");
+}
+
 struct lt_block *lt_block_new(void); /* scratch for growth, shared by the segments of an index */
 void lt_block_free(struct lt_block *b);
 

@@ -115,7 +115,7 @@ static double touch_rate(size_t bytes, bool huge, uint64_t count)
     size_t unit = 2 << 20, lines = (bytes + unit - 1) / unit * (unit / sizeof(struct lt_line));
     struct lt_line *v = lt_index_memory_reserve(lines);
     if (huge)
-        lt_index_memory_advise(v, lines);
+        lt_index_memory_advise(v, lines, 0);
     else
         lt_index_memory_small(v, lines);
     memset(v, 1, lines * sizeof(*v));
@@ -156,6 +156,8 @@ static void judge_group(struct lt_index *ix, struct stream *s, uint64_t *duplica
         die(&err);
     for (int k = 0; k < GROUP; k++)
         lt_index_prefetch(ix, &keys[k]);
+    for (int k = 0; k < GROUP; k++)
+        lt_index_prefetch_next(ix, &keys[k], true);
     for (int k = 0; k < GROUP; k++) {
         struct lt_finding f;
         uint64_t offset = first + (uint64_t)k;
@@ -178,6 +180,8 @@ static double look_up_rate(const struct lt_index *ix, uint64_t keys, uint64_t co
             k[j] = key_of(r & 1 ? keys + 1000 + (r >> 1) % keys : (r >> 1) % keys);
             lt_index_prefetch(ix, &k[j]);
         }
+        for (int j = 0; j < GROUP; j++)
+            lt_index_prefetch_next(ix, &k[j], false);
         for (int j = 0; j < GROUP; j++) {
             struct lt_finding f;
             found += lt_index_find(ix, &k[j], INT64_MAX, &f);
@@ -232,13 +236,14 @@ static int index_bench(uint64_t n)
     bool huge = huge_kb * 1024.0 > bytes / 2;
     double touch = touch_rate((size_t)bytes, huge, count);
     double insert = (double)insert_records / (ended - filled);
-    printf("{\"keys\": %llu, \"bytes_per_key\": %.2f, \"bytes_per_key_growing\": %.2f, \"rss_per_key\": %.2f, "
-           "\"huge_pages\": %s, \"touch_per_s\": %.0f, \"lookup_per_s\": %.0f, \"insert_per_s\": %.0f, "
-           "\"fill_per_s\": %.0f, \"lookup_ratio\": %.3f, \"insert_ratio\": %.3f, \"group\": %d, \"batch_ns\": "
-           "{\"p50\": %u, \"p99\": %u, \"p99.9\": %u, \"max\": %llu}, \"histogram_ns\": {",
-           (unsigned long long)n, each, worst, (double)rss * 1024 / (double)n, huge ? "true" : "false", touch, look_up,
-           insert, (double)filled_records / (filled - begun), look_up / touch, insert / touch, GROUP,
-           percentile(&h, .5), percentile(&h, .99), percentile(&h, .999), (unsigned long long)h.max_ns);
+    printf(
+        "{\"keys\": %llu, \"bytes_per_key\": %.2f, \"bytes_per_key_growing\": %.2f, \"rss_per_key\": %.2f, "
+        "\"huge_pages\": %s, \"huge_kb\": %ld, \"touch_per_s\": %.0f, \"lookup_per_s\": %.0f, \"insert_per_s\": %.0f, "
+        "\"fill_per_s\": %.0f, \"lookup_ratio\": %.3f, \"insert_ratio\": %.3f, \"group\": %d, \"batch_ns\": "
+        "{\"p50\": %u, \"p99\": %u, \"p99.9\": %u, \"max\": %llu}, \"histogram_ns\": {",
+        (unsigned long long)n, each, worst, (double)rss * 1024 / (double)n, huge ? "true" : "false", huge_kb, touch,
+        look_up, insert, (double)filled_records / (filled - begun), look_up / touch, insert / touch, GROUP,
+        percentile(&h, .5), percentile(&h, .99), percentile(&h, .999), (unsigned long long)h.max_ns);
     const char *comma = "";
     for (int b = 0; b < BUCKETS; b++)
         if (h.bucket[b]) {
@@ -366,6 +371,8 @@ static bool load_group(struct load *l)
         die(&err);
     for (size_t i = 0; i < l->len; i++)
         lt_index_prefetch(l->ix, &l->group[i].key);
+    for (size_t i = 0; i < l->len; i++)
+        lt_index_prefetch_next(l->ix, &l->group[i].key, true);
     for (size_t i = 0; i < l->len; i++)
         if (lt_index_judge(l->ix, &l->group[i].key, l->group[i].offset, l->group[i].generation, &f, &err) != LT_OK)
             die(&err);
