@@ -4,6 +4,7 @@
  *
  *   core_process.c   the processes: each a task running the real worker on the in-memory log, disturbed at its steps
  *   core_ingest.c    what is sent
+ *   core_files.c     local index files, and what happens to them
  *   core_cause.c     what makes a partition stop, and how it is mended
  *   core_check.c     the oracle: compares what is committed with the model after every commit
  *   core_sim.c       one run from seed to verdict
@@ -33,7 +34,9 @@ struct plan {
     unsigned fault_per_mille; /* of the steps */
     unsigned switch_per_mille, tick_per_mille;
     bool freezes, twins, kills, restarts, clocks, replays, bigs, retention, causes;
-    int bulk; /* records sent at once in the beginning: the index grows in the middle */
+    bool files, one_folder;   /* local index files; all processes on one folder */
+    unsigned write_per_mille; /* of the writes to files fail */
+    int bulk;                 /* records sent at once in the beginning: the index grows in the middle */
 };
 
 struct world;
@@ -45,10 +48,25 @@ struct order {
     int64_t offset;
 };
 
+#define FILE_PATH_MAX 160
+
+/* Local files that a process holds open, by partition. */
+struct file_use {
+    const struct lt_files *files;
+    bool whole; /* the index was read from them */
+};
+
+struct kept_file {
+    char path[FILE_PATH_MAX];
+    LT_VEC(unsigned char) bytes;
+};
+
 struct process {
     struct world *world;
     int slot;
     char instance[4];
+    char state_dir[64];
+    struct file_use file_uses[PARTITIONS_MAX];
     struct lt_config config;
     struct lt_core_settings settings;
     struct lt_worker worker;
@@ -112,6 +130,8 @@ struct world {
     bool faults_on;              /* and are not suspended */
     bool hold_down, window_changed;
     int64_t next_action_ms;
+    char root[48];         /* of the state folders */
+    struct kept_file kept; /* an older state of a file */
     struct sim_coverage *coverage;
 };
 /* Counters of the coverage, after one for each fault of the log. */
@@ -128,6 +148,15 @@ enum count {
     COUNT_FORGOTTEN, /* new again after the window */
     COUNT_REMAPPED,
     COUNT_UNDELIVERABLE,
+    COUNT_FILE_LOADS, /* an index from local files */
+    COUNT_FILE_LOCKED,
+    COUNT_FILE_FULL,
+    COUNT_FILE_TORN, /* what files_disturb draws: to COUNT_FILE_FOLDER */
+    COUNT_FILE_FLIPPED,
+    COUNT_FILE_REMOVED,
+    COUNT_FILE_FOREIGN,
+    COUNT_FILE_OLD,
+    COUNT_FILE_FOLDER,
     COUNT_VERDICTS,
     COUNT_STOPS = COUNT_VERDICTS + VERDICTS,
     COUNTS = COUNT_STOPS + CAUSES
@@ -153,6 +182,13 @@ void ingest_one(struct world *w, int partition);
 void ingest_some(struct world *w, int n);
 void ingest_again(struct world *w, int partition);   /* re-send of a known one */
 void ingest_unknown(struct world *w, int partition); /* a record of another log: the model never hears of it */
+
+/* core_files.c */
+void files_begin(struct world *w);
+void files_end(struct world *w);
+const char *files_folder(struct process *p); /* state_dir; NULL: this seed has none */
+void files_disturb(struct world *w);         /* something happens to one of the files */
+void files_lose(struct world *w);            /* all of them */
 
 /* core_cause.c */
 void cause_begin(struct world *w);

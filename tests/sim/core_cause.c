@@ -119,6 +119,8 @@ static bool hole_behind(struct world *w)
                 generation(w, log->v.v[at - 1].clock_ms) >= generation(w, clock) - keep(w);
     c->copy = lt_memory_copy_new(w->memory, LT_TOPIC_INTAKE, c->partition);
     lt_memory_remove(w->memory, LT_TOPIC_INTAKE, c->partition, at);
+    if (c->insist)
+        files_lose(w);                                                  /* with them nobody needs to read there */
     w->seen[c->partition].stops_allowed |= 1u << LT_STOP_INDEX_DIFFERS; /* when it was the first one to be read */
     restart_all(w);
     return true;
@@ -172,6 +174,8 @@ static bool cut_head(struct world *w)
         w->seen[c->partition].stops_allowed |= 1u << LT_STOP_INDEX_DIFFERS;
     c->copy = lt_memory_copy_new(w->memory, LT_TOPIC_INTAKE, c->partition);
     lt_memory_delete_head(w->memory, LT_TOPIC_INTAKE, c->partition, to);
+    if (c->insist)
+        files_lose(w); /* they may hold what the log has lost */
     sim_note("cause", "  log starts at", to, committed);
     return true;
 }

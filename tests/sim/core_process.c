@@ -288,6 +288,7 @@ void process_start(struct process *p)
     sim_note(p->instance, "started", p->slot, 0);
     p->config = *core_config();
     p->config.instance = p->instance;
+    p->config.state_dir = files_folder(p);
     p->config.window_ms = w->plan.window_ms[w->window_changed];
     p->config.core.commit_records = w->plan.commit_records;
     p->config.core.commit_linger_ms = w->plan.linger_ms;
@@ -298,6 +299,7 @@ void process_start(struct process *p)
     p->frozen_until_ms = 0;
     p->start_ms = INT64_MAX;
     p->log = NULL;
+    memset(p->file_uses, 0, sizeof(p->file_uses));
     memset(&p->worker, 0, sizeof(p->worker));
     p->task = sim_task_new(p->instance, life, p);
 }

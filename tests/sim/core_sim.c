@@ -102,6 +102,9 @@ static struct plan draw_plan(void)
     for (int f = LT_FAULT_NONE + 1; f < LT_FAULT_TAKEN; f++)
         if (sim_chance(f == LT_FAULT_TWIN ? 150 : 600))
             p.faults |= 1u << f;
+    p.files = sim_chance(850);
+    p.one_folder = sim_chance(200);
+    p.write_per_mille = (unsigned[]){0, 0, 5, 50}[sim_between(0, 3)];
     return p;
 }
 
@@ -175,7 +178,7 @@ static void act(struct world *w)
 {
     const struct plan *plan = &w->plan;
     struct process *p;
-    switch (sim_between(0, 17)) {
+    switch (sim_between(0, 19)) {
     case 0:
         if (w->faults_on)
             lt_memory_rebalance(w->memory, LT_GROUP_CORE);
@@ -210,6 +213,11 @@ static void act(struct world *w)
     case 9:
         if (plan->causes && w->chaos)
             cause_begin(w);
+        break;
+    case 10:
+    case 11:
+        if (w->faults_on)
+            files_disturb(w);
         break;
     default:
         ingest_some(w, (int)sim_between(1, 20));
@@ -379,6 +387,7 @@ static uint64_t run(uint64_t seed, bool trace, struct sim_coverage *coverage)
     w->coverage = coverage;
     sim_begin(seed, trace, w->memory);
     w->plan = draw_plan();
+    files_begin(w);
     begin(w);
     disturb(w);
     calm_down(w);
@@ -391,6 +400,7 @@ static uint64_t run(uint64_t seed, bool trace, struct sim_coverage *coverage)
     must_finish(w);
     end_all(w, true);
 
+    files_end(w);
     for (int p = 0; p < PARTITIONS_MAX; p++)
         lt_vec_deinit(&w->logs[p].v);
     lt_vec_deinit(&w->orders);
@@ -424,6 +434,15 @@ static const char *const counters[] = {"",
                                        "!forgotten",
                                        "!remapped",
                                        "!undeliverable",
+                                       "!loads-from-files",
+                                       "!files-locked",
+                                       "!disk-full",
+                                       "!file-torn",
+                                       "!file-flipped",
+                                       "!file-removed",
+                                       "!file-foreign",
+                                       "!file-old",
+                                       "!folder-lost",
                                        "!new",
                                        "!duplicate",
                                        "!conflict",

@@ -32,6 +32,7 @@ struct sim_task {
 static struct {
     uint64_t seed, random, hash, steps;
     bool active, trace;
+    void (*on_fail)(void);
     struct lt_memory *memory;
     struct sim_task *tasks[TASKS_MAX];
     struct sim_task *current;
@@ -124,7 +125,14 @@ void sim_fail(const char *fmt, ...)
     fprintf(stderr, "seed %" PRIu64 ", step %" PRIu64 ", %s: %s\n", k.seed, k.steps,
             k.current ? k.current->name : "director", text);
     fflush(stderr);
+    if (k.on_fail)
+        k.on_fail();
     _exit(1);
+}
+
+void sim_on_fail(void (*fn)(void))
+{
+    k.on_fail = fn;
 }
 
 /* ---- tasks ---- */

@@ -37,6 +37,7 @@ void sim_note(const char *who, const char *what, int64_t a, int64_t b);
 uint64_t sim_steps(void); /* notes so far */
 bool sim_tracing(void);
 void sim_fail(const char *fmt, ...) LT_PRINTF(1, 2) __attribute__((noreturn));
+void sim_on_fail(void (*fn)(void)); /* called before a failure ends the process; NULL: nothing */
 #define sim_check(condition, ...)                                                                                      \
     do {                                                                                                               \
         if (!(condition))                                                                                              \
