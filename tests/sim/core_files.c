@@ -17,9 +17,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILES_MAX 256
 #define BYTES_MAX (1 << 20)
 
+struct path {
+    char text[FILE_PATH_MAX];
+};
+
+static struct {
+    LT_VEC(struct path) all;
+} list;                         /* of all index files; nftw has no context */
 static struct world *the_world; /* NULL: no run, nothing fails */
 
 /* ---- folders ---- */
@@ -57,6 +63,7 @@ void files_end(struct world *w)
     if (w->plan.files)
         remove_tree(w->root);
     lt_vec_deinit(&w->kept.bytes);
+    lt_vec_deinit(&list.all);
     the_world = NULL;
 }
 
@@ -81,17 +88,12 @@ void files_lose(struct world *w)
 
 /* ---- what happens to a file ---- */
 
-static struct {
-    char path[FILES_MAX][FILE_PATH_MAX];
-    int n;
-} list; /* nftw has no context */
-
 static int list_one(const char *path, const struct stat *st, int type, struct FTW *at)
 {
     (void)st, (void)at;
     size_t len = strlen(path);
-    if (type == FTW_F && list.n < FILES_MAX && len < FILE_PATH_MAX && len > 4 && strcmp(path + len - 4, ".idx") == 0)
-        memcpy(list.path[list.n++], path, len + 1);
+    if (type == FTW_F && len < FILE_PATH_MAX && len > 4 && strcmp(path + len - 4, ".idx") == 0)
+        memcpy(lt_vec_push(&list.all)->text, path, len + 1);
     return 0;
 }
 
@@ -101,12 +103,13 @@ static int by_path(const void *a, const void *b)
 }
 
 /* All index files of all instances, in the same order in every run. */
-static int list_files(const struct world *w)
+static size_t list_files(const struct world *w)
 {
-    list.n = 0;
+    list.all.len = 0;
     (void)nftw(w->root, list_one, 16, FTW_PHYS);
-    qsort(list.path, (size_t)list.n, sizeof(list.path[0]), by_path);
-    return list.n;
+    if (list.all.len)
+        qsort(list.all.v, list.all.len, sizeof(*list.all.v), by_path);
+    return list.all.len;
 }
 
 static void tear(const char *path, off_t size)
@@ -165,7 +168,7 @@ static bool bring_back(struct world *w, const char *path)
 static bool confuse(const char *path)
 {
     struct kept_file copy = {0};
-    const char *to = list.path[sim_between(0, list.n - 1)];
+    const char *to = list.all.v[sim_between(0, (int64_t)list.all.len - 1)].text;
     if (strcmp(path, to) == 0)
         return false;
     keep(path, &copy);
@@ -188,7 +191,7 @@ void files_disturb(struct world *w)
     struct stat st;
     if (!w->plan.files || !list_files(w))
         return;
-    const char *path = list.path[sim_between(0, list.n - 1)];
+    const char *path = list.all.v[sim_between(0, (int64_t)list.all.len - 1)].text;
     enum count what = (enum count)sim_between(COUNT_FILE_TORN, COUNT_FILE_FOLDER);
     bool done = true;
     sim_check(stat(path, &st) == 0, "stat %s", path);
