@@ -31,13 +31,16 @@ static void pick_items(struct lt_engine *e)
     }
 }
 
-/* The oldest record that is neither finished nor parked when this transaction is committed. */
+/*
+ * The oldest record that is neither finished nor parked when this transaction is committed. A stopped partition has let
+ * go of records before those that are out: next stands before them.
+ */
 static int64_t base_after(const struct lt_part *p)
 {
     const struct lt_item *i;
     DL_FOREACH2(p->items, i, part_next)
     if (!i->in_txn || !leaves_queue(i))
-        return i->record->offset;
+        return LT_MIN(i->record->offset, p->next);
     return p->next;
 }
 

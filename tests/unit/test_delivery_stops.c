@@ -52,6 +52,57 @@ static void a_stopped_partition_leaves_the_memory_to_the_others(void **state)
     world_free(w);
 }
 
+/* The last step of A and every one of B stays out. */
+static enum reply hold_a_and_b(struct world *w, const struct seen *call)
+{
+    const bool *held = w->ctx;
+    return *held && (call->dossier[0] == 'B' || (call->dossier[0] == 'A' && call->step == LT_STEP_PROGRESS))
+               ? REPLY_HOLD
+               : REPLY_OK;
+}
+
+static enum reply let_a_go(struct world *w, const struct seen *call)
+{
+    (void)w;
+    return call->dossier[0] == 'B' ? REPLY_HOLD : REPLY_OK;
+}
+
+/* What waits in memory is let go when its partition stops; while calls of later events are out the position must not
+ * pass it. */
+static void a_stop_while_calls_are_out_loses_nothing_that_waited(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct lt_headers none = {0};
+    bool held = true;
+    w->script = hold_a_and_b;
+    w->ctx = &held;
+    world_received(w, 0, "A", 0);
+    int64_t waiting = world_received(w, 0, "A", 1);
+    world_received(w, 0, "B", 0);
+    world_open(w);
+    world_turns(w, 50);
+    assert_int_equal(w->flying_len, 2);
+    int64_t bad = lt_memory_append(w->memory, "lt.sim", 0, LT_SPAN_LIT("H22/C"), &none, LT_SPAN_LIT("{}"));
+    world_turns(w, 5);
+    world_expect_status(w, "\"reason\":\"BAD-RECORD\"");
+    w->script = let_a_go;
+    world_turns(w, 50);
+    assert_int_equal(world_forwarded(w), 1);
+    struct lt_log_offset at;
+    world_committed(w, 0, &at);
+    assert_true(at.offset <= waiting);
+    lt_memory_remove(w->memory, "lt.sim", 0, bad);
+    held = false;
+    w->script = NULL;
+    world_close(w);
+    world_open(w);
+    world_run_until_forwarded(w, 2);
+    world_turns(w, 50);
+    world_check_forwarded_in_order(w, "A", 2);
+    world_free(w);
+}
+
 static void a_queue_that_ends_before_the_position_stops(void **state)
 {
     (void)state;
@@ -122,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wide_gap_is_passed),
         cmocka_unit_test(a_stopped_partition_leaves_the_memory_to_the_others),
+        cmocka_unit_test(a_stop_while_calls_are_out_loses_nothing_that_waited),
         cmocka_unit_test(a_queue_that_ends_before_the_position_stops),
         cmocka_unit_test(an_outcome_in_doubt_at_the_end_is_looked_after_until_it_is_committed),
     };
