@@ -100,6 +100,7 @@ void lt_txn_build(struct lt_engine *e)
 {
     struct lt_part *p;
     lt_txn_reset(e);
+    e->txn.built_ms = lt_engine_now(e);
     pick_items(e);
     DL_FOREACH2(e->parts, p, next_part)
     if (p->dirty && p->state != LT_PART_LOADING)

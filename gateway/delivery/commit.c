@@ -113,11 +113,13 @@ static void item_committed(struct lt_engine *e, struct lt_txn_item *t)
         return;
     }
     if (t->state == LT_ITEM_INTENT && i->state == LT_ITEM_INTENT) {
-        /* Committed: it may be sent now, for so long (rule 4). Paused meanwhile: it will need a new intent. */
-        if (e->gate.state == LT_GATE_PAUSED || e->refusing)
+        /* Committed: it may be sent now, for so long after it was written (rule 4): what the ledger says of the time
+         * at which it is settled counts from there. Too old or paused meanwhile: it needs a new intent. */
+        int64_t start_by = e->txn.built_ms + lt_engine_start_by_ms(e, lt_item_step(i));
+        if (e->gate.state == LT_GATE_PAUSED || e->refusing || lt_engine_now(e) > start_by)
             lt_item_set_first(e, i, LT_ITEM_READY);
         else
-            lt_engine_submit(e, i, lt_engine_now(e) + lt_engine_start_by_ms(e, lt_item_step(i)));
+            lt_engine_submit(e, i, start_by);
     }
     if (i->writes.len > 0 || lt_item_want(i, false) != i->open.state) /* changed while it was in doubt */
         lt_item_dirty(e, i);

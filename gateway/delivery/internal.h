@@ -148,6 +148,7 @@ struct lt_txn {
     LT_VEC(struct lt_txn_part) parts;
     LT_VEC(struct lt_txn_item) items;
     struct lt_log_membership *membership;
+    int64_t built_ms; /* since then its intents grow old */
     bool in_doubt, renewed;
 };
 

@@ -204,6 +204,59 @@ static void a_rebalance_takes_nothing_away_that_is_in_flight(void **state)
     world_free(w);
 }
 
+struct doubt {
+    bool resolved, used;
+    size_t calls;
+};
+
+/* The first intent is committed and nobody knows it for a minute. */
+static enum lt_memory_fault in_doubt(void *ctx, const char *instance, enum lt_memory_step step, uint64_t number)
+{
+    struct doubt *d = ctx;
+    (void)instance;
+    (void)number;
+    if (step == LT_STEP_COMMIT && !d->used) {
+        d->used = true;
+        return LT_FAULT_LOST_APPLIED;
+    }
+    return step == LT_STEP_COMMITTED && d->used && !d->resolved ? LT_FAULT_RETRY : LT_FAULT_NONE;
+}
+
+/* Whoever finds the intent of this call in the ledger waits until the call is settled. */
+static enum reply covered(struct world *w, const struct seen *call)
+{
+    struct doubt *d = w->ctx;
+    struct lt_ledger l;
+    (void)call;
+    d->calls++;
+    world_ledger(w, 0, &l);
+    assert_int_equal(l.opens_len, 1);
+    assert_int_equal(l.opens->state, LT_OPEN_INTENT);
+    assert_true(l.opens->until_ms >= w->now_ms + w->target.timeout_ms + w->target.settle_ms);
+    lt_ledger_deinit(&l);
+    return REPLY_OK;
+}
+
+static void an_intent_that_grew_old_in_doubt_is_made_anew_before_it_is_sent(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct doubt d = {0};
+    w->script = covered;
+    w->ctx = &d;
+    lt_memory_schedule(w->memory, in_doubt, &d);
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_turns(w, 20);
+    assert_true(d.used);
+    assert_int_equal(d.calls, 0);
+    world_advance(w, 60000);
+    d.resolved = true;
+    world_run_until_forwarded(w, 1);
+    assert_int_equal(d.calls, 2);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +264,7 @@ int main(void)
         cmocka_unit_test(a_row_that_was_out_at_a_crash_is_never_sent_again_by_itself),
         cmocka_unit_test(an_upsert_that_was_out_at_a_crash_is_asked_again),
         cmocka_unit_test(closing_waits_for_what_is_in_flight_and_commits_it),
+        cmocka_unit_test(an_intent_that_grew_old_in_doubt_is_made_anew_before_it_is_sent),
         cmocka_unit_test(a_rebalance_takes_nothing_away_that_is_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
