@@ -262,6 +262,7 @@ void lt_part_reload(struct lt_engine *e, struct lt_part *p); /* drop what is kno
 void lt_part_drop(struct lt_engine *e, struct lt_part *p);   /* items, lanes, writes */
 void lt_part_free(struct lt_engine *e, struct lt_part *p);
 void lt_part_dirty(struct lt_engine *e, struct lt_part *p);
+void lt_parts_share_rate(struct lt_engine *e);
 void lt_parts_load(struct lt_engine *e);  /* those that are due */
 void lt_parts_pause(struct lt_engine *e); /* byte budget and span */
 void lt_part_record_take(struct lt_engine *e, struct lt_log_record *r);

@@ -190,11 +190,13 @@ static bool check_topics(struct lt_engine *e, struct lt_part *p)
             return false;
         }
     }
-    if (r != LT_OK)
+    if (r != LT_OK) {
         wait(e, p, err.text);
-    else
-        e->queue_partitions = queue;
-    return r == LT_OK;
+        return false;
+    }
+    e->queue_partitions = queue;
+    lt_parts_share_rate(e); /* it was not known of how many when they were assigned */
+    return true;
 }
 
 static void load(struct lt_engine *e, struct lt_part *p)

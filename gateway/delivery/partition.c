@@ -102,12 +102,12 @@ void lt_part_stop(struct lt_engine *e, struct lt_part *p, const char *reason, bo
 }
 
 /* Several instances share the target's rate by the partitions they own. */
-static void share_rate(struct lt_engine *e)
+void lt_parts_share_rate(struct lt_engine *e)
 {
     const struct lt_part *p;
     int owned = 0;
     DL_COUNT2(e->parts, p, owned, next_part);
-    if (e->set.target->rate > 0 && e->queue_partitions > 0)
+    if (e->set.target->rate > 0 && e->queue_partitions > 0 && owned > 0) /* a rate of 0 would be none */
         lt_gate_rate(&e->gate, (double)e->set.target->rate * owned / e->queue_partitions);
 }
 
@@ -167,7 +167,7 @@ void lt_part_free(struct lt_engine *e, struct lt_part *p)
     lt_part_drop(e, p);
     DL_DELETE2(e->parts, p, prev, next_part);
     free(p);
-    share_rate(e);
+    lt_parts_share_rate(e);
 }
 
 void lt_part_reload(struct lt_engine *e, struct lt_part *p)
@@ -193,7 +193,7 @@ void lt_part_on_assign(void *ctx, int32_t partition)
     p->state = LT_PART_LOADING;
     p->since_ms = lt_now_ms();
     DL_APPEND2(e->parts, p, prev, next_part);
-    share_rate(e);
+    lt_parts_share_rate(e);
 }
 
 /*

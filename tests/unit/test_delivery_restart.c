@@ -204,6 +204,31 @@ static void a_rebalance_takes_nothing_away_that_is_in_flight(void **state)
     world_free(w);
 }
 
+/* Of two instances each gets its part of the rate from the first call on, not from the next rebalance. */
+static void an_instance_with_half_the_partitions_takes_half_the_rate_at_once(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct lt_log_record *r = NULL;
+    struct lt_log *other = idle_member(w);
+    (void)other->ops->poll(other, 0, &r, NULL);
+    w->target.rate = 20;
+    for (int d = 0; d < 100; d++) {
+        char code[16];
+        snprintf(code, sizeof(code), "D%d", d);
+        world_received(w, d % 2, code, 0);
+    }
+    world_open(w);
+    for (int i = 0; i < 3000; i++) {
+        (void)other->ops->poll(other, 0, &r, NULL);
+        world_turn(w);
+    }
+    assert_true(w->calls > 20);
+    assert_true(w->calls <= 40); /* 10 at once, 10 a second */
+    other->ops->close(other);
+    world_free(w);
+}
+
 struct doubt {
     bool resolved, used;
     size_t calls;
@@ -265,6 +290,7 @@ int main(void)
         cmocka_unit_test(an_upsert_that_was_out_at_a_crash_is_asked_again),
         cmocka_unit_test(closing_waits_for_what_is_in_flight_and_commits_it),
         cmocka_unit_test(an_intent_that_grew_old_in_doubt_is_made_anew_before_it_is_sent),
+        cmocka_unit_test(an_instance_with_half_the_partitions_takes_half_the_rate_at_once),
         cmocka_unit_test(a_rebalance_takes_nothing_away_that_is_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
