@@ -12,7 +12,6 @@
 #define TRANSACTION_TIMEOUT_MS 15000
 #define LOG_RETRY_MS 1000
 #define POLL_BURST 256
-#define CALL_WAIT_MS 5
 #define BREAKER_MIN 10
 #define LEDGER_ROOM 4096 /* a parked event is larger than it was in its queue by what is known of it */
 
@@ -152,7 +151,7 @@ static int idle_ms(const struct lt_engine *e, int timeout_ms, int64_t tick_at)
     if (e->dirty_since_ms >= 0 || e->txn.in_doubt)
         until = LT_MIN(until, lt_engine_commit_due(e) ? now : LT_MAX(e->txn_retry_ms, now + 1));
     if (e->counts[LT_ITEM_READY] > 0)
-        until = LT_MIN(until, now + LT_MIN(lt_gate_wait_ms(&e->gate, now), timeout_ms));
+        until = LT_MIN(until, now + LT_MIN(lt_engine_ready_wait_ms(e, now), timeout_ms));
     until = LT_MIN(until, tick_at);
     const struct lt_item *i;
     const struct lt_part *p;
@@ -160,10 +159,10 @@ static int idle_ms(const struct lt_engine *e, int timeout_ms, int64_t tick_at)
         until = LT_MIN(until, i->not_before_ms);
     DL_FOREACH2(e->parts, p, next_part)
     if (p->state == LT_PART_RUNNING)
-        until = LT_MIN(until, p->lanes_retrying ? LT_MIN(p->look_at_ms, LT_MAX(p->load_at_ms, now + CALL_WAIT_MS))
+        until = LT_MIN(until, p->lanes_retrying ? LT_MIN(p->look_at_ms, LT_MAX(p->load_at_ms, now + LT_CALL_WAIT_MS))
                                                 : p->look_at_ms);
     if (e->waiting) /* the rate lets the next one through soon */
-        until = LT_MIN(until, now + CALL_WAIT_MS);
+        until = LT_MIN(until, now + LT_CALL_WAIT_MS);
     DL_FOREACH2(e->parts, p, next_part)
     if (p->state != LT_PART_RUNNING && (p->retry_at_ms > 0 || p->state == LT_PART_LOADING))
         until = LT_MIN(until, p->retry_at_ms);
@@ -176,7 +175,7 @@ static void leave_broken_log(struct lt_engine *e)
     while (e->parts)
         lt_part_free(e, e->parts);
     e->dirty_since_ms = -1;
-    lt_engine_move_calls(e, CALL_WAIT_MS);
+    lt_engine_move_calls(e, LT_CALL_WAIT_MS);
     lt_engine_take_results(e);
     if (e->counts[LT_ITEM_RUNNING] > 0)
         return;
@@ -197,7 +196,7 @@ static void turn(struct lt_engine *e, int timeout_ms)
     lt_engine_start_ready(e);
     (void)e->set.adapter->tick(e->adapter, lt_engine_now(e));
     bool soon = e->counts[LT_ITEM_FINISHED] + e->counts[LT_ITEM_PARKING] + e->counts[LT_ITEM_INTENT] > 0;
-    lt_engine_move_calls(e, soon ? 1 : LT_MIN(CALL_WAIT_MS, timeout_ms));
+    lt_engine_move_calls(e, soon ? 1 : LT_MIN(LT_CALL_WAIT_MS, timeout_ms));
     lt_engine_take_results(e);
     lt_engine_start_ready(e);
     if (lt_engine_commit_due(e))

@@ -25,6 +25,7 @@
 #include <utlist.h>
 
 #define LT_TXN_ITEMS_MAX ((size_t)1000)
+#define LT_CALL_WAIT_MS 5
 #define LT_START_BY_MS 2000 /* rule 4: an intent is good for so long */
 #define LT_PARKED_LOAD 64   /* events of a lane that are brought back from the ledger at once */
 
@@ -271,6 +272,7 @@ void lt_item_recall(struct lt_engine *e, struct lt_item *i, const struct lt_park
 
 /* ---- work (run.c, results.c) ---- */
 void lt_engine_start_ready(struct lt_engine *e);
+int64_t lt_engine_ready_wait_ms(const struct lt_engine *e, int64_t now); /* until what is READY may start, about */
 void lt_engine_submit(struct lt_engine *e, struct lt_item *i, int64_t start_by_ms);
 void lt_engine_take_results(struct lt_engine *e);
 void lt_item_finish(struct lt_engine *e, struct lt_item *i); /* every step is done: its records, once */

@@ -223,7 +223,9 @@ void lt_parts_pause(struct lt_engine *e)
     {
         if (!p->fetching)
             continue;
-        bool pause = e->over_memory || HASH_COUNT(p->opens) >= (p->paused ? SPAN_PAUSE * 3 / 4 : SPAN_PAUSE);
+        /* With nothing held here the oldest open record is still to come: it alone makes the span smaller. */
+        bool wide = p->items && HASH_COUNT(p->opens) >= (p->paused ? SPAN_PAUSE * 3 / 4 : SPAN_PAUSE);
+        bool pause = e->over_memory || wide;
         struct lt_err err = LT_ERR_INIT;
         if (pause == p->paused)
             continue;

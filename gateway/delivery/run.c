@@ -75,6 +75,14 @@ static size_t out_max(const struct lt_engine *e)
     return limit;
 }
 
+int64_t lt_engine_ready_wait_ms(const struct lt_engine *e, int64_t now)
+{
+    size_t out = e->counts[LT_ITEM_RUNNING] + e->counts[LT_ITEM_INTENT];
+    if (e->gate.state == LT_GATE_PAUSED)
+        return lt_gate_wait_ms(&e->gate, now);
+    return out >= out_max(e) || (e->gate.state == LT_GATE_PROBING && out > 0) ? LT_CALL_WAIT_MS : 0;
+}
+
 /* Rule 7: it may be sent again; whoever compares the target's rows with ours finds it listed. */
 static void count_repeat(struct lt_engine *e, struct lt_item *i)
 {

@@ -283,9 +283,54 @@ static void instances_share_the_rate_by_the_partitions_they_own(void **state)
     world_free(w);
 }
 
+/* How long the engine lets a poll wait, looked at from outside. */
+static struct {
+    struct lt_log_ops ops;
+    const struct lt_log_ops *real;
+    int turns, hasty;
+} polls;
+
+static int spied_poll(struct lt_log *l, int timeout_ms, struct lt_log_record **ret, struct lt_err *err)
+{
+    int r = polls.real->poll(l, timeout_ms, ret, err);
+    polls.turns += r == LT_LOG_NONE;
+    polls.hasty += r == LT_LOG_NONE && timeout_ms == 0;
+    return r;
+}
+
+/* A backlog that waits for its turn costs no processor time. */
+static void a_backlog_that_the_rate_holds_back_does_not_keep_the_engine_spinning(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->target.rate = 2;
+    for (int d = 0; d < 40; d++) {
+        char code[16];
+        snprintf(code, sizeof(code), "D%d", d);
+        world_received(w, d % 2, code, 0);
+    }
+    world_open(w);
+    world_turns(w, 100);
+    polls.real = w->log->ops;
+    polls.ops = *w->log->ops;
+    polls.ops.poll = spied_poll;
+    polls.turns = polls.hasty = 0;
+    w->log->ops = &polls.ops;
+    for (int i = 0; i < 2000; i++) {
+        w->now_ms++;
+        assert_int_equal(lt_engine_step(w->engine, 100), LT_OK);
+    }
+    assert_in_range(w->calls, 4, 10);
+    assert_true(polls.turns > 1000);
+    assert_true(polls.hasty < 200);
+    w->log->ops = polls.real;
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_backlog_that_the_rate_holds_back_does_not_keep_the_engine_spinning),
         cmocka_unit_test(a_dossier_that_alone_fails_for_long_is_parked),
         cmocka_unit_test(while_the_target_is_in_trouble_nobody_is_parked),
         cmocka_unit_test(a_dossier_that_waits_holds_the_done_set_only_so_far),

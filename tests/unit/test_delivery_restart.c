@@ -282,6 +282,41 @@ static void an_intent_that_grew_old_in_doubt_is_made_anew_before_it_is_sent(void
     world_free(w);
 }
 
+/* So many are done beyond the oldest open one that the former owner fetched no more: the oldest must come first. */
+static void a_done_set_at_its_limit_does_not_keep_the_oldest_record_away(void **state)
+{
+    (void)state;
+    enum { DONE = 40000 };
+    struct world *w = world_new();
+    struct lt_headers none = {0};
+    struct lt_delivery_position p;
+    struct lt_log_offset at;
+    world_committed(w, 0, &at);
+    assert_int_equal(lt_delivery_position_parse(lt_span_str(at.metadata), &p, NULL), LT_OK);
+    p.number++;
+    p.open = p.counts[LT_COUNT_OK] = DONE;
+    lt_delivery_position_format(&p, at.metadata);
+    lt_memory_offset_set(w->memory, "lt.sim", "lt.sim", 0, 0, at.metadata);
+    world_received(w, 0, "A", 0);
+    lt_memory_hole(w->memory, "lt.sim", 0, DONE);
+    for (int64_t n = 1; n <= DONE; n++) {
+        const struct lt_open o = {.offset = n, .state = LT_OPEN_DONE, .step = "done", .outcome = LT_OUTCOME_OK};
+        char id[16];
+        snprintf(id, sizeof(id), "%d", (int)n);
+        LT_AUTOFREE char *key = lt_ledger_open_key(LT_SPAN_LIT("H22/B"), lt_span_str(id), LT_SPAN_LIT("-"), "done");
+        LT_AUTOFREE char *value = lt_ledger_open_value(&o);
+        lt_memory_append(w->memory, "lt.ledger.sim", 0, lt_span_str(key), &none, lt_span_str(value));
+    }
+    world_open(w);
+    world_run_until_forwarded(w, 1);
+    int64_t last = world_received(w, 0, "A", 1);
+    world_run_until_forwarded(w, 2);
+    world_turns(w, 50);
+    world_committed(w, 0, &at);
+    assert_int_equal(at.offset, last + 1);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +326,7 @@ int main(void)
         cmocka_unit_test(closing_waits_for_what_is_in_flight_and_commits_it),
         cmocka_unit_test(an_intent_that_grew_old_in_doubt_is_made_anew_before_it_is_sent),
         cmocka_unit_test(an_instance_with_half_the_partitions_takes_half_the_rate_at_once),
+        cmocka_unit_test(a_done_set_at_its_limit_does_not_keep_the_oldest_record_away),
         cmocka_unit_test(a_rebalance_takes_nothing_away_that_is_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
