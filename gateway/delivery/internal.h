@@ -80,6 +80,7 @@ struct lt_item {
     struct lt_open open;    /* its I record as committed; key NULL: none */
     struct lt_writes writes;
     bool unknown;     /* a call of its step may have been applied (rule 7) */
+    bool repeated;    /* counted as a repeat, not sent since */
     bool decided;     /* an operator let it be sent again nevertheless */
     int64_t until_ms; /* unknown: wall clock at which it is settled */
     int64_t retry_since_ms;
@@ -217,6 +218,7 @@ void lt_writes_drop(struct lt_writes *l, size_t n); /* the first n, which are co
 /* ---- items and lanes (lane.c) ---- */
 struct lt_item *lt_item_new(struct lt_engine *e, struct lt_part *p, struct lt_log_record *r, const struct lt_event *ev,
                             const struct lt_event_type *type, bool redriven);
+size_t lt_item_bytes(const struct lt_log_record *r); /* what an item of it takes of the memory budget */
 struct lt_lane *lt_lane_get(struct lt_part *p, struct lt_span key); /* made when there is none */
 struct lt_lane *lt_lane_find(const struct lt_part *p, struct lt_span key);
 bool lt_lane_holds(const struct lt_lane *lane, int64_t order); /* parked in the ledger */

@@ -155,7 +155,7 @@ void lt_lane_next(struct lt_engine *e, struct lt_lane *lane)
 
 /* ---- items ---- */
 
-static size_t record_bytes(const struct lt_log_record *r)
+size_t lt_item_bytes(const struct lt_log_record *r)
 {
     size_t n = sizeof(struct lt_item) + sizeof(*r) + r->key.len + r->value.len;
     for (size_t i = 0; i < r->headers.len; i++)
@@ -181,7 +181,7 @@ struct lt_item *lt_item_new(struct lt_engine *e, struct lt_part *p, struct lt_lo
         i->run = LT_SPAN_LIT("-");
     i->work = (struct lt_work){.event = &i->event, .arena = &i->arena};
     i->arrived_ms = lt_engine_now(e);
-    i->bytes = record_bytes(r);
+    i->bytes = lt_item_bytes(r);
     e->counts[LT_ITEM_QUEUED]++;
     e->bytes += i->bytes;
     i->lane = lt_lane_get(p, ev->key);

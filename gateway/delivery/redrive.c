@@ -14,7 +14,9 @@ struct wanted {
     char *key; /* of its P record */
     struct lt_span dossier;
     int64_t order;
+    bool first; /* of its lane */
     bool found, replaced;
+    bool left; /* there is no room for it now, nor for what follows it in its lane */
     struct lt_arena arena; /* becomes the item's */
     struct lt_log_record *record;
     struct lt_span data;
@@ -44,6 +46,16 @@ static void copy_record(struct wanted *w, const struct lt_log_record *r)
     }
 }
 
+/* Within the memory that is left. One always fits, or a great redrive would never begin. */
+static bool fits(struct loading *l, const struct wanted *w, const struct lt_log_record *r)
+{
+    size_t n = lt_item_bytes(r);
+    if (w != l->in_order.v[0] && l->bytes + n > l->bytes_max)
+        return false;
+    l->bytes += n;
+    return true;
+}
+
 static int take(void *ctx, const struct lt_log_record *r)
 {
     struct loading *l = ctx;
@@ -59,7 +71,8 @@ static int take(void *ctx, const struct lt_log_record *r)
         return 0;
     if (kind == LT_LEDGER_PARKED) { /* a later version is the whole event again */
         w->found = !r->value_null;
-        if (w->found)
+        w->left = w->found && !fits(l, w, r);
+        if (w->found && !w->left)
             copy_record(w, r);
     } else {
         w->replaced = !r->value_null;
@@ -75,6 +88,7 @@ static void want_lane(struct loading *l, const struct lt_lane *lane)
         struct lt_span dossier = lt_span(lane->key, lane->key_len);
         w->arena = LT_ARENA_INIT;
         w->order = lane->parked.v[n];
+        w->first = n == 0;
         w->key = lt_ledger_order_key(LT_LEDGER_PARKED, dossier, w->order);
         w->dossier = lt_arena_span(&w->arena, dossier); /* the lane may be gone when the reading ends */
         HASH_ADD_KEYPTR(hh, l->by_key, w->key, strlen(w->key), w);
@@ -140,7 +154,7 @@ static bool make_item(struct lt_engine *e, struct lt_part *p, struct wanted *w)
 
 static void load(struct lt_engine *e, struct lt_part *p)
 {
-    struct loading l = {.number = p->number};
+    struct loading l = {.number = p->number, .bytes_max = e->set.memory - LT_MIN(e->bytes, e->set.memory)};
     struct lt_err err = LT_ERR_INIT;
     uint64_t epoch = p->epoch;
     int64_t low = 0, high = 0;
@@ -149,11 +163,12 @@ static void load(struct lt_engine *e, struct lt_part *p)
     if (r == LT_OK)
         r = e->log->ops->scan(e->log, e->ledger, l.number, low, high, take, &l, &err);
     p = lt_part_same(e, l.number, epoch);
-    bool whole = true;
+    bool whole = true, left = false;
     for (size_t n = 0; n < l.in_order.len; n++) {
         struct wanted *w = l.in_order.v[n];
         HASH_DEL(l.by_key, w);
-        if (p && r == LT_OK && whole && !make_item(e, p, w)) {
+        left = w->left || (left && !w->first);
+        if (p && r == LT_OK && whole && !left && !make_item(e, p, w)) {
             lt_part_stop(e, p, "LEDGER-DIFFERS", true, "find out who deleted from the ledger",
                          "%s/%" PRId32 ": the parked event of dossier " LT_SPAN_FMT ", order %" PRId64 " is missing",
                          e->ledger, p->number, LT_SPAN_ARG(w->dossier), w->order);

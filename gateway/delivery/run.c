@@ -46,7 +46,7 @@ void lt_engine_submit(struct lt_engine *e, struct lt_item *i, int64_t start_by_m
     i->work.after_unknown = i->unknown;
     i->work.start_by_ms = start_by_ms;
     i->work.adapter = NULL;
-    i->done = false;
+    i->done = i->repeated = false;
     i->part->running++;
     i->sent_ms = now;
     if (start_by_ms > 0)
@@ -100,6 +100,7 @@ static void count_repeat(struct lt_engine *e, struct lt_item *i)
     w->key = i->event.key;
     lt_effect_history(&t, &w->arena, &w->value);
     i->part->delta[LT_COUNT_REPEATS]++;
+    i->repeated = true; /* an intent that is made anew before it was sent is the same repeat */
     lt_warn(e->subject, "repeat",
             "offset %" PRId64 " of partition %" PRId32 ": %s is sent again after an unknown outcome", i->record->offset,
             i->part->number, lt_item_step_name(i));
@@ -128,7 +129,7 @@ static bool start(struct lt_engine *e, struct lt_item *i, int64_t now)
     } else if (is_question(lt_item_step(i))) {
         lt_engine_submit(e, i, 0);
     } else {
-        if (i->unknown && is_once(e, i))
+        if (i->unknown && is_once(e, i) && !i->repeated)
             count_repeat(e, i);
         i->asked_ms = now;
         lt_item_set(e, i, LT_ITEM_INTENT);

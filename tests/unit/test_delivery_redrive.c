@@ -305,9 +305,56 @@ static void no_fault_at_any_step_of_a_redrive_loses_or_doubles_anything(void **s
     sweep("retry", LT_FAULT_RETRY);
 }
 
+static enum reply refuse_first_or_hold(struct world *w, const struct seen *call)
+{
+    const bool *redriven = w->ctx;
+    return *redriven ? REPLY_HOLD : call->number == 0 ? REPLY_REJECT : REPLY_OK;
+}
+
+/* Parked dossiers are let go by the thousand after a rule was mended: they come back as memory allows. */
+static void a_great_redrive_costs_no_more_memory_than_the_budget(void **state)
+{
+    (void)state;
+    enum { LANES = 6, LANE_EVENTS = 20, BUDGET = 60000 };
+    struct world *w = world_new();
+    bool redriven = false;
+    char code[16], id[16];
+    w->script = refuse_first_or_hold;
+    w->ctx = &redriven;
+    w->memory_bytes = BUDGET;
+    w->target.refused_max = 0;
+    for (int n = 0; n < LANE_EVENTS; n++)
+        for (int d = 0; d < LANES; d++) {
+            snprintf(code, sizeof(code), "D%d", d);
+            world_received(w, 0, code, n);
+        }
+    world_open(w);
+    world_turns(w, 1000);
+    redriven = true;
+    for (int d = 0; d < LANES; d++) {
+        snprintf(code, sizeof(code), "D%d", d);
+        snprintf(id, sizeof(id), "d%d", d);
+        assert_int_equal(world_parked(w, code), LANE_EVENTS);
+        world_decide(w, 0, code, id, LT_VERB_RETRY, -1, NULL);
+    }
+    look_at_decisions(w);
+    LT_AUTOFREE char *status = world_status(w);
+    const char *bytes = strstr(status, "\"bytes\":");
+    assert_non_null(bytes);
+    assert_in_range(atol(bytes + 8), 1, BUDGET + 10000);
+    w->script = NULL;
+    world_run_until_forwarded(w, (size_t)LANES * LANE_EVENTS);
+    for (int d = 0; d < LANES; d++) {
+        snprintf(code, sizeof(code), "D%d", d);
+        world_check_forwarded_in_order(w, code, LANE_EVENTS);
+    }
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_great_redrive_costs_no_more_memory_than_the_budget),
         cmocka_unit_test(a_retried_lane_runs_in_order_and_what_arrives_meanwhile_appends),
         cmocka_unit_test(a_decision_is_applied_once_also_when_it_is_written_twice_or_the_owner_restarts),
         cmocka_unit_test(a_skipped_event_goes_no_further_and_the_others_follow),

@@ -282,6 +282,40 @@ static void an_intent_that_grew_old_in_doubt_is_made_anew_before_it_is_sent(void
     world_free(w);
 }
 
+static enum reply vanish_once(struct world *w, const struct seen *call)
+{
+    struct doubt *d = w->ctx;
+    return call->step == LT_STEP_PROGRESS && d->calls++ == 0 ? REPLY_VANISHED : REPLY_OK;
+}
+
+static void a_repeat_whose_intent_grew_old_is_counted_once(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct doubt d = {.used = true, .resolved = true};
+    w->repeat_unknown = true;
+    w->script = vanish_once;
+    w->ctx = &d;
+    lt_memory_schedule(w->memory, in_doubt, &d);
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_turns(w, 100);
+    assert_int_equal(d.calls, 1);
+    d.used = d.resolved = false; /* the commit of the repeat's intent */
+    world_advance(w, 2000);
+    world_turns(w, 20);
+    assert_int_equal(d.calls, 1);
+    assert_true(d.used);
+    world_advance(w, 60000);
+    d.resolved = true;
+    world_run_until_forwarded(w, 1);
+    world_turns(w, 20);
+    assert_int_equal(d.calls, 2);
+    world_expect_status(w, "\"repeats\":1");
+    assert_int_equal(world_history(w, "\"repeat\""), 1);
+    world_free(w);
+}
+
 /* So many are done beyond the oldest open one that the former owner fetched no more: the oldest must come first. */
 static void a_done_set_at_its_limit_does_not_keep_the_oldest_record_away(void **state)
 {
@@ -327,6 +361,7 @@ int main(void)
         cmocka_unit_test(an_intent_that_grew_old_in_doubt_is_made_anew_before_it_is_sent),
         cmocka_unit_test(an_instance_with_half_the_partitions_takes_half_the_rate_at_once),
         cmocka_unit_test(a_done_set_at_its_limit_does_not_keep_the_oldest_record_away),
+        cmocka_unit_test(a_repeat_whose_intent_grew_old_is_counted_once),
         cmocka_unit_test(a_rebalance_takes_nothing_away_that_is_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
