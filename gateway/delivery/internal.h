@@ -218,7 +218,7 @@ void lt_writes_drop(struct lt_writes *l, size_t n); /* the first n, which are co
 /* ---- items and lanes (lane.c) ---- */
 struct lt_item *lt_item_new(struct lt_engine *e, struct lt_part *p, struct lt_log_record *r, const struct lt_event *ev,
                             const struct lt_event_type *type, bool redriven);
-size_t lt_item_bytes(const struct lt_log_record *r); /* what an item of it takes of the memory budget */
+size_t lt_item_bytes(const struct lt_log_record *r);                /* what an item of it takes of the memory budget */
 struct lt_lane *lt_lane_get(struct lt_part *p, struct lt_span key); /* made when there is none */
 struct lt_lane *lt_lane_find(const struct lt_part *p, struct lt_span key);
 bool lt_lane_holds(const struct lt_lane *lane, int64_t order); /* parked in the ledger */

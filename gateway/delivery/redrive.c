@@ -16,7 +16,7 @@ struct wanted {
     int64_t order;
     bool first; /* of its lane */
     bool found, replaced;
-    bool left; /* there is no room for it now, nor for what follows it in its lane */
+    bool left;             /* there is no room for it now, nor for what follows it in its lane */
     struct lt_arena arena; /* becomes the item's */
     struct lt_log_record *record;
     struct lt_span data;
