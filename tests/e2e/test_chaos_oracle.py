@@ -1,0 +1,67 @@
+"""The oracle of tools/chaos: exact outputs pass, and each way of being wrong is counted under its name."""
+
+import pytest
+
+from tools.lt.chaos import GATEWAYS, KINDS, PROCEDURE, ROUTED, Oracle, schedule
+
+KEY = b"H22/HS-1"
+
+
+def record(offset, identity, digest, version="1"):
+    return 0, offset, KEY, {"ce_id": identity * 32, "lt_digest": digest, "lt_digest_v": version, "ce_procedure": PROCEDURE}, f"{identity}{digest}".encode()
+
+
+INTAKE = [record(0, "a", "one"), record(1, "a", "one"), record(2, "a", "two"), record(3, "b", "one"), record(4, "b", "two", "2"), record(5, "a", "two")]
+COUNTED = {"new": 2, "duplicate": 2, "conflict": 2}
+
+
+def copy(of, offset, **headers):
+    _, _, key, h, value = INTAKE[of]
+    return 0, offset, key, {**h, "lt_origin": f"1f/0/{of}", **headers}, value
+
+
+def exact():
+    return {ROUTED: [copy(0, 0), copy(3, 1)], "lt.quarantine": [copy(2, 0, lt_reason="conflict"), copy(4, 1, lt_reason="remapped")], "lt.deadletter": []}
+
+
+def judge(outputs, acknowledged=()):
+    counted = {"invalid": 0, "replay": 0, **COUNTED}
+    found, _ = Oracle(INTAKE).judge(outputs, counted, dict(acknowledged))
+    return {k: v for k, v in found.items() if v}
+
+
+def test_exact_outputs_pass():
+    assert judge(exact(), {(0, 1): b"aone"}) == {}
+
+
+@pytest.mark.parametrize("change, found", [
+    (lambda o: o[ROUTED].pop(), {"lost": 1}),
+    (lambda o: o["lt.quarantine"].pop(0), {"lost": 1}),
+    (lambda o: o[ROUTED].append(copy(3, 2)), {"doubled": 1}),
+    (lambda o: o[ROUTED].append(copy(5, 2)), {"wrong_verdict": 1}),
+    (lambda o: o[ROUTED].append(copy(0, 2, lt_origin="1f/0/9")), {"wrong_verdict": 1}),
+    (lambda o: o.update({"lt.quarantine": [copy(2, 0, lt_reason="remapped"), copy(4, 1, lt_reason="remapped")]}), {"wrong_verdict": 1}),
+    (lambda o: o.update({ROUTED: [copy(0, 0, lt_digest="two"), copy(3, 1)]}), {"wrong_verdict": 1}),
+    (lambda o: o.update({ROUTED: [copy(3, 0), copy(0, 1)]}), {"out_of_order": 1}),
+], ids=["routed copy missing", "quarantined copy missing", "copy twice", "duplicate routed", "unknown origin", "reason", "content", "order"])
+def test_each_wrong_is_counted(change, found):
+    outputs = exact()
+    change(outputs)
+    assert judge(outputs) == found
+
+
+def test_an_acknowledged_record_that_the_log_lacks_is_lost():
+    assert judge(exact(), {(0, 6): b"x"}) == {"lost": 1}
+
+
+def test_statistics_that_differ_from_the_log_are_wrong_verdicts():
+    found, _ = Oracle(INTAKE).judge(exact(), {**COUNTED, "new": 3, "invalid": 0}, {})
+    assert found["wrong_verdict"] == 1
+
+
+def test_every_fault_comes_once_a_round_and_a_seed_gives_one_schedule():
+    for seed in range(50):
+        for order in schedule(3, seed):
+            assert sorted(kind for kind, _, _ in order) == sorted(KINDS)
+        assert schedule(3, seed) == schedule(3, seed)
+    assert GATEWAYS == 3 and schedule(3, 1) != schedule(3, 2)
