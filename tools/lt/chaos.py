@@ -27,7 +27,7 @@ import xml.etree.ElementTree as ET
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from tools.lt.derive import derive_config
-from tools.lt.stack import ROOT, Failure, Kafka, Process, free_ports, get, stop_on_signals, wait_for
+from tools.lt.stack import ROOT, Failure, Kafka, Process, free_ports, get, port_taken, stop_on_signals, wait_for
 
 LIENTHONG = ROOT / "build/release/lienthong"
 RUN = ROOT / "var/chaos/core"
@@ -204,7 +204,8 @@ class Chaos:
         shutil.rmtree(RUN, ignore_errors=True)
         RUN.mkdir(parents=True)
         ports = [a.port, *range(a.port + 2, a.port + 2 + 2 * GATEWAYS)] if a.port else free_ports(1 + 2 * GATEWAYS)
-        self.kafka = Kafka(RUN / "kafka", ports[0])
+        self.kafka_port = ports[0]
+        self.kafka = Kafka(RUN / "kafka", self.kafka_port)
         pki = RUN / "pki"
         subprocess.run([str(ROOT / "tools/pki"), "make", "--dir", str(pki)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.gateways = []
@@ -303,6 +304,7 @@ class Chaos:
         else:
             if kind == "broker_kill":
                 os.kill(int((RUN / "kafka/pid").read_text().split()[0]), signal.SIGKILL)
+                wait_for("the killed broker's port to be free", lambda: not any(map(port_taken, (self.kafka_port, self.kafka_port + 1))), 30)
             else:
                 self.kafka.stop()
             self.kafka.start()
