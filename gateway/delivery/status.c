@@ -93,6 +93,20 @@ static void put_counters(const struct lt_engine *e, const struct totals *t, stru
     lt_json_end_object(w);
 }
 
+/* Partitions of the queue that no instance has: nobody delivers them (docs/decisions/0006-unowned-partitions.md). */
+static void put_share(const struct lt_engine *e, struct lt_json_writer *w)
+{
+    struct lt_log_share s;
+    if (!e->log || !e->log->ops->share(e->log, &s))
+        return;
+    lt_json_key(w, LT_SPAN_LIT("group"));
+    lt_json_begin_object(w);
+    lt_json_num(w, "members", s.members);
+    lt_json_num(w, "partitions", s.partitions);
+    lt_json_num(w, "unowned", s.unowned);
+    lt_json_end_object(w);
+}
+
 void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w)
 {
     struct totals t;
@@ -110,6 +124,7 @@ void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w)
     }
     if (t.paused > 0)
         lt_json_num(w, "paused_partitions", (int64_t)t.paused);
+    put_share(e, w);
     if (e->log_error[0])
         lt_json_str(w, "log", lt_span_str(e->log_error));
     if (e->txn_error[0])

@@ -33,6 +33,7 @@ static void events_of_a_dossier_go_out_in_order_and_dossiers_side_by_side(void *
     }
     assert_int_equal(world_answers(w), 60);
     world_expect_status(w, "\"ok\":60");
+    world_expect_status(w, "\"unowned\":0");
     struct lt_log_offset at;
     world_committed(w, 0, &at);
     assert_int_equal(at.offset, 30);
