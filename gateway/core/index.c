@@ -488,16 +488,21 @@ static inline void look(struct sighting *seen, uint64_t place)
         look_crowd(seen, place);
 }
 
-static struct lt_finding finding_of(const struct sighting *seen, int64_t at, int64_t offset)
+/* Field by field into the caller's: a struct put together on the stack and copied at once waits for its own stores. */
+static inline void put_finding(const struct sighting *seen, int64_t at, int64_t offset, struct lt_finding *ret)
 {
-    if (seen->same)
-        return (struct lt_finding){.verdict = LT_VERDICT_DUPLICATE,
-                                   .first_offset = at - (int64_t)offsets_since(*seen->same, at)};
-    if (seen->other)
-        return (struct lt_finding){.verdict = LT_VERDICT_CONFLICT,
-                                   .remapped = !seen->version_seen,
-                                   .first_offset = at - (int64_t)seen->oldest_other};
-    return (struct lt_finding){.verdict = LT_VERDICT_NEW, .first_offset = offset};
+    ret->remapped = false;
+    if (seen->same) {
+        ret->verdict = LT_VERDICT_DUPLICATE;
+        ret->first_offset = at - (int64_t)offsets_since(*seen->same, at);
+    } else if (seen->other) {
+        ret->verdict = LT_VERDICT_CONFLICT;
+        ret->remapped = !seen->version_seen;
+        ret->first_offset = at - (int64_t)seen->oldest_other;
+    } else {
+        ret->verdict = LT_VERDICT_NEW;
+        ret->first_offset = offset;
+    }
 }
 
 /* An entry cannot come from this offset or later: counted back from it, it would lie absurdly far. */
@@ -518,7 +523,8 @@ static void remember(struct lt_index *ix, uint64_t place, const struct lt_entry 
 int lt_index_judge(struct lt_index *ix, const struct lt_index_key *k, int64_t offset, uint64_t generation,
                    struct lt_finding *ret, struct lt_err *err)
 {
-    lt_index_advance(ix, generation);
+    if (generation > ix->now)
+        lt_index_advance(ix, generation);
     sweep_turn(ix);
     uint64_t place = place_of(ix, k->fingerprint);
     if (segment_of(ix, place)->growing)
@@ -530,7 +536,7 @@ int lt_index_judge(struct lt_index *ix, const struct lt_index_key *k, int64_t of
         return lt_err_set(err, LT_E_BUG, "index-ahead",
                           "the index holds an entry from offset %lld or later at offset %lld", (long long)offset,
                           (long long)offset);
-    *ret = finding_of(&seen, offset, offset);
+    put_finding(&seen, offset, offset, ret);
     ix->last = LT_MAX(ix->last, offset);
 
     uint64_t first = seen.same ? lt_rest_first(*seen.same) : (uint64_t)offset;
@@ -553,13 +559,14 @@ bool lt_index_find(const struct lt_index *ix, const struct lt_index_key *k, int6
         return false;
     uint64_t since = offsets_since(*seen.same, ix->last);
     if (ix->last - (int64_t)since < offset) {
-        *ret = finding_of(&seen, ix->last, offset);
+        put_finding(&seen, ix->last, offset, ret);
         return true;
     }
     /* The first of its content: new, or a conflict when other content of the key is older. */
     bool conflict = seen.other && seen.oldest_other > since;
-    *ret = (struct lt_finding){.verdict = conflict ? LT_VERDICT_CONFLICT : LT_VERDICT_NEW,
-                               .first_offset = ix->last - (int64_t)(conflict ? seen.oldest_other : since)};
+    ret->verdict = conflict ? LT_VERDICT_CONFLICT : LT_VERDICT_NEW;
+    ret->remapped = false;
+    ret->first_offset = ix->last - (int64_t)(conflict ? seen.oldest_other : since);
     return true;
 }
 
