@@ -23,10 +23,10 @@
  * meeting in the life of 100 million of them. It is then called a conflict (its digest differs) and quarantined for a
  * person to see; only with equal digest bits as well (2^-32 of that) would it pass as a duplicate.
  *
- * Memory. A segment grows by 3/10 when 78 % of its slots are taken, so 60-78 % are: 16 / 0.78 to 16 / 0.60 bytes a key.
- * The segments' first sizes are staggered by 1.3^(1/16), and so are all their later ones: at any time some have just
- * grown and some are about to, and the whole stays near 23.5 bytes a key. Growth is in place, so it costs no second
- * table: 1 / 0.3 = 3.3 moves an insertion in all, some 260 slots in any one (2,600 in the last of a growth).
+ * Memory. A segment grows by 4/10 when 82 % of its slots are taken, so 59-82 % are: 16 / 0.82 to 16 / 0.59 bytes a key.
+ * The segments' first sizes are staggered by 1.4^(1/16), and so are all their later ones: at any time some have just
+ * grown and some are about to, and the whole stays near 23.2 bytes a key. Growth is in place, so it costs no second
+ * table: 1 / 0.4 = 2.5 moves an insertion in all, some 260 slots in any one (2,600 in the last of a growth).
  *
  * Expiry. A mark tells 255 generations apart, at most 201 of them live. What is dead is passed over; a sweep takes it
  * out, a few lines an operation, and is brought to an end by force before an entry could come to look 255 generations
@@ -137,7 +137,7 @@ static void segments_init(struct lt_index *ix, size_t first_lines)
     for (size_t i = 0; i < SEGMENTS; i++) {
         lt_segment_init(&ix->segments[i], ix->lines + i * ix->segment_capacity, ix->segment_capacity, (size_t)lines,
                         ix->block);
-        lines *= 1.01653; /* 1.3^(1/16) */
+        lines *= 1.02125; /* 1.4^(1/16) */
     }
     ix->room = 0;
 }
@@ -172,10 +172,10 @@ void lt_index_free(struct lt_index *ix)
 
 void lt_index_expect(struct lt_index *ix, size_t n)
 {
-    /* The segments reach from this size to 1.3 times it; at 0.6 of the slots none of them grows at once. */
+    /* The segments reach from this size to 1.4 times it; at 0.6 of the slots none of them grows at once. */
     size_t lines = n / SEGMENTS * 10 / (6 * LT_LINE_SLOTS);
-    if (lines <= LT_SEGMENT_LINES_MIN || ix->live || lines * 13 / 10 + LT_SEGMENT_LINES_MIN > ix->segment_capacity ||
-        lines * 23 / 20 * SEGMENTS * sizeof(struct lt_line) > ix->bytes_max)
+    if (lines <= LT_SEGMENT_LINES_MIN || ix->live || lines * 14 / 10 + LT_SEGMENT_LINES_MIN > ix->segment_capacity ||
+        lines * 6 / 5 * SEGMENTS * sizeof(struct lt_line) > ix->bytes_max)
         return;
     segments_init(ix, lines);
     for (size_t i = 0; i < SEGMENTS; i++)

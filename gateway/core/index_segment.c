@@ -6,7 +6,7 @@
 
 #define REACH_MAX 63
 #define BLOCK_LINES 64
-/* The last block of a growth: everything left, once old and new lines could meet: while more is left, 0.3 p > reach
+/* The last block of a growth: everything left, once old and new lines could meet: while more is left, 0.4 p > reach
  * + 1. */
 #define LAST_LINES (BLOCK_LINES + 8 * REACH_MAX + 16)
 
@@ -40,7 +40,7 @@ static uint64_t line_start(const struct lt_shape *h, uint64_t line)
 
 static size_t lines_after(const struct lt_shape *h)
 {
-    return h->lines + h->lines * 3 / 10;
+    return h->lines + h->lines * 4 / 10;
 }
 
 void lt_segment_init(struct lt_segment *s, struct lt_line *v, size_t capacity, size_t lines, struct lt_block *block)
@@ -62,13 +62,13 @@ size_t lt_segment_lines_next(const struct lt_segment *s)
 
 /*
  * How full it may get. A short reach bears less: with Poisson(4a) entries a line and four slots, the backlog handed on
- * exceeds q entries with probability about exp(-t q), where a = t / (exp(t) - 1); at a = 0.86 t is 0.29, at 0.75 0.53,
+ * exceeds q entries with probability about exp(-t q), where a = t / (exp(t) - 1); at a = 0.82 t is 0.39, at 0.75 0.53,
  * at 0.55 1.1. What does not fit goes to the crowd, which is slower, never wrong.
  */
 size_t lt_segment_used_max(const struct lt_segment *s)
 {
     const struct lt_shape *h = s->growing ? &s->next : &s->now;
-    size_t percent = h->reach >= 14 ? 78 : h->reach >= 6 ? 75 : h->reach >= 2 ? 55 : 30;
+    size_t percent = h->reach >= 14 ? 82 : h->reach >= 6 ? 75 : h->reach >= 2 ? 55 : 30;
     return h->lines * LT_LINE_SLOTS / 100 * percent;
 }
 

@@ -13,7 +13,7 @@
  * Places that may stand in one line fill an interval of less than 2^46, because the reach is limited to
  * lines / 1024 - 2: (reach + 1) * 2^56 / lines < 2^46. So the 46 bits that a line stores give the place back exactly.
  *
- * Growth from n to m = 1.3 n lines moves blocks of lines from the top of the same memory to their new, higher lines, a
+ * Growth from n to m = 1.4 n lines moves blocks of lines from the top of the same memory to their new, higher lines, a
  * bounded number of slots an insertion. Places >= edge are already under the new shape, the others still under the old
  * one. New lines begin at edge * m >> 56 and old ones end before edge * n >> 56 plus the reach; the block that would
  * let the two meet is the last one and moves together with all that is left.
