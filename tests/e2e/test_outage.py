@@ -1,13 +1,16 @@
-"""Kafka away before the start, and stops under load: what was acknowledged is kept, and nothing is done twice."""
+"""Kafka away or frozen, gateways killed and stopped under load: what was acknowledged is kept, and nothing is done twice."""
 
 import json
 import os
+import pathlib
+import signal
+import time
 
 import pytest
 
 from tests.e2e.load import Dossier, Load, accept, hurry, must_be_exactly_once, post
 from tests.e2e.world import World, empty_kafka
-from tools.lt.stack import ROOT, Kafka, get, wait_for
+from tools.lt.stack import ROOT, Failure, Kafka, get, wait_for
 
 
 @pytest.fixture
@@ -31,8 +34,58 @@ def loaded(tmp_path, pki, bootstrap):
     world.stop()
 
 
+SESSION = 10  # seconds: session.timeout.ms of the gateway's consumers
+
+
+def outlast(seconds):
+    """Let so much time pass with Kafka as it is: it is what the sessions in it measure."""
+    until = time.monotonic() + seconds
+    wait_for("time to pass", lambda: time.monotonic() >= until, seconds + 5)
+
+
+def signal_kafka(node, number):
+    os.kill(int((pathlib.Path(node.env["LT_KAFKA_DIR"]) / "pid").read_text().split()[0]), number)
+
+
 def judged(world):
     return sum(world.verdicts().values())
+
+
+def resend_rows(world):
+    """A row whose outcome an outage left unknown is sent again; by default its dossier would be parked for an operator."""
+    world.edit("targets/portal.yaml", "options:\n", "options:\n  on_unknown_progress: resend\n")
+
+
+def fields(row, want):
+    """What the truth says of a row; the portal stores more."""
+    return tuple(row.get(k) for k in want)
+
+
+def must_reach_the_portal(world, load):
+    """Each dossier created once, each row there, first arrivals in order. Only a row whose outcome was unknown may stand there twice (policy
+    `resend`), and the ledger has counted it."""
+    lives = load.truth["dossiers"]
+    names = sorted(set.intersection(*({*row} for life in lives.values() for row in life["progress"])))
+
+    def at_portal(code):
+        status, _, body = world.operator.request(f"{world.portal_url}/oracle/dossiers/{code}")
+        return json.loads(body) if status == 200 else {"creates": [], "progress": []}
+
+    def found(code):
+        return [fields(r["item"], names) for r in at_portal(code)["progress"]]
+
+    def wrong():
+        wanted = {code: [fields(row, names) for row in life["progress"]] for code, life in lives.items()}
+        return {code: (want, got) for code, want in wanted.items() if (got := list(dict.fromkeys(found(code)))) != want}
+    try:
+        wait_for("every row at the portal", lambda: not wrong(), 60)
+    except Failure:
+        raise Failure(f"rows that differ: {list(wrong().items())[:2]}; {world.target('portal')}") from None
+    assert {code: len(at_portal(code)["creates"]) for code in lives} == {code: life["creates"] for code, life in lives.items()}
+    assert world.stops("portal") == []
+    repeated = sum(len(found(code)) for code in lives) - load.totals["portal_progress"]
+    ledger = world.target("portal")["ledger"]
+    assert ledger["parked_now"] == 0 and 0 <= repeated <= ledger["repeats"], (repeated, ledger)
 
 
 def must_be_the_truth(world, load):
@@ -77,3 +130,67 @@ def test_sigterm_under_load_finishes_what_was_accepted_and_ends_with_0(loaded):
     must_be_the_truth(world, load)
     must_be_exactly_once(world, load)
     assert world.stops("portal") == []
+
+
+@pytest.mark.parametrize("how", ["frozen", "stopped"])
+def test_kafka_away_longer_than_the_sessions_under_load_costs_time_only(loaded, kafka, how):
+    world, load = loaded
+    resend_rows(world)
+    world.start_gateway()
+    sender = load.send(world, "--rate", "40", wait=False)
+    for part in (0.2, 0.5):
+        wait_for(f"{part:.0%} of the load", lambda: judged(world) >= load.totals["accepted"] * part, 90)
+        if how == "frozen":
+            signal_kafka(kafka, signal.SIGSTOP)
+            outlast(SESSION + 2)
+            signal_kafka(kafka, signal.SIGCONT)
+        else:
+            kafka.stop()
+            outlast(SESSION + 2)
+            kafka.start()
+        wait_for("the gateway to be ready again", lambda: world.gateway.must_live() and get(f"{world.admin}/ready")[0] == 200, 60)
+    load.sent(sender)
+    world.wait_judged(len(world.read("lt.intake")))
+    must_be_exactly_once(world, load)
+    must_reach_the_portal(world, load)
+
+
+def test_sigterm_ends_a_gateway_although_kafka_is_frozen(loaded, kafka):
+    world, load = loaded
+    world.start_gateway()
+    sender = load.send(world, "--rate", "60", wait=False)
+    wait_for("some of the load", lambda: judged(world) >= load.totals["accepted"] * 0.3)
+    signal_kafka(kafka, signal.SIGSTOP)
+    try:
+        assert world.gateway.stop(seconds=90) == 0, world.gateway.tail()
+    finally:
+        signal_kafka(kafka, signal.SIGCONT)
+    world.start_gateway()
+    load.sent(sender)
+    world.wait_judged(len(world.read("lt.intake")))
+    must_be_exactly_once(world, load)
+
+
+def test_a_ready_gateway_accepts_what_is_sent(running, kafka):
+    for number in range(3):
+        kafka.stop()
+        wait_for("the gateway not to be ready", lambda: get(f"{running.admin}/ready")[0] == 503, 30)
+        kafka.start()
+        wait_for("the gateway to be ready", lambda: get(f"{running.admin}/ready")[0] == 200, 60)
+        assert accept(running, Dossier(number).received())
+
+
+def test_kill_9_again_and_again_under_load_loses_and_doubles_nothing(loaded):
+    world, load = loaded
+    resend_rows(world)
+    world.start_gateway()
+    sender = load.send(world, "--rate", "60", wait=False)
+    for part in (0.1, 0.3, 0.5, 0.7):
+        wait_for(f"{part:.0%} of the load", lambda: judged(world) >= load.totals["accepted"] * part, 60)
+        world.gateway.kill()
+        world.start_gateway(ready=False)
+        wait_for("the gateway to be ready", lambda: world.gateway.must_live() and get(f"{world.admin}/ready")[0] == 200, 60)
+    load.sent(sender)
+    world.wait_judged(len(world.read("lt.intake")))
+    must_be_exactly_once(world, load)
+    must_reach_the_portal(world, load)
