@@ -93,7 +93,7 @@ static void put_counters(const struct lt_engine *e, const struct totals *t, stru
     lt_json_end_object(w);
 }
 
-/* Partitions of the queue that no instance has: nobody delivers them (docs/decisions/0006-unowned-partitions.md). */
+/* Partitions of the queue that no instance has: nobody delivers them (docs/decisions/0009-unowned-partitions.md). */
 static void put_share(const struct lt_engine *e, struct lt_json_writer *w)
 {
     struct lt_log_share s;

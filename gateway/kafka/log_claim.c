@@ -1,5 +1,5 @@
 /*
- * Who runs under an instance id (docs/decisions/0005-claims.md). The group cannot be asked: a broker fences a static
+ * Who runs under an instance id (docs/decisions/0008-claims.md). The group cannot be asked: a broker fences a static
  * member also for a join of its own whose answer was lost, and shows the client id of whoever was first. So each owner
  * of a log writes a claim when it first opens it: an offset's metadata in a group named as the instance id, in a
  * transaction of the transactional id, hence in one order with everybody else's. Whoever finds another claim after its

@@ -1,5 +1,5 @@
 /*
- * Does somebody own every partition? (docs/decisions/0006-unowned-partitions.md) In a cooperative rebalance the member
+ * Does somebody own every partition? (docs/decisions/0009-unowned-partitions.md) In a cooperative rebalance the member
  * that gives a partition up must join once more before it can be given on. A static member that dies in between comes
  * back without a rebalance, and nobody owns the partition any more, for good. So the group is looked at now and then,
  * and when a stable one leaves partitions out, its first member changes its subscription for a while, which makes the
