@@ -54,6 +54,13 @@ def test_an_acknowledged_record_that_the_log_lacks_is_lost():
     assert judge(exact(), {(0, 6): b"x"}) == {"lost": 1}
 
 
+def test_one_acknowledged_without_its_place_must_stand_beside_those_whose_place_is_known():
+    value = Oracle(INTAKE).at[0, 1][2]
+    counted, known = {"replay": 0, **COUNTED}, {(0, 1): value}
+    assert Oracle(INTAKE).judge(exact(), counted, {}, [(0, value)])[0]["lost"] == 0
+    assert Oracle(INTAKE).judge(exact(), counted, known, [(0, value)] * len(INTAKE))[0]["lost"] > 0
+
+
 def test_statistics_that_differ_from_the_log_are_wrong_verdicts():
     found, _ = Oracle(INTAKE).judge(exact(), {**COUNTED, "new": 3, "invalid": 0}, {})
     assert found["wrong_verdict"] == 1

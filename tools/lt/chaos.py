@@ -84,6 +84,7 @@ class Load(threading.Thread):
         self.bootstrap, self.rate = bootstrap, rate
         self.ends = [0] * partitions
         self.acknowledged = {}  # (partition, offset) -> value
+        self.placeless = []  # (partition, value): the broker had it already when it was sent again, and no longer told where
         self.events, self.unknown, self.failure = 0, 0, None
         self.ending = threading.Event()
         self.producer = self.make()
@@ -113,6 +114,8 @@ class Load(threading.Thread):
     def delivered(self, error, message):
         if error:
             self.unknown += 1
+        elif message.offset() is None:
+            self.placeless.append((message.partition(), message.value()))
         else:
             self.ends[message.partition()] = max(self.ends[message.partition()], message.offset() + 1)
             self.acknowledged[message.partition(), message.offset()] = message.value()
@@ -388,7 +391,7 @@ class Oracle:
             self.verdicts[verdict] += 1
             self.expected[p, o] = topics
 
-    def judge(self, outputs, counted, acknowledged):
+    def judge(self, outputs, counted, acknowledged, placeless=()):
         """outputs: topic -> records. The four counts, and examples of what is wrong."""
         found, examples = dict.fromkeys(MUST_BE_ZERO, 0), []
 
@@ -400,6 +403,11 @@ class Oracle:
         for place, value in acknowledged.items():
             if place not in self.at or self.at[place][2] != value:
                 wrong("lost", f"acknowledged at {place} and not in {INTAKE}")
+        others = collections.Counter((place[0], row[2]) for place, row in self.at.items() if place not in acknowledged)
+        others.subtract(placeless)
+        for (p, _), n in others.items():
+            if n < 0:
+                wrong("lost", f"acknowledged in partition {p} and not in {INTAKE}", -n)
         copies, incarnations = collections.Counter(), set()
         for topic, records in outputs.items():
             last = {}
@@ -453,7 +461,7 @@ def core(a):
         topics.close()
         oracle = Oracle(read(chaos.kafka.bootstrap, INTAKE))
         outputs = {t: read(chaos.kafka.bootstrap, t) for t in names}
-        found, examples = oracle.judge(outputs, counted, chaos.load.acknowledged)
+        found, examples = oracle.judge(outputs, counted, chaos.load.acknowledged, chaos.load.placeless)
     finally:
         chaos.stop()
     for text in examples:
