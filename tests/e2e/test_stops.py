@@ -240,4 +240,4 @@ def test_a_command_that_says_too_little_is_a_usage_error(world, argv):
 def test_without_kafka_the_command_says_so_with_69(world):
     world.edit("gateway.yaml", world.bootstrap, "127.0.0.1:1")
     r = run(LIENTHONG, "core", "status", "--config", world.config, check=69, timeout=120)
-    assert r.stderr.splitlines()[-1].startswith("lienthong core: "), r.stderr
+    assert any(line.startswith("lienthong core: ") for line in r.stderr.splitlines()), r.stderr  # the library may warn once more behind it
