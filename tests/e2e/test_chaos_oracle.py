@@ -2,7 +2,8 @@
 
 import pytest
 
-from tools.lt.chaos import GATEWAYS, KINDS, PROCEDURE, ROUTED, Oracle, schedule
+from tools.lt.chaos_core import PROCEDURE, ROUTED, Oracle
+from tools.lt.chaos_world import GATEWAYS, KINDS, schedule
 
 KEY = b"H22/HS-1"
 
