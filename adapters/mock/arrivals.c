@@ -1,6 +1,9 @@
 #include "adapters/mock/arrivals.h"
 
+#include "gateway/base/utf8.h"
 #include "gateway/codec/json.h"
+
+#include <stdio.h>
 
 #define PAGE_MAX 100000
 
@@ -35,6 +38,28 @@ void lt_mock_arrivals_add(struct lt_mock_arrivals *a, const char *service, const
                                  .at_ms = now_ms};
 }
 
+/* NULL: it was one too many to be kept. */
+static struct lt_mock_arrival *last(struct lt_mock_arrivals *a)
+{
+    return a->total > 0 && a->list.len == a->total ? &a->list.v[a->list.len - 1] : NULL;
+}
+
+void lt_mock_arrivals_note(struct lt_mock_arrivals *a, struct lt_span note)
+{
+    struct lt_mock_arrival *l = last(a);
+    if (l) {
+        size_t n = lt_utf8_whole(note.ptr, LT_MIN(note.len, sizeof l->note - 1));
+        snprintf(l->note, sizeof l->note, "%.*s", (int)n, note.ptr);
+    }
+}
+
+void lt_mock_arrivals_applied(struct lt_mock_arrivals *a)
+{
+    struct lt_mock_arrival *l = last(a);
+    if (l)
+        l->applied = true;
+}
+
 void lt_mock_arrivals_page(const struct lt_mock_arrivals *a, const struct lt_mock_call *c, struct lt_mock_reply *r)
 {
     uint64_t offset, limit;
@@ -55,8 +80,10 @@ void lt_mock_arrivals_page(const struct lt_mock_arrivals *a, const struct lt_moc
         lt_json_str(&w, "service", lt_span_str(one->service));
         lt_json_str(&w, "what", lt_span_str(one->what));
         lt_json_str(&w, "subject", lt_span_str(one->subject));
+        lt_json_str(&w, "note", lt_span_str(one->note));
         lt_json_str(&w, "fault", lt_span_str(one->fault));
         lt_json_flag(&w, "late", one->late);
+        lt_json_flag(&w, "applied", one->applied);
         lt_json_end_object(&w);
     }
     lt_json_end_array(&w);

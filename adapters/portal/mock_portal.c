@@ -540,6 +540,15 @@ static void arrived(struct lt_mock_portal *p, const char *service, const struct 
     const char *what = lt_span_is(flag, "True") ? "update" : lt_span_is(flag, "False") ? "create" : "";
     lt_mock_arrivals_add(&p->arrivals, service, what, subject_of(c->body), lt_mock_fault_name(fault->kind), late,
                          c->now_ms);
+    lt_json_value item = lt_json_get(c->body, "data");
+    if (lt_json_present(item) && lt_json_type_of(item) == LT_JSON_ARRAY)
+        item = lt_json_at(item, 0);
+    lt_mock_arrivals_note(&p->arrivals, text_of(item, *what ? "TrichYeuHoSo" : "NoiDungXuLy"));
+}
+
+static uint64_t changes(const struct lt_mock_portal_counters *c)
+{
+    return c->creates + c->updates + c->progress + c->statuses + c->ratings;
 }
 
 static void portal_run(struct lt_mock_portal *p, enum endpoint at, const struct lt_mock_call *call,
@@ -560,6 +569,7 @@ static void portal_run(struct lt_mock_portal *p, enum endpoint at, const struct 
         p->counters.errors++;
         return;
     }
+    uint64_t before = changes(&p->counters);
     if (fault.kind == LT_FAULT_SESSION_EXPIRED)
         lt_mock_sessions_end(p->sessions, c.session);
 
@@ -572,6 +582,8 @@ static void portal_run(struct lt_mock_portal *p, enum endpoint at, const struct 
     else
         portal_service(p, &c, at == SHARE, reply);
 
+    if (changes(&p->counters) != before)
+        lt_mock_arrivals_applied(&p->arrivals);
     lt_mock_fault_after(&fault, reply);
     if (reply->action != LT_MOCK_ANSWER)
         p->counters.errors++;

@@ -9,7 +9,9 @@
     "{\"MaHoSo\":\"%s\",\"MaTTHC\":\"1.001193\",\"TenTTHC\":\"Đăng ký khai sinh\",\"MaLinhVuc\":\"HT\","             \
     "\"TenLinhVuc\":\"Hộ tịch\",\"KenhThucHien\":\"1\",\"LoaiDoiTuong\":\"1\",\"NgayTiepNhan\":\"20240101083000\"," \
     "\"TrangThaiHoSo\":\"%s\",\"HinhThuc\":\"0\",\"DonViXuLy\":\"UBND xã Mẫu\"}"
-#define ROW "{\"MaHoSo\":\"%s\",\"NguoiXuLy\":\"Cán bộ A\",\"ThoiDiemXuLy\":\"20240101090000\",\"TrangThai\":\"4\"}"
+#define ROW                                                                                                            \
+    "{\"MaHoSo\":\"%s\",\"NguoiXuLy\":\"Cán bộ A\",\"ThoiDiemXuLy\":\"20240101090000\",\"TrangThai\":\"4\","        \
+    "\"NoiDungXuLy\":\"Tiếp nhận\"}"
 
 struct world {
     struct lt_mock_portal_settings settings;
@@ -421,23 +423,29 @@ static void the_oracle_lists_every_call_in_the_order_it_arrived(void **state)
     (void)ask(w, "/integration", "DongBoHoSoMC", item);
     assert_int_equal(sync_item(w, "False", "A", "2"), 0);
     assert_int_equal(progress(w, "A"), 0);
+    (void)sync_item(w, "False", "A", "2"); /* it is there already: nothing is applied */
     assert_int_equal(caller_get(&w->call, "/oracle/arrivals"), 200);
     static const struct {
-        const char *service, *what, *subject, *fault;
-    } want[] = {{"login", "", "", "none"},
-                {"DongBoHoSoMC", "create", "A", "http500"},
-                {"DongBoHoSoMC", "create", "A", "none"},
-                {"CapNhatTienDoHoSoMC", "", "A", "none"}};
+        const char *service, *what, *subject, *note, *fault;
+        bool applied;
+    } want[] = {{"login", "", "", "", "none", false},
+                {"DongBoHoSoMC", "create", "A", "", "http500", false},
+                {"DongBoHoSoMC", "create", "A", "", "none", true},
+                {"CapNhatTienDoHoSoMC", "", "A", "Tiếp nhận", "none", true},
+                {"DongBoHoSoMC", "create", "A", "", "none", false}};
     lt_json_value list = lt_json_get(caller_root(&w->call), "arrivals");
     assert_int_equal(lt_json_len(list), LT_ARRAY_LEN(want));
     for (size_t i = 0; i < LT_ARRAY_LEN(want); i++) {
-        const char *const members[] = {"service", want[i].service, "what",  want[i].what,
-                                       "subject", want[i].subject, "fault", want[i].fault};
+        const char *const members[] = {"service",       want[i].service, "what",       want[i].what, "subject",
+                                       want[i].subject, "note",          want[i].note, "fault",      want[i].fault};
         for (size_t m = 0; m < LT_ARRAY_LEN(members); m += 2) {
             struct lt_span s;
             assert_true(lt_json_string(lt_json_get(lt_json_at(list, i), members[m]), &s));
             assert_span_is(s, members[m + 1]);
         }
+        bool applied;
+        assert_true(lt_json_bool(lt_json_get(lt_json_at(list, i), "applied"), &applied));
+        assert_int_equal(applied, want[i].applied);
     }
 }
 
