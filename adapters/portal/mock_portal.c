@@ -548,7 +548,7 @@ static void arrived(struct lt_mock_portal *p, const char *service, const struct 
 
 static uint64_t changes(const struct lt_mock_portal_counters *c)
 {
-    return c->creates + c->updates + c->progress + c->statuses + c->ratings;
+    return c->creates + c->updates + c->progress + c->statuses + c->ratings + c->logins;
 }
 
 static void portal_run(struct lt_mock_portal *p, enum endpoint at, const struct lt_mock_call *call,

@@ -428,7 +428,7 @@ static void the_oracle_lists_every_call_in_the_order_it_arrived(void **state)
     static const struct {
         const char *service, *what, *subject, *note, *fault;
         bool applied;
-    } want[] = {{"login", "", "", "", "none", false},
+    } want[] = {{"login", "", "", "", "none", true},
                 {"DongBoHoSoMC", "create", "A", "", "http500", false},
                 {"DongBoHoSoMC", "create", "A", "", "none", true},
                 {"CapNhatTienDoHoSoMC", "", "A", "Tiếp nhận", "none", true},

@@ -205,7 +205,7 @@ static void answers_come_late_slowly_by_half_or_not_at_all(void **state)
     }
     struct outcome o = call(w, c, "GET", "/oracle/arrivals", "");
     assert_non_null(strstr(o.body, "{\"total\":7,")); /* the late one came once and was applied once */
-    assert_non_null(strstr(o.body, "\"fault\":\"none\",\"late\":true}"));
+    assert_non_null(strstr(o.body, "\"fault\":\"none\",\"late\":true,\"applied\":true}"));
     lt_http_client_free(c);
 }
 
