@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import sys
 
-from tools.lt import bench_core, bench_dedup
+from tools.lt import bench_core, bench_dedup, bench_delivery
 from tools.lt.derive import derive_config
 from tools.lt.stack import ROOT, Failure, Kafka, Process, free_ports, get, stop_on_signals, wait_for
 
@@ -105,21 +105,24 @@ def ingest(a):
 
 def main():
     parser = argparse.ArgumentParser(prog="tools/bench")
-    parser.add_argument("name", choices=["ingest", "core", "dedup", "recovery"])
+    parser.add_argument("name", choices=["ingest", "core", "dedup", "recovery", "delivery"])
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--connections", type=int, default=256)
     bench_core.arguments(parser)
     bench_dedup.arguments(parser)
+    bench_delivery.arguments(parser)
     a = parser.parse_args()
     stop_on_signals()
-    run = {"core": bench_core.run, "dedup": bench_dedup.dedup, "recovery": bench_dedup.recovery, "ingest": ingest}
+    run = {"core": bench_core.run, "dedup": bench_dedup.dedup, "recovery": bench_dedup.recovery, "delivery": bench_delivery.run, "ingest": ingest}
     out = run[a.name](a)
     if a.json:
         print(json.dumps(out))
     elif a.name == "core":
         print(bench_core.sentence(out))
+    elif a.name == "delivery":
+        print(bench_delivery.sentence(out))
     elif a.name in ("dedup", "recovery"):
         print(bench_dedup.sentence(out))
     else:
