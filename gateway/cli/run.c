@@ -25,6 +25,7 @@ struct gateway {
     struct lt_compiled compiled;
     bool ingest_on, core_on, delivery_on;
     int64_t started_ms;
+    atomic_bool leaving; /* its groups, for good: the others have the partitions at once */
     struct lt_core *core;
     struct lt_ingest *ingest;
     struct lt_peers *peers; /* without role ingest: the listener for other instances' questions */
@@ -131,6 +132,7 @@ static int start_targets(struct gateway *g)
         struct lt_delivery_settings s = {.config = c,
                                          .target = &c->targets[i],
                                          .adapter = lt_adapter_find(c->targets[i].adapter),
+                                         .leaving = &g->leaving,
                                          .on_fatal = on_fatal};
         if (!s.adapter) {
             fprintf(stderr, "lienthong run: target %s: no adapter '%s'\n", c->targets[i].name, c->targets[i].adapter);
@@ -185,7 +187,12 @@ static int start(struct gateway *g)
     if (!g->core_on)
         g->compiled.config->core.workers = 0;
     struct lt_core_settings core = {
-        .config = g->compiled.config, .routes = g->compiled.routes, .open_log = open_kafka, .on_fatal = on_fatal};
+        .config = g->compiled.config,
+        .routes = g->compiled.routes,
+        .open_log = open_kafka,
+        .on_fatal = on_fatal,
+        .leaving = &g->leaving,
+    };
     g->core = lt_core_new(&core);
     g->targets = lt_calloc(LT_MAX(g->compiled.config->targets_len, 1), sizeof(struct lt_delivery_engine *));
     if (start_edges(g, &err) < 0 || lt_core_run(g->core, &err) < 0) {
@@ -227,13 +234,16 @@ static void renew_certificates(struct gateway *g, bool force)
                 g->compiled.config->ingest.tls.certificate);
 }
 
-/* Until SIGTERM or SIGINT, which is returned. SIGHUP and time look after the certificates meanwhile. */
+/*
+ * Until SIGTERM, SIGINT or SIGUSR1, which is returned. The last says that the process is started again at once
+ * (systemd's RestartKillSignal): its partitions wait for it. SIGHUP and time look after the certificates meanwhile.
+ */
 static int wait_for_end(struct gateway *g, const sigset_t *signals)
 {
     static const struct timespec look = {.tv_sec = CERTIFICATES_LOOK_S};
     for (;;) {
         int caught = sigtimedwait(signals, NULL, &look);
-        if (caught == SIGTERM || caught == SIGINT)
+        if (caught == SIGTERM || caught == SIGINT || caught == SIGUSR1)
             return caught;
         if (caught == SIGHUP)
             lt_info("run", "reloading", "SIGHUP: certificates; other settings are read at the start only");
@@ -322,6 +332,7 @@ static int run(int argc, char **argv)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
     r = start(&g);
@@ -330,7 +341,12 @@ static int run(int argc, char **argv)
                 roles, c->admin.listen);
         lt_notify("READY=1");
         int caught = wait_for_end(&g, &signals);
-        lt_info("run", "stopping", "%s: finishing what was begun", caught == SIGTERM ? "SIGTERM" : "SIGINT");
+        atomic_store(&g.leaving, caught != SIGUSR1);
+        lt_info("run", "stopping", "%s: finishing what was begun%s",
+                caught == SIGTERM  ? "SIGTERM"
+                : caught == SIGINT ? "SIGINT"
+                                   : "SIGUSR1",
+                caught == SIGUSR1 ? "; partitions wait for the next start" : "");
         lt_notify("STOPPING=1");
     }
     stop(&g);

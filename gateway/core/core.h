@@ -28,7 +28,8 @@ struct lt_core_settings {
      * Called on a worker's thread; should not return.
      */
     void (*on_fatal)(void *ctx, int exit_code, const char *text);
-    int64_t backoff_ms_min; /* first pause after a transaction that failed; 0: 100 ms (rule 14) */
+    const atomic_bool *leaving; /* lent until lt_core_free: as in lt_log_settings; NULL: never */
+    int64_t backoff_ms_min;     /* first pause after a transaction that failed; 0: 100 ms (rule 14) */
 };
 
 /* Everything but the threads: status and receipts can be asked already. */

@@ -127,6 +127,7 @@ static bool open_log(struct lt_worker *w)
         .instance_id = w->instance_id,
         .callbacks = {.ctx = w, .on_assign = on_assign, .on_revoke = on_revoke},
         .claim = &w->claim,
+        .leaving = w->settings->leaving,
         .other_topic = LT_TOPIC_POSITION,
         .transaction_timeout_ms = TRANSACTION_TIMEOUT_MS,
         .record_max = (size_t)c->topics.record_max,

@@ -85,6 +85,7 @@ int lt_delivery_start(const struct lt_delivery_settings *s, struct lt_delivery_e
         .kafka_props_len = s->config->kafka.props_len,
         .record_max = (size_t)s->config->topics.record_max,
         .instance = s->config->instance,
+        .leaving = s->leaving,
         .ctx = s->ctx,
         .open_log = s->open_log ? s->open_log : open_kafka,
     };

@@ -19,6 +19,7 @@ struct lt_delivery_settings {
     const struct lt_config *config;        /* lent until free */
     const struct lt_config_target *target; /* one of the configuration's, lent */
     const struct lt_adapter_type *adapter; /* the type named target->adapter */
+    const atomic_bool *leaving;            /* lent until free: as in lt_log_settings; NULL: never */
     void *ctx;
     int (*open_log)(void *ctx, const struct lt_log_settings *s, struct lt_log **ret,
                     struct lt_err *err); /* NULL: lt_log_kafka_new */

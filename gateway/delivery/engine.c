@@ -79,6 +79,7 @@ static bool open_log(struct lt_engine *e)
         .instance_id = e->instance_id,
         .callbacks = {.ctx = e, .on_assign = lt_part_on_assign, .on_revoke = lt_part_on_revoke},
         .claim = &e->claim,
+        .leaving = e->set.leaving,
         .other_topic = e->ledger,
         .transaction_timeout_ms = TRANSACTION_TIMEOUT_MS,
         .record_max = e->set.record_max ? e->set.record_max + LEDGER_ROOM : 0,

@@ -32,8 +32,9 @@ struct lt_engine_settings {
     const struct lt_adapter_type *adapter;
     const struct lt_config_prop *kafka_props; /* lent */
     size_t kafka_props_len;
-    size_t record_max;    /* topics.record_max; 0 = default */
-    const char *instance; /* name of this gateway instance */
+    size_t record_max;          /* topics.record_max; 0 = default */
+    const char *instance;       /* name of this gateway instance */
+    const atomic_bool *leaving; /* lent until free: as in lt_log_settings; NULL: never */
     void *ctx;
     int (*open_log)(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err);
     struct lt_caller caller;       /* closed by the engine */

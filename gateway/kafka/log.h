@@ -13,6 +13,8 @@
 #include "gateway/base/err.h"
 #include "gateway/model/headers.h"
 
+#include <stdatomic.h>
+
 struct lt_config_prop;
 struct lt_log;
 
@@ -74,6 +76,12 @@ struct lt_log_settings {
      * out. NULL: those are only shown. */
     const char *other_topic;
     struct lt_log_claim *claim; /* lent until close; NULL: twins are not told from memberships that were lost */
+    /*
+     * Read by close, lent until then: true, the member leaves its group and the others get its partitions at once;
+     * false or NULL, it stays known for its session, and who is back before that end has them again without a
+     * rebalance (docs/decisions/0011-leaving.md).
+     */
+    const atomic_bool *leaving;
     int transaction_timeout_ms; /* 15 000 */
     size_t record_max;          /* topics.record_max: what the topics take; 0 = the library's default */
     size_t queue_bytes;         /* librdkafka queues, counted in the byte budget */
@@ -95,8 +103,8 @@ struct lt_log_offset {
 struct lt_log_membership;
 
 struct lt_log_ops {
-    /* Leave nothing open (an open transaction is aborted); the static member stays known to the group. Records and
-     * memberships are freed before. */
+    /* Leave nothing open (an open transaction is aborted). The static member stays known to the group unless `leaving`
+     * says otherwise. Records and memberships are freed before. */
     void (*close)(struct lt_log *l);
     /*
      * LT_LOG_OK, NONE, PARTITION, TWIN, PERMANENT (the topic is missing or not allowed), < 0 (the handle is broken, for

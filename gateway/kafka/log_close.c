@@ -4,6 +4,14 @@
 
 #define CLOSE_ABORT_MS 5000
 #define CLOSE_JOIN_MS 3000
+#define CLOSE_LEAVE_MS 3000
+
+static void poll_unseen(struct lt_log_kafka *k)
+{
+    rd_kafka_message_t *m = rd_kafka_consumer_poll(k->consumer, 20);
+    if (m)
+        rd_kafka_message_destroy(m);
+}
 
 /*
  * librdkafka 2.0.2 aborts the process (assertion in rd_kafka_sticky_assignor_state_destroy) when a consumer is
@@ -11,12 +19,25 @@
  */
 static bool consumer_may_be_destroyed(struct lt_log_kafka *k)
 {
-    for (int64_t until = lt_mono_ms() + CLOSE_JOIN_MS; !k->assigned_once && lt_mono_ms() < until;) {
-        rd_kafka_message_t *m = rd_kafka_consumer_poll(k->consumer, 50);
-        if (m)
-            rd_kafka_message_destroy(m);
-    }
+    for (int64_t until = lt_mono_ms() + CLOSE_JOIN_MS; !k->assigned_once && lt_mono_ms() < until;)
+        poll_unseen(k);
     return k->assigned_once;
+}
+
+/*
+ * A static member that is closed sends no LeaveGroup; one that unsubscribes does (docs/decisions/0011-leaving.md), as
+ * soon as its partitions are unassigned, which the callback does that is served here. The answer is waited for by
+ * consumer_close, up to the 5 s that librdkafka gives it. Who is alone stays known: nobody waits for its partitions,
+ * and a group that was empty costs the next start the broker's group.initial.rebalance.delay.ms.
+ */
+static void leave_group(struct lt_log_kafka *k)
+{
+    if (k->watch.known && k->watch.last.members <= 1)
+        return;
+    if (rd_kafka_fatal_error(k->consumer, NULL, 0) || rd_kafka_unsubscribe(k->consumer))
+        return; /* the membership is somebody else's already */
+    for (int64_t until = lt_mono_ms() + CLOSE_LEAVE_MS; lt_log_kafka_is_member(k) && lt_mono_ms() < until;)
+        poll_unseen(k);
 }
 
 void lt_log_kafka_close(struct lt_log *l)
@@ -32,7 +53,9 @@ void lt_log_kafka_close(struct lt_log *l)
     }
     if (k->consumer) {
         bool destroy = consumer_may_be_destroyed(k);
-        (void)rd_kafka_consumer_close(k->consumer); /* a static member sends no LeaveGroup: it stays known */
+        if (k->leaving && atomic_load(k->leaving))
+            leave_group(k);
+        (void)rd_kafka_consumer_close(k->consumer);
         lt_log_kafka_kept_drop(k, -1);
         rd_kafka_queue_destroy(k->queue);
         if (destroy)

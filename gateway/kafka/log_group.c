@@ -107,6 +107,14 @@ bool lt_log_kafka_membership_same(struct lt_log *l, const struct lt_log_membersh
     return same;
 }
 
+bool lt_log_kafka_is_member(struct lt_log_kafka *k)
+{
+    struct lt_log_membership *m = NULL;
+    bool is = membership_read(k, &m, NULL) == LT_LOG_OK && m->member_id[0];
+    lt_log_kafka_membership_free(&k->base, m);
+    return is;
+}
+
 const rd_kafka_consumer_group_metadata_t *lt_log_kafka_metadata(const struct lt_log_membership *m)
 {
     return m->metadata;

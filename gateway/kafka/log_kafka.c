@@ -67,6 +67,7 @@ int lt_log_kafka_consumer(struct lt_log_kafka *k, struct lt_err *err)
         {"auto.offset.reset", "error"},
         {"partition.assignment.strategy", "cooperative-sticky"},
         {"session.timeout.ms", "10000"},
+        {"heartbeat.interval.ms", "500"}, /* by its answers members learn of a rebalance: it waits for the last one */
         {"max.poll.interval.ms", "60000"},
         {"check.crcs", "true"},
         {"enable.partition.eof", "false"},
@@ -127,6 +128,7 @@ int lt_log_kafka_new(const struct lt_log_settings *s, struct lt_log **ret, struc
     k->topic = lt_strdup(s->topic);
     k->instance_id = lt_strdup(s->instance_id);
     k->claim = s->claim;
+    k->leaving = s->leaving;
     k->other_topic = s->other_topic ? lt_strdup(s->other_topic) : NULL;
     k->transaction_timeout_ms = s->transaction_timeout_ms > 0 ? s->transaction_timeout_ms : 15000;
     k->queue_bytes = s->queue_bytes;

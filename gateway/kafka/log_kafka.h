@@ -77,6 +77,7 @@ struct lt_log_kafka {
      */
     int32_t served_generation;
     struct lt_log_claim *claim; /* the owner's; NULL: none */
+    const atomic_bool *leaving; /* the owner's; NULL: never */
     bool closing;
     struct {
         int64_t next_ms;
@@ -127,6 +128,8 @@ const rd_kafka_consumer_group_metadata_t *lt_log_kafka_metadata(const struct lt_
 /* Serve what waits in the consumer's queue: callbacks run, records are kept for the next polls. */
 void lt_log_kafka_serve(struct lt_log_kafka *k);
 void lt_log_kafka_kept_drop(struct lt_log_kafka *k, int32_t partition); /* < 0: all */
+/* Has the consumer a member id? It has none before it joined and after it left. */
+bool lt_log_kafka_is_member(struct lt_log_kafka *k);
 /* LT_LOG_OK, or a negative error: the consumer is fatal, its membership gone for good. */
 int lt_log_kafka_alive(struct lt_log_kafka *k, struct lt_err *err);
 

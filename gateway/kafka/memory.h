@@ -127,6 +127,7 @@ struct lt_log_memory {
     struct memory_topic *topic;
     struct memory_group *group;
     struct memory_member *member;
+    const atomic_bool *leaving;
     uint64_t member_id;
     int32_t served_generation;
     LT_VEC(struct memory_event) events;
@@ -189,6 +190,7 @@ struct memory_offset *memory_offset_of(struct memory_group *g, const char *topic
 void memory_offsets_end(struct lt_memory *m, uint64_t txn, bool commit);
 void memory_group_join(struct lt_log_memory *l);
 void memory_group_leave(struct lt_log_memory *l); /* the log is gone, the member stays known */
+void memory_group_quit(struct lt_log_memory *l);  /* both are gone: the others share anew */
 void memory_sessions_expire(struct lt_memory *m);
 void memory_return(struct lt_log_memory *l); /* an expelled member loses what it had and joins again */
 void memory_serve(struct lt_log_memory *l);  /* run the callbacks that wait */

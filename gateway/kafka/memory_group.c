@@ -222,6 +222,32 @@ void memory_group_leave(struct lt_log_memory *l)
     l->events.len = 0;
 }
 
+static void member_remove(struct memory_group *g, struct memory_member *member)
+{
+    for (size_t p = 0; p < g->shares.len; p++) {
+        if (g->shares.v[p].owner == member)
+            g->shares.v[p].owner = NULL;
+        if (g->shares.v[p].target == member)
+            g->shares.v[p].target = NULL;
+    }
+    for (size_t i = 0; i < g->members.len; i++)
+        if (g->members.v[i] == member) {
+            memmove(&g->members.v[i], &g->members.v[i + 1], (--g->members.len - i) * sizeof(g->members.v[0]));
+            break;
+        }
+    member_free(member);
+}
+
+void memory_group_quit(struct lt_log_memory *l)
+{
+    struct memory_member *member = l->member;
+    if (!member)
+        return;
+    memory_group_leave(l);
+    member_remove(l->group, member);
+    deal(l->group);
+}
+
 /* Gone, or standing still, for longer than its session. */
 static bool session_over(const struct lt_memory *m, const struct memory_member *member)
 {
@@ -262,14 +288,7 @@ void memory_sessions_expire(struct lt_memory *m)
             }
             if (member->log)
                 expel(member->log);
-            for (size_t p = 0; p < g->shares.len; p++) {
-                if (g->shares.v[p].owner == member)
-                    g->shares.v[p].owner = NULL;
-                if (g->shares.v[p].target == member)
-                    g->shares.v[p].target = NULL;
-            }
-            member_free(member);
-            memmove(&g->members.v[k], &g->members.v[k + 1], (--g->members.len - k) * sizeof(g->members.v[0]));
+            member_remove(g, member);
             changed = true;
         }
         if (changed)

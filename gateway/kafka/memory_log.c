@@ -260,7 +260,10 @@ static void memory_close(struct lt_log *log)
     if (!l->crashed) {
         if (l->transaction == MEMORY_TXN_OPEN && l->epoch == l->producer->epoch)
             memory_producer_end(l->m, l->producer, false);
-        memory_group_leave(l); /* a static member stays known */
+        if (l->leaving && atomic_load(l->leaving))
+            memory_group_quit(l);
+        else
+            memory_group_leave(l); /* a static member stays known */
     }
     lt_vec_deinit(&l->events);
     lt_vec_deinit(&l->fetch);
@@ -307,6 +310,7 @@ int lt_log_memory_new(struct lt_memory *m, const struct lt_log_settings *s, stru
     l->m = m;
     l->callbacks = s->callbacks;
     l->instance_id = lt_strdup(s->instance_id);
+    l->leaving = s->leaving;
     l->topic = topic;
     l->group = memory_group_of(m, s->group);
     l->served_generation = -1;

@@ -1,8 +1,10 @@
 """One, two and three processes share the partitions with no setting but the instance name; what a process keeps, it does not load again."""
 
 import json
+import signal
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from tests.e2e.events import XML, new_code, xml, xml_item
 from tools.lt.stack import get, wait_for
@@ -47,6 +49,12 @@ def shared(processes, counts):
     return [len(o) for o in owned] == counts and sorted(n for o in owned for n in o) == list(range(PARTITIONS)) and owned
 
 
+def members(world, group="lt.core"):
+    """Instance names of the group's members, as Kafka knows them now."""
+    group = AdminClient({"bootstrap.servers": world.bootstrap}).describe_consumer_groups([group])[group].result()
+    return sorted(m.group_instance_id for m in group.members)
+
+
 def send(world, events):
     for event in events:
         status, answer = world.post("h22", event, XML)
@@ -81,3 +89,15 @@ def test_processes_share_the_partitions_and_keep_what_they_keep(scaled):
     routed = [headers["ce_id"] for _, _, _, headers, _ in world.read("lt.population")]
     accepted = {headers["ce_id"] for _, _, _, headers, _ in world.read("lt.intake")}
     assert len(routed) == 60 and set(routed) == accepted, "every event went out exactly once, whoever had its partition"
+
+
+def test_who_is_stopped_leaves_its_group_and_who_is_to_come_back_stays_in_it(scaled):
+    world, processes = scaled
+    two = processes[1].process
+    for number, others in ((signal.SIGUSR1, ["lt.core.gateway-1.0", "lt.core.gateway-2.0"]), (signal.SIGTERM, ["lt.core.gateway-1.0"])):
+        two.start()
+        wait_for("two to share the partitions", lambda: two.must_live() and shared(processes, [3, 3, 0]), 60)
+        two.kill(number)
+        assert two.popen.wait(60) == 0, two.tail()
+        assert members(world) == others  # no time passes for its session to end
+    wait_for("the other to run all partitions", lambda: shared(processes, [6, 0, 0]), 60)

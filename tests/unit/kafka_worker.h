@@ -17,6 +17,7 @@ struct worker {
     struct lt_log *log;
     bool assigned[WORKER_PARTITIONS], started[WORKER_PARTITIONS];
     int assigns, revokes;
+    atomic_bool leaving; /* when it is closed */
 };
 
 static void worker_on_assign(void *ctx, int32_t partition)
@@ -43,8 +44,9 @@ static inline void worker_open(struct worker *w, struct lt_memory *m, const char
         .instance_id = instance,
         .callbacks = {w, worker_on_assign, worker_on_revoke},
         .transaction_timeout_ms = 15000,
+        .leaving = &w->leaving,
     };
-    *w = (struct worker){0};
+    memset(w, 0, sizeof(*w));
     assert_int_equal(lt_log_memory_new(m, &s, &w->log, &err), LT_OK);
 }
 

@@ -145,6 +145,22 @@ static void a_member_that_stays_away_loses_its_share_after_the_session(void **st
     lt_memory_free(m);
 }
 
+static void a_member_that_leaves_loses_its_share_at_once(void **state LT_UNUSED)
+{
+    struct lt_memory *m = cluster_new(4);
+    struct worker a, b;
+    open_two(m, &a, &b);
+    atomic_store(&b.leaving, true);
+    worker_close(&b);
+    worker_poll(&a, NULL);
+    assert_int_equal(owned(&a), 4);
+    struct lt_log_share share;
+    assert_true(a.log->ops->share(a.log, &share));
+    assert_int_equal(share.members, 1);
+    worker_close(&a);
+    lt_memory_free(m);
+}
+
 static void a_second_log_of_the_same_instance_makes_the_first_a_twin(void **state LT_UNUSED)
 {
     struct lt_memory *m = cluster_new(2);
@@ -195,6 +211,7 @@ int main(void)
         cmocka_unit_test(offsets_of_a_partition_that_is_no_longer_owned_are_accepted_under_a_fresh_membership),
         cmocka_unit_test(a_static_member_that_returns_takes_up_its_share_under_the_same_generation),
         cmocka_unit_test(a_member_that_stays_away_loses_its_share_after_the_session),
+        cmocka_unit_test(a_member_that_leaves_loses_its_share_at_once),
         cmocka_unit_test(a_second_log_of_the_same_instance_makes_the_first_a_twin),
         cmocka_unit_test(a_rebalance_of_one_member_takes_partitions_and_gives_them_back),
     };

@@ -6,6 +6,7 @@ that stood still all the time, a broker that was gone and came back as another p
 """
 
 import collections
+import itertools
 import json
 import os
 import pathlib
@@ -43,8 +44,10 @@ def schedule(rounds, seed, kinds=KINDS):
             if (kind in ("kill_stay", "stop") and alive < 2) or (kind == "start" and alive == GATEWAYS):
                 return False
             alive += {"start": 1, "stop": -1}.get(kind, 0)
-        return True
+        return alive == 2
 
+    if not any(map(possible, itertools.permutations(kinds))):
+        raise Failure(f"no order of {', '.join(kinds)} leaves two gateways running: stop and start go together")
     out = []
     for _ in range(rounds):
         order = list(kinds)
