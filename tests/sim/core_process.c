@@ -217,6 +217,14 @@ static int sim_send_offsets(struct lt_log *l, const struct lt_log_membership *m,
     return r;
 }
 
+/* Nobody has this log any more: the next one that is opened, by whomever, may lie at the same address. */
+static void sim_close(struct lt_log *l)
+{
+    struct process *p = process_of(l);
+    p->real->close(l);
+    p->log = NULL;
+}
+
 static int open_log(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
 {
     struct process *p = ctx;
@@ -226,6 +234,9 @@ static int open_log(void *ctx, const struct lt_log_settings *s, struct lt_log **
     int r = lt_log_memory_new(p->world->memory, s, ret, err);
     if (r != LT_OK)
         return r;
+    for (int i = 0; i < SLOTS; i++)
+        sim_check(p->world->processes[i].log != *ret, "%s opens a log that %s still has", p->instance,
+                  p->world->processes[i].instance);
     p->log = *ret;
     p->real = (*ret)->ops;
     p->ops = *p->real;
@@ -240,6 +251,7 @@ static int open_log(void *ctx, const struct lt_log_settings *s, struct lt_log **
     p->ops.capture = sim_capture;
     p->ops.send_offsets = sim_send_offsets;
     p->ops.commit = sim_commit;
+    p->ops.close = sim_close;
     (*ret)->ops = &p->ops;
     return LT_OK;
 }

@@ -5,8 +5,8 @@
  *   lt_sim [--of core] --seed S [--trace]
  *
  * A seed that fails ends its child with a message; the parent tells the seed and goes on with the next. Exit 1 when a
- * seed failed, when one gave another result in its second run, or when something was never reached. With --first the
- * seeds are run in their order, and the first that fails is the last.
+ * seed failed, when one took other steps among others than in a process of its own, or when something was never
+ * reached. With --first the seeds are run in their order, and the first that fails is the last.
  */
 #include "tests/sim/simulation.h"
 
@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define SEED_SECONDS 60     /* a run that takes longer hangs */
-#define REPLAY_EVERY 50     /* each so many seeds one is run twice and must take the same steps */
+#define REPLAY_EVERY 50     /* each so many seeds one is run alone too, and must take the same steps */
 #define COVERAGE_SEEDS 1000 /* from so many on everything must have been reached */
 #define FAILED_MAX 20
 
@@ -29,6 +29,9 @@ struct shared { /* of one child */
     uint64_t seed, done;
     struct sim_coverage coverage;
 };
+
+/* Hashes of the seeds that were run alone, by seed / REPLAY_EVERY; 0: that run failed, and will fail again. */
+static uint64_t *alone;
 
 struct options {
     const struct simulation *of;
@@ -85,19 +88,60 @@ static struct options parse(int argc, char **argv)
     return o;
 }
 
+static uint64_t *alone_of(const struct options *o, uint64_t seed)
+{
+    return &alone[seed / REPLAY_EVERY - o->from / REPLAY_EVERY];
+}
+
 /* Every jobs-th seed from `first` on. */
 static void child(const struct options *o, uint64_t first, struct shared *s)
 {
     for (s->seed = first; s->seed < o->from + o->seeds; s->seed += o->jobs) {
         alarm(SEED_SECONDS);
         uint64_t hash = o->of->run(s->seed, false, &s->coverage);
-        if (s->seed % REPLAY_EVERY == 0 && o->of->run(s->seed, false, &(struct sim_coverage){0}) != hash) {
-            fprintf(stderr, "seed %" PRIu64 ": two runs took different steps\n", s->seed);
+        if (s->seed % REPLAY_EVERY == 0 && *alone_of(o, s->seed) && *alone_of(o, s->seed) != hash) {
+            fprintf(stderr, "seed %" PRIu64 ": took other steps among others than alone\n", s->seed);
             _exit(1);
         }
         s->done++;
     }
     exit(0);
+}
+
+static void wait_one(void)
+{
+    while (wait(NULL) < 0 && errno == EINTR)
+        ;
+}
+
+/*
+ * Some seeds each in a process of its own, whose memory is as it was at the start. What the same seed does after many
+ * others may differ by nothing: a static variable that was left, or an address that was used before, would show.
+ */
+static void run_alone(const struct options *o)
+{
+    uint64_t running = 0, end = o->from + o->seeds;
+    fflush(stdout);
+    for (uint64_t seed = (o->from + REPLAY_EVERY - 1) / REPLAY_EVERY * REPLAY_EVERY; seed < end; seed += REPLAY_EVERY) {
+        if (running == o->jobs)
+            wait_one(), running--;
+        pid_t pid = fork();
+        if (pid < 0) {
+            fprintf(stderr, "lt_sim: fork: %s\n", strerror(errno));
+            exit(1);
+        }
+        if (pid == 0) {
+            /* It is told when it fails among the others; until then nobody would know what runs. */
+            if (!freopen("/dev/null", "w", stderr))
+                _exit(1);
+            alarm(SEED_SECONDS);
+            *alone_of(o, seed) = o->of->run(seed, false, &(struct sim_coverage){0});
+            _exit(0);
+        }
+        running++;
+    }
+    for (; running; running--)
+        wait_one();
 }
 
 static pid_t spawn(const struct options *o, uint64_t first, struct shared *s)
@@ -128,11 +172,15 @@ static double seconds(void)
 
 static void run_many(const struct options *o, struct result *ret)
 {
+    size_t alone_len = (o->seeds / REPLAY_EVERY + 2) * sizeof(*alone);
     struct shared *s = mmap(NULL, o->jobs * sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid_t *pids = lt_calloc(o->jobs, sizeof(*pids));
     double begun = seconds();
-    if (s == MAP_FAILED)
+    alone = mmap(NULL, alone_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (s == MAP_FAILED || alone == MAP_FAILED)
         exit(1);
+    if (!o->first)
+        run_alone(o);
     for (uint64_t j = 0; j < o->jobs; j++)
         pids[j] = spawn(o, o->from + j, &s[j]);
     for (uint64_t left = o->jobs; left > 0;) {
@@ -164,6 +212,7 @@ static void run_many(const struct options *o, struct result *ret)
     ret->seconds = seconds() - begun;
     free(pids);
     munmap(s, o->jobs * sizeof(*s));
+    munmap(alone, alone_len);
 }
 
 static size_t not_reached(const struct options *o, const struct result *r)
