@@ -429,6 +429,7 @@ static int portal_new(const struct lt_adapter_settings *s, void **ret, struct lt
     p->headers[3] = lt_arena_printf(&p->arena, "dstcode: %s", p->options.dstcode);
     ret_traits->batch_max = (size_t)LT_MAX(p->options.batch, p->options.progress_batch);
     ret_traits->repeat_unknown = p->options.on_unknown_progress == LT_PORTAL_RESEND;
+    ret_traits->tell_no_refusals = p->options.tell_province == LT_PORTAL_TELL_NOTHING;
     *ret = p;
     return LT_OK;
 }

@@ -59,9 +59,11 @@ struct lt_adapter_settings {
 
 /* What the engine needs to know of an instance; filled by new, constant afterwards. */
 struct lt_adapter_traits {
-    size_t batch_max;    /* works one call may carry, >= 1 */
-    bool repeat_unknown; /* unknown outcome of a step that cannot be asked: send again (counted) instead of hold (rule
-                            7) */
+    size_t batch_max;      /* works one call may carry, >= 1 */
+    bool repeat_unknown;   /* unknown outcome of a step that cannot be asked: send again (counted) instead of hold (rule
+                              7) */
+    bool tell_no_refusals; /* the engine writes no event to the province when it parks a refused one: the adapter was
+                              told not to tell, or tells it itself */
 };
 
 struct lt_adapter_type {

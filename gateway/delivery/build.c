@@ -16,18 +16,31 @@ static bool leaves_queue(const struct lt_item *i)
 
 /* ---- building ---- */
 
+static void pick(struct lt_engine *e, struct lt_item *i)
+{
+    struct lt_txn_item *t = lt_vec_push(&e->txn.items);
+    *t = (struct lt_txn_item){.item = i, .state = i->state, .writes = i->writes.len};
+    i->in_txn = true;
+    i->part->dirty = true;
+}
+
+/* At most txn_limit leave at once, and none of a lane that is being parked before the one that says why. */
 static void pick_items(struct lt_engine *e)
 {
     struct lt_item *i;
     size_t leaving = 0;
     DL_FOREACH2(e->dirty, i, dirty_next)
     {
-        if (leaves_queue(i) && leaving++ >= e->txn_limit)
+        struct lt_item *leader = i->state == LT_ITEM_PARKING ? i->lane->leader : NULL;
+        if (i->in_txn || (leaves_queue(i) && leaving >= e->txn_limit))
             continue;
-        struct lt_txn_item *t = lt_vec_push(&e->txn.items);
-        *t = (struct lt_txn_item){.item = i, .state = i->state, .writes = i->writes.len};
-        i->in_txn = true;
-        i->part->dirty = true;
+        if (leader && leader != i && !leader->in_txn) {
+            pick(e, leader);
+            if (++leaving >= e->txn_limit)
+                continue;
+        }
+        pick(e, i);
+        leaving += leaves_queue(i);
     }
 }
 
@@ -85,7 +98,7 @@ static void settle_item(struct lt_engine *e, struct lt_txn_item *t)
             t->open.until_ms = t->open.since_ms + lt_engine_settled_ms(e, lt_item_step(i));
         else if (want == LT_OPEN_UNKNOWN)
             t->open.until_ms = i->until_ms;
-        t->open.key = lt_ledger_open_key(i->event.key, i->event.id, i->run, t->open.step);
+        t->open.key = lt_ledger_open_key(i->event.key, i->event.id, i->run, t->open.step, t->open.offset);
     }
     part->after.open += (t->open.key != NULL) - (i->open.key != NULL);
     if (t->state == LT_ITEM_FINISHED) {
@@ -94,6 +107,8 @@ static void settle_item(struct lt_engine *e, struct lt_txn_item *t)
         t->lane_opens = i->redriven && i->lane->parked.len == 1 && i->lane->arriving == 0;
     }
     part->after.counts[LT_COUNT_PARKED] += t->state == LT_ITEM_PARKING && !i->redriven;
+    if (t->state == LT_ITEM_PARKING && i->counted >= 0)
+        part->after.counts[i->counted]++;
 }
 
 void lt_txn_build(struct lt_engine *e)

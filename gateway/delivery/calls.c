@@ -51,16 +51,18 @@ static void start_calls(struct lt_engine *e)
     int64_t now = lt_engine_now(e);
     struct lt_out_call *c, *next;
     size_t limit = (size_t)LT_MAX(e->set.target->concurrency, 1);
+    bool held = lt_engine_held(e);
 
     DL_FOREACH_SAFE(e->waiting, c, next)
     {
         bool late = c->start_by_ms > 0 && now > c->start_by_ms;
-        if (!e->refusing && !late && (e->flying >= limit || !lt_gate_take_call(&e->gate, now)))
+        if (!e->refusing && !held && !late && (e->flying >= limit || !lt_gate_take_call(&e->gate, now)))
             break;
         DL_DELETE(e->waiting, c);
-        if (e->refusing || late) {
-            not_sent(c,
-                     e->refusing ? "the target is being closed" : "the call could not start in time after its intent");
+        if (e->refusing || held || late) {
+            not_sent(c, e->refusing ? "the target is being closed"
+                        : held      ? "an operator paused the target"
+                                    : "the call could not start in time after its intent");
             continue;
         }
         struct lt_err err = LT_ERR_INIT;

@@ -87,6 +87,8 @@ static void finished(struct lt_engine *e, struct lt_item *i, const struct lt_txn
 static void parked(struct lt_engine *e, struct lt_item *i)
 {
     struct lt_lane *lane = i->lane;
+    if (i->leads)
+        lane->leader = NULL;
     if (!i->redriven) {
         order_add(lane, i->record->offset);
         lane->arriving--;
@@ -116,8 +118,11 @@ static void item_committed(struct lt_engine *e, struct lt_txn_item *t)
         /* Committed: it may be sent now, for so long after it was written (rule 4): what the ledger says of the time
          * at which it is settled counts from there. Too old or paused meanwhile: it needs a new intent. */
         int64_t start_by = e->txn.built_ms + lt_engine_start_by_ms(e, lt_item_step(i));
-        if (e->gate.state == LT_GATE_PAUSED || e->refusing || lt_engine_now(e) > start_by)
-            lt_item_set_first(e, i, LT_ITEM_READY);
+        bool held = e->gate.state == LT_GATE_PAUSED || e->refusing || i->part->paused_by[0];
+        bool late = !held && lt_engine_now(e) > start_by;
+        e->intents_late += late;
+        if (held || late)
+            lt_item_ready(e, i, true);
         else
             lt_engine_submit(e, i, start_by);
     }
@@ -172,6 +177,22 @@ static void update_dirty(struct lt_engine *e)
     DL_FOREACH2(e->parts, p, next_part)
     if (p->dirty)
         e->dirty_since_ms = lt_engine_now(e);
+}
+
+/*
+ * Intents must outlive their commit, or nothing that needs one would ever be sent. The time that the next owner waits
+ * is written into each (lt_open.until_ms), so a longer life costs only the wait after a crash.
+ */
+static void measure(struct lt_engine *e)
+{
+    int64_t took = lt_engine_now(e) - e->txn.built_ms, before = e->start_by_ms;
+    e->commit_ms = LT_MAX(took, e->commit_ms - e->commit_ms / 8);
+    e->start_by_ms = LT_MIN(LT_MAX(2 * e->commit_ms, LT_START_BY_MS), LT_TRANSACTION_MS);
+    if (before == LT_START_BY_MS && e->start_by_ms > before)
+        lt_error(e->subject, "commits-slow",
+                 "a transaction took %" PRId64 " ms: steps wait so long before they are sent; look at Kafka", took);
+    else if (before > LT_START_BY_MS && e->start_by_ms == LT_START_BY_MS)
+        lt_info(e->subject, "commits-slow", "transactions are quick again");
 }
 
 static void ended_well(struct lt_engine *e)
@@ -300,6 +321,7 @@ void lt_engine_commit(struct lt_engine *e)
     if (r == LT_OK) {
         for (size_t n = 0; n < e->txn.parts.len; n++)
             part_committed(e, &e->txn.parts.v[n]);
+        measure(e);
         ended_well(e);
         return;
     }

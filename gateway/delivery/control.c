@@ -113,8 +113,17 @@ static void wake_heads(struct lt_engine *e, struct lt_part *p)
     struct lt_lane *lane, *next;
     HASH_ITER (hh, p->lanes, lane, next) {
         if (lane->head && lane->head->state == LT_ITEM_QUEUED && p->state == LT_PART_RUNNING)
-            lt_item_set(e, lane->head, LT_ITEM_READY);
+            lt_item_ready(e, lane->head, false);
     }
+}
+
+/* From now on nothing new leaves; what is out ends. */
+static void withdraw_intents(struct lt_engine *e, const struct lt_part *p)
+{
+    struct lt_item *i, *next;
+    DL_FOREACH_SAFE(e->lists[LT_ITEM_INTENT], i, next)
+    if (i->part == p)
+        lt_item_ready(e, i, false); /* dirty still: the ledger is told */
 }
 
 static void apply_to_partition(struct lt_engine *e, struct lt_part *p, const struct lt_decision *d)
@@ -123,6 +132,7 @@ static void apply_to_partition(struct lt_engine *e, struct lt_part *p, const str
         LT_AUTOFREE char *value = lt_ledger_pause_value(d->who, d->at_ms);
         snprintf(p->paused_by, sizeof(p->paused_by), "%s", d->who[0] ? d->who : "?");
         ledger_write(e, p, "T", lt_span_str(value));
+        withdraw_intents(e, p);
         return;
     }
     p->paused_by[0] = 0;
@@ -138,7 +148,7 @@ static const char *apply_to_lane(struct lt_engine *e, struct lt_part *p, struct 
     struct lt_lane *lane = lt_lane_find(p, dossier);
     if (!lane || lane->state != LT_LANE_PARKED)
         return lane && lane->state == LT_LANE_RETRYING ? "ignored: it is being retried" : "ignored: it is not parked";
-    if (lane->parked.len == 0)
+    if (lane->parked.len == 0 || lane->leader)
         return "ignored: it is being parked";
     int64_t order = lane->parked.v[0];
     if (d->order >= 0 && d->order != order)
@@ -185,11 +195,14 @@ static void apply(struct lt_engine *e, struct lt_part *p, struct lt_span key, st
     } else if (!seen(p, d.id)) { /* once for each decision id */
         bool whole = lt_span_starts(key, "*"), target = d.verb == LT_VERB_PAUSE || d.verb == LT_VERB_RESUME;
         const char *why = whole == target ? NULL : "ignored: it names no dossier";
+        if (d.at_ms <= p->decided.after_ms && p->decided.after_ms > 0)
+            why = "ignored: older than one that was applied before the control topic was made again";
         if (!why && target)
             apply_to_partition(e, p, &d);
         else if (!why)
             why = apply_to_lane(e, p, key, &d);
         remember(p, d.id);
+        p->decided.newest_ms = LT_MAX(p->decided.newest_ms, d.at_ms);
         history(e, p, key, &d, d.order, why ? why : "decided");
         lt_info(e->subject, "decision", "partition %" PRId32 ": %s %s%s%s", p->number, lt_verb_name(d.verb), d.id,
                 why ? " " : "", why ? why : "");
@@ -214,47 +227,73 @@ static int take(void *ctx, const struct lt_log_record *r)
     return b->records.len >= BATCH_MAX;
 }
 
+static void write_applied(struct lt_engine *e, struct lt_part *p)
+{
+    LT_AUTOFREE char *ids = lt_ledger_decisions_value(p->decisions.v, p->decisions.len, &p->decided);
+    ledger_write(e, p, "C", lt_span_str(ids));
+}
+
+/*
+ * Somebody made the control topic again, or it lost records: its offsets mean others than those that were counted. It
+ * is read from its start; what was decided before the last decision that was applied is an old one, brought back
+ * perhaps under another id, and must not send anything again.
+ */
+static void begin_again(struct lt_engine *e, struct lt_part *p, int64_t high)
+{
+    lt_error(e->subject, "control-changed",
+             "%s/%" PRId32 " ends at %" PRId64 ", before %" PRId64
+             " where decisions were read: it was made again; decisions from before are not applied, look at "
+             "lt.history.%s and decide again where one is missing",
+             e->control, p->number, high, p->control_next, e->name);
+    p->decided.after_ms = p->decided.newest_ms;
+    p->control_next = 0;
+    write_applied(e, p);
+    lt_part_dirty(e, p);
+}
+
 bool lt_control_take(struct lt_engine *e, int32_t number, uint64_t epoch, int64_t high, struct lt_err *err)
 {
-    struct lt_part *p;
-    while ((p = lt_part_same(e, number, epoch)) && p->control_next < high) {
-        struct batch b = {.next = p->control_next};
-        int64_t low = 0, end = 0;
-        int r = e->log->ops->watermarks(e->log, e->control, number, &low, &end, err);
-        if (r == LT_OK)
-            r = e->log->ops->scan(e->log, e->control, number, LT_MAX(low, b.next), high, take, &b, err);
-        p = lt_part_same(e, number, epoch);
-        if (p && r == LT_OK) {
-            for (size_t n = 0; n < b.records.len; n++)
-                apply(e, p, b.records.v[n].name, b.records.v[n].value);
-            if (b.records.len > 0) {
-                LT_AUTOFREE char *ids = lt_ledger_decisions_value(p->decisions.v, p->decisions.len);
-                ledger_write(e, p, "C", lt_span_str(ids));
-            }
-            p->control_next = b.records.len >= BATCH_MAX ? b.next : high;
-            lt_part_dirty(e, p);
-        }
-        lt_vec_deinit(&b.records);
-        lt_arena_deinit(&b.arena);
-        if (!p || r != LT_OK)
-            return false;
+    struct lt_part *p = lt_part_same(e, number, epoch);
+    if (p && p->control_next > high)
+        begin_again(e, p, high);
+    if (!p || p->control_next >= high)
+        return p != NULL;
+    struct batch b = {.next = p->control_next};
+    int64_t low = 0, end = 0;
+    int r = e->log->ops->watermarks(e->log, e->control, number, &low, &end, err);
+    if (r == LT_OK)
+        r = e->log->ops->scan(e->log, e->control, number, LT_MAX(low, b.next), high, take, &b, err);
+    p = lt_part_same(e, number, epoch);
+    if (p && r == LT_OK) {
+        for (size_t n = 0; n < b.records.len; n++)
+            apply(e, p, b.records.v[n].name, b.records.v[n].value);
+        if (b.records.len > 0)
+            write_applied(e, p);
+        p->control_next = b.records.len >= BATCH_MAX ? b.next : high;
+        lt_part_dirty(e, p);
     }
-    return p != NULL;
+    lt_vec_deinit(&b.records);
+    lt_arena_deinit(&b.arena);
+    return p && r == LT_OK;
 }
 
 void lt_control_look(struct lt_engine *e)
 {
-    int64_t now = lt_engine_now(e), low, high;
+    int64_t now = lt_engine_now(e), low = 0, high = 0, end = 0;
     struct lt_err err = LT_ERR_INIT;
     struct lt_part *p;
     for (p = e->parts; p && (p->state != LT_PART_RUNNING || now < p->look_at_ms); p = p->next_part)
         ;
     if (!p || e->txn.in_doubt)
         return;
+    int32_t number = p->number;
+    uint64_t epoch = p->epoch;
     p->look_at_ms = now + LOOK_MS;
     if (e->log->ops->watermarks(e->log, NULL, p->number, &low, &high, &err) == LT_OK)
         p->high = high;
-    if (e->log->ops->watermarks(e->log, e->control, p->number, &low, &high, &err) == LT_OK && high > p->control_next &&
-        !lt_control_take(e, p->number, p->epoch, high, &err) && err.text[0])
+    if (e->log->ops->watermarks(e->log, e->control, number, &low, &end, &err) == LT_OK && end != p->control_next &&
+        !lt_control_take(e, number, epoch, end, &err) && err.text[0])
         lt_warn(e->subject, "control", "%s", err.text);
+    if ((p = lt_part_same(e, number, epoch)) && p->control_next < end && !err.text[0])
+        p->look_at_ms = now; /* more of them in the next turn, behind a transaction for these */
 }

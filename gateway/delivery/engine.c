@@ -9,7 +9,6 @@
 
 #define MEMORY_DEFAULT ((size_t)64 << 20)
 #define CLIENT_QUEUE_BYTES ((size_t)8 << 20)
-#define TRANSACTION_TIMEOUT_MS 15000
 #define LOG_RETRY_MS 1000
 #define POLL_BURST 256
 #define BREAKER_MIN 10
@@ -48,6 +47,7 @@ int lt_engine_new(const struct lt_engine_settings *s, struct lt_engine **ret, st
     e->instance_id = lt_asprintf("%s.%s.0", e->topic, s->instance);
     e->dirty_since_ms = -1;
     e->txn_limit = LT_TXN_ITEMS_MAX;
+    e->start_by_ms = LT_START_BY_MS;
     int64_t breaker = LT_MAX(2 * s->target->concurrency, BREAKER_MIN);
     lt_gate_init(&e->gate, s->target->rate, (unsigned)breaker, s->target->retry_min_ms, s->target->retry_max_ms,
                  e->set.seed, lt_engine_now(e));
@@ -81,7 +81,7 @@ static bool open_log(struct lt_engine *e)
         .claim = &e->claim,
         .leaving = e->set.leaving,
         .other_topic = e->ledger,
-        .transaction_timeout_ms = TRANSACTION_TIMEOUT_MS,
+        .transaction_timeout_ms = LT_TRANSACTION_MS,
         .record_max = e->set.record_max ? e->set.record_max + LEDGER_ROOM : 0,
         .queue_bytes = CLIENT_QUEUE_BYTES,
     };
@@ -112,10 +112,8 @@ static bool poll_result(struct lt_engine *e, int r, struct lt_log_record *rec, c
         return !e->over_memory && e->bytes <= e->set.memory;
     case LT_LOG_PARTITION: {
         struct lt_part *p = rec ? lt_part_find(e, rec->partition) : NULL;
-        if (p && p->state == LT_PART_RUNNING) {
-            lt_warn(e->subject, "partition-error", "partition %d: %s", (int)p->number, err->text);
-            lt_part_reload(e, p);
-        }
+        if (p && p->state == LT_PART_RUNNING)
+            lt_part_failed(e, p, err->text);
         if (rec)
             e->log->ops->record_free(e->log, rec);
         return true;
@@ -148,10 +146,12 @@ static void poll_records(struct lt_engine *e, int wait_ms)
 static int idle_ms(const struct lt_engine *e, int timeout_ms, int64_t tick_at)
 {
     int64_t now = lt_engine_now(e), until = now + timeout_ms;
-    if (e->flying > 0)
+    if (e->flying > 0 || e->redrive)
         return 0;
     if (e->dirty_since_ms >= 0 || e->txn.in_doubt)
         until = LT_MIN(until, lt_engine_commit_due(e) ? now : LT_MAX(e->txn_retry_ms, now + 1));
+    if (e->counts[LT_ITEM_LOCAL] > 0)
+        return 0;
     if (e->counts[LT_ITEM_READY] > 0)
         until = LT_MIN(until, now + LT_MIN(lt_engine_ready_wait_ms(e, now), timeout_ms));
     until = LT_MIN(until, tick_at);
@@ -174,6 +174,7 @@ static int idle_ms(const struct lt_engine *e, int timeout_ms, int64_t tick_at)
 /* Its partitions are somebody else's by now. Records of calls that are still out belong to the handle: it goes last. */
 static void leave_broken_log(struct lt_engine *e)
 {
+    lt_redrive_drop(e);
     while (e->parts)
         lt_part_free(e, e->parts);
     e->dirty_since_ms = -1;
@@ -237,6 +238,7 @@ void lt_engine_close(struct lt_engine *e)
     e->refusing = true;
     e->closed = true;
     /* What did not end in time is the next owner's: an intent without an outcome tells it. */
+    lt_redrive_drop(e);
     while (e->parts)
         lt_part_free(e, e->parts);
     if (e->set.caller.close)

@@ -26,12 +26,14 @@
 
 #define LT_TXN_ITEMS_MAX ((size_t)1000)
 #define LT_CALL_WAIT_MS 5
-#define LT_START_BY_MS 2000 /* rule 4: an intent is good for so long */
-#define LT_PARKED_LOAD 64   /* events of a lane that are brought back from the ledger at once */
+#define LT_START_BY_MS 2000     /* rule 4: an intent is good for so long, or longer where commits are slow */
+#define LT_TRANSACTION_MS 15000 /* no transaction takes longer: it is aborted */
+#define LT_PARKED_LOAD 64       /* events of a lane that are brought back from the ledger at once */
 
 enum lt_item_state {
     LT_ITEM_QUEUED,   /* behind its lane's head, or its partition does not run */
-    LT_ITEM_READY,    /* may start */
+    LT_ITEM_READY,    /* may start, as target, rate and breaker allow */
+    LT_ITEM_LOCAL,    /* may go on without a call: skipped, passed or parked */
     LT_ITEM_DELAYED,  /* may start at not_before_ms */
     LT_ITEM_INTENT,   /* its intent goes into the next transaction */
     LT_ITEM_RUNNING,  /* the adapter has it */
@@ -61,6 +63,8 @@ struct lt_item {
     bool redriven;
     bool untyped;         /* the target has no steps for its type, and it is none of the table */
     bool skipped;         /* by an operator: it goes no further */
+    bool leads;           /* PARKING with the lane's L record */
+    int counted;          /* an lt_count that its parking adds to, -1 none */
     struct lt_part *part; /* NULL: the partition is gone, whatever comes is dropped */
     struct lt_lane *lane;
     struct lt_item *lane_next;
@@ -79,10 +83,11 @@ struct lt_item {
     struct lt_span run;     /* replay or decision id, "-" none */
     struct lt_open open;    /* its I record as committed; key NULL: none */
     struct lt_writes writes;
-    bool unknown;     /* a call of its step may have been applied (rule 7) */
-    bool repeated;    /* counted as a repeat, not sent since */
-    bool decided;     /* an operator let it be sent again nevertheless */
-    int64_t until_ms; /* unknown: wall clock at which it is settled */
+    bool unknown;       /* a call of its step may have been applied (rule 7) */
+    bool repeated;      /* counted as a repeat, not sent since */
+    bool decided;       /* an operator let it be sent again nevertheless */
+    int64_t until_ms;   /* unknown: wall clock at which it is settled, for the ledger */
+    int64_t settled_ms; /* the same by the engine's clock, which no one turns */
     int64_t retry_since_ms;
     int64_t not_before_ms, arrived_ms, asked_ms, sent_ms;
     size_t bytes;
@@ -98,16 +103,26 @@ struct lt_lane {
     struct lt_lane_record record; /* not open */
     LT_VEC(int64_t) parked;       /* orders in the ledger, ascending */
     size_t arriving;              /* items of it that are PARKING from the queue */
+    struct lt_item *leader;       /* brings its L record and is PARKING: no other event of it is parked before */
     UT_hash_handle hh;
 };
 
+/* A reading aside that is done a bit in each turn, so that calls go on meanwhile: from next up to end. */
+struct lt_slice {
+    int64_t next, end;
+};
+
 enum lt_part_state { LT_PART_LOADING, LT_PART_RUNNING, LT_PART_STOPPED };
+
+struct lt_loading; /* load.c */
+struct lt_redrive; /* redrive.c */
 
 struct lt_part {
     int32_t number;
     uint64_t epoch;
     enum lt_part_state state;
     bool fetching, paused, dirty;
+    struct lt_loading *loading;           /* LOADING: how far it is; NULL: not begun */
     struct lt_delivery_position position; /* as committed */
     struct lt_log_offset committed;       /* the same, as text */
     int64_t next;                         /* after the last record that came */
@@ -123,6 +138,7 @@ struct lt_part {
     struct lt_writes writes; /* decisions and lanes */
     char paused_by[64];      /* by an operator; "" not */
     LT_VEC(char *) decisions;
+    struct lt_decided decided;
     int64_t look_at_ms, load_at_ms; /* control topic, parked events: next look */
     char reason[32], text[512], command[256];
     int64_t since_ms, retry_at_ms; /* retry_at_ms 0: trying cannot help */
@@ -184,6 +200,7 @@ struct lt_engine {
     char log_error[256];
     uint64_t epochs;
     struct lt_part *parts;
+    struct lt_redrive *redrive;            /* parked events on their way back; NULL: none */
     struct lt_item *lists[LT_ITEM_STATES]; /* QUEUED is in no list */
     size_t counts[LT_ITEM_STATES];
     struct lt_item *dirty;
@@ -202,6 +219,9 @@ struct lt_engine {
     unsigned txn_failures;
     size_t txn_limit; /* items in a transaction; lowered to find a record that is too large */
     char txn_error[256];
+    int64_t commit_ms;     /* how long transactions take: the slowest of the last ones */
+    int64_t start_by_ms;   /* rule 4, as commits allow */
+    uint64_t intents_late; /* not sent, because their commit took too long */
     struct lt_log_claim claim;
     int32_t queue_partitions;
     LT_VEC(struct lt_topic_count) topics;
@@ -226,8 +246,10 @@ void lt_lane_settle(struct lt_part *p, struct lt_lane *lane);  /* frees it when 
 void lt_lane_set(struct lt_part *p, struct lt_lane *lane, enum lt_lane_state s);
 void lt_lane_append(struct lt_engine *e, struct lt_lane *lane, struct lt_item *i); /* READY when it is the head */
 void lt_lane_next(struct lt_engine *e, struct lt_lane *lane); /* the head is finished: the one behind it goes on */
-void lt_item_set(struct lt_engine *e, struct lt_item *i, enum lt_item_state s);       /* to the end of the list */
-void lt_item_set_first(struct lt_engine *e, struct lt_item *i, enum lt_item_state s); /* to its beginning */
+void lt_item_set(struct lt_engine *e, struct lt_item *i, enum lt_item_state s); /* to the end of the list */
+/* READY, or LOCAL when it needs no call. first: to the beginning of the list, its event is begun. */
+void lt_item_ready(struct lt_engine *e, struct lt_item *i, bool first);
+bool lt_item_once(const struct lt_engine *e, const struct lt_item *i); /* its step may not be repeated */
 void lt_item_delay(struct lt_engine *e, struct lt_item *i, int64_t until_ms);
 void lt_item_dirty(struct lt_engine *e, struct lt_item *i);
 void lt_item_clean(struct lt_engine *e, struct lt_item *i);
@@ -250,9 +272,20 @@ void lt_lane_write(struct lt_engine *e, struct lt_part *p, struct lt_lane *lane)
 
 /* ---- redrive (redrive.c, control.c) ---- */
 void lt_redrive_load(struct lt_engine *e); /* parked events of lanes that an operator let go on */
+void lt_redrive_drop(struct lt_engine *e); /* give up the reading that is under way */
 void lt_control_look(struct lt_engine *e); /* new decisions */
-/* Read decisions up to the end of the control topic and apply them. false: p is gone or the log did not answer. */
+/* Read the next decisions, up to high or about a thousand, and apply them. false: p is gone or the log did not answer.
+ */
 bool lt_control_take(struct lt_engine *e, int32_t number, uint64_t epoch, int64_t high, struct lt_err *err);
+void lt_loading_free(struct lt_loading *l);
+
+/* ---- reading aside (slice.c) ---- */
+/*
+ * Read on, as far as a turn has room for: fn for each record as in a scan (not 0: enough for now). Results as scan;
+ * LT_LOG_OK with next == end: it is whole. Serves polls.
+ */
+int lt_slice_read(struct lt_engine *e, const char *topic, int32_t partition, struct lt_slice *s,
+                  int (*fn)(void *ctx, const struct lt_log_record *r), void *ctx, struct lt_err *err);
 
 /* ---- partitions (partition.c, load.c) ---- */
 void lt_part_on_assign(void *ctx, int32_t partition);
@@ -262,7 +295,9 @@ struct lt_part *lt_part_same(const struct lt_engine *e, int32_t number, uint64_t
 void lt_part_stop(struct lt_engine *e, struct lt_part *p, const char *reason, bool retry, const char *command,
                   const char *fmt, ...) LT_PRINTF(6, 7);
 void lt_part_reload(struct lt_engine *e, struct lt_part *p); /* drop what is known of it and load it again */
-void lt_part_drop(struct lt_engine *e, struct lt_part *p);   /* items, lanes, writes */
+/* Its fetch failed: reload, after its calls have ended and what they brought is committed. */
+void lt_part_failed(struct lt_engine *e, struct lt_part *p, const char *why);
+void lt_part_drop(struct lt_engine *e, struct lt_part *p); /* items, lanes, writes */
 void lt_part_free(struct lt_engine *e, struct lt_part *p);
 void lt_part_dirty(struct lt_engine *e, struct lt_part *p);
 void lt_parts_share_rate(struct lt_engine *e);
@@ -282,6 +317,8 @@ void lt_item_finish(struct lt_engine *e, struct lt_item *i); /* every step is do
 void lt_engine_drain(struct lt_engine *e, struct lt_part *p);
 /* How long after its intent a step may still be at work at the target, whatever became of its sender. */
 int64_t lt_engine_settled_ms(const struct lt_engine *e, enum lt_step step);
+/* The same whoever sent it and however slow his commits were. */
+int64_t lt_engine_settled_ms_max(const struct lt_engine *e, enum lt_step step);
 int64_t lt_engine_start_by_ms(const struct lt_engine *e, enum lt_step step);
 
 /* ---- calls (calls.c) ---- */
@@ -289,8 +326,9 @@ void lt_engine_move_calls(struct lt_engine *e, int wait_ms);
 
 /* ---- transactions (build.c, commit.c) ---- */
 bool lt_engine_commit_due(const struct lt_engine *e);
-void lt_engine_commit(struct lt_engine *e);  /* one attempt */
-void lt_engine_resolve(struct lt_engine *e); /* txn.in_doubt: look what became of it (rule 11) */
+bool lt_engine_held(const struct lt_engine *e); /* by an operator, in every partition that it has */
+void lt_engine_commit(struct lt_engine *e);     /* one attempt */
+void lt_engine_resolve(struct lt_engine *e);    /* txn.in_doubt: look what became of it (rule 11) */
 void lt_txn_reset(struct lt_engine *e);
 void lt_txn_build(struct lt_engine *e);
 int lt_txn_write(struct lt_engine *e, struct lt_err *err);

@@ -20,13 +20,28 @@ void lt_item_set(struct lt_engine *e, struct lt_item *i, enum lt_item_state s)
         DL_APPEND(e->lists[s], i);
 }
 
-void lt_item_set_first(struct lt_engine *e, struct lt_item *i, enum lt_item_state s)
+bool lt_item_once(const struct lt_engine *e, const struct lt_item *i)
 {
-    assert(s != LT_ITEM_QUEUED);
+    return i->step_at < i->steps_len && e->set.adapter->once(lt_item_step(i));
+}
+
+/* Skipped, refused unseen, passed on, or held because a row may be there already: the target has no say in it. */
+static bool needs_no_call(const struct lt_engine *e, const struct lt_item *i)
+{
+    return i->skipped || i->step_at >= i->steps_len ||
+           (i->unknown && !i->decided && !e->traits.repeat_unknown && lt_item_once(e, i));
+}
+
+void lt_item_ready(struct lt_engine *e, struct lt_item *i, bool first)
+{
+    enum lt_item_state s = needs_no_call(e, i) ? LT_ITEM_LOCAL : LT_ITEM_READY;
     list_remove(e, i);
     i->state = s;
     e->counts[s]++;
-    DL_PREPEND(e->lists[s], i);
+    if (first)
+        DL_PREPEND(e->lists[s], i);
+    else
+        DL_APPEND(e->lists[s], i);
 }
 
 void lt_item_delay(struct lt_engine *e, struct lt_item *i, int64_t until_ms)
@@ -115,7 +130,7 @@ bool lt_lane_holds(const struct lt_lane *lane, int64_t order)
 
 void lt_lane_settle(struct lt_part *p, struct lt_lane *lane)
 {
-    if (lane->head || lane->state != LT_LANE_OPEN || lane->arriving > 0 || lane->parked.len > 0)
+    if (lane->head || lane->state != LT_LANE_OPEN || lane->arriving > 0 || lane->leader || lane->parked.len > 0)
         return;
     HASH_DEL(p->lanes, lane);
     lt_vec_deinit(&lane->parked);
@@ -139,7 +154,7 @@ void lt_lane_append(struct lt_engine *e, struct lt_lane *lane, struct lt_item *i
         lane->head = i;
     lane->tail = i;
     if (lane->head == i)
-        lt_item_set(e, i, LT_ITEM_READY);
+        lt_item_ready(e, i, false);
 }
 
 void lt_lane_next(struct lt_engine *e, struct lt_lane *lane)
@@ -150,7 +165,7 @@ void lt_lane_next(struct lt_engine *e, struct lt_lane *lane)
     if (!lane->head)
         lane->tail = NULL;
     else if (lane->head->state == LT_ITEM_QUEUED && i->part->state == LT_PART_RUNNING)
-        lt_item_set(e, lane->head, LT_ITEM_READY);
+        lt_item_ready(e, lane->head, false);
 }
 
 /* ---- items ---- */
@@ -174,6 +189,7 @@ struct lt_item *lt_item_new(struct lt_engine *e, struct lt_part *p, struct lt_lo
     i->part = p;
     i->state = LT_ITEM_QUEUED;
     i->outcome = LT_OUTCOME_PASS;
+    i->counted = -1;
     i->steps_len = e->set.adapter->steps(type, &i->steps);
     i->untyped = !type && i->steps_len == 0;
     i->run = lt_headers_value(&r->headers, "lt_replay");

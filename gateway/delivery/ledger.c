@@ -50,7 +50,7 @@ bool lt_ledger_key(struct lt_span key, enum lt_ledger_kind *ret_kind, struct lt_
     case LT_LEDGER_LANE:
         break;
     case LT_LEDGER_OPEN:
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < 4; i++)
             if (!cut_last(&rest, &part))
                 return false;
         break;
@@ -66,10 +66,10 @@ bool lt_ledger_key(struct lt_span key, enum lt_ledger_kind *ret_kind, struct lt_
     return rest.len > 0;
 }
 
-char *lt_ledger_open_key(struct lt_span dossier, struct lt_span id, struct lt_span run, const char *step)
+char *lt_ledger_open_key(struct lt_span dossier, struct lt_span id, struct lt_span run, const char *step, int64_t order)
 {
-    return lt_asprintf("I/" LT_SPAN_FMT "/" LT_SPAN_FMT "/" LT_SPAN_FMT "/%s", LT_SPAN_ARG(dossier), LT_SPAN_ARG(id),
-                       LT_SPAN_ARG(run), step);
+    return lt_asprintf("I/" LT_SPAN_FMT "/" LT_SPAN_FMT "/" LT_SPAN_FMT "/%s/%" PRId64, LT_SPAN_ARG(dossier),
+                       LT_SPAN_ARG(id), LT_SPAN_ARG(run), step, order);
 }
 
 char *lt_ledger_order_key(enum lt_ledger_kind kind, struct lt_span dossier, int64_t order)
@@ -132,7 +132,7 @@ char *lt_ledger_pause_value(const char *who, int64_t at_ms)
     return lt_buf_take(&out);
 }
 
-char *lt_ledger_decisions_value(char *const *ids, size_t n)
+char *lt_ledger_decisions_value(char *const *ids, size_t n, const struct lt_decided *d)
 {
     struct lt_buf out = LT_BUF_INIT(VALUE_MAX);
     struct lt_json_writer w;
@@ -143,6 +143,8 @@ char *lt_ledger_decisions_value(char *const *ids, size_t n)
     for (size_t i = 0; i < n; i++)
         lt_json_put_string(&w, lt_span_str(ids[i]));
     lt_json_end_array(&w);
+    lt_json_num(&w, "newest", d->newest_ms);
+    lt_json_num(&w, "after", d->after_ms);
     lt_json_end_object(&w);
     return lt_buf_take(&out);
 }
@@ -290,6 +292,9 @@ static void take_decisions(struct lt_ledger *l, lt_json_value v)
         if (lt_json_string(lt_json_at(ids, i), &s))
             *lt_vec_push(&l->decisions) = lt_strndup(s.ptr, s.len);
     }
+    l->decided = (struct lt_decided){0};
+    (void)get_int(v, "newest", &l->decided.newest_ms);
+    (void)get_int(v, "after", &l->decided.after_ms);
 }
 
 int lt_ledger_take(struct lt_ledger *l, const struct lt_log_record *r, struct lt_err *err)

@@ -4,12 +4,13 @@
  *
  * A dossier is its key <province>/<MaHoSo>; it may hold '/', what follows it in a ledger key may not.
  *
- *   I/<dossier>/<ce_id>/<run>/<step>  a delivery that is open: JSON. run is the replay or decision id, "-" without
+ *   I/<dossier>/<ce_id>/<run>/<step>/<order>  a delivery that is open: JSON. run is the replay or decision id, "-"
+ *                                     without; the order tells two records of one event in a queue apart
  *   L/<dossier>                       a lane that is not open (parked or retrying): JSON
  *   P/<dossier>/<order>               a parked event: headers and value of the queue record, what is known of it in
  *                                     lt_park_* headers. order is its queue offset, 20 digits
  *   R/<dossier>/<order>               new data for a parked event, given by an operator
- *   C                                 the last decision ids that were applied: JSON
+ *   C                                 the last decision ids that were applied, and until when: JSON
  *   T                                 the partition is paused by an operator: JSON
  *
  * A tombstone closes. The topic is compacted; the state is what the last record of each key says.
@@ -71,6 +72,12 @@ struct lt_ledger_lane {
     UT_hash_handle hh;
 };
 
+/* Beside the ids of the decisions that were applied (C). */
+struct lt_decided {
+    int64_t newest_ms; /* of all that were applied */
+    int64_t after_ms;  /* the control topic was made again when these were: what it holds from before is not applied */
+};
+
 struct lt_ledger {
     struct lt_open *opens;        /* by key */
     struct lt_ledger_lane *lanes; /* by key */
@@ -78,6 +85,7 @@ struct lt_ledger {
     char paused_by[64]; /* "" when not paused */
     int64_t paused_ms;
     LT_VEC(char *) decisions; /* oldest first */
+    struct lt_decided decided;
 };
 
 /* Take the next record. LT_OK, or LT_E_INVALID: not written by a gateway of this version. */
@@ -97,13 +105,14 @@ enum lt_ledger_kind {
 bool lt_ledger_key(struct lt_span key, enum lt_ledger_kind *ret_kind, struct lt_span *ret_dossier, int64_t *ret_order);
 
 /* Keys and values, on the heap. */
-char *lt_ledger_open_key(struct lt_span dossier, struct lt_span id, struct lt_span run, const char *step);
+char *lt_ledger_open_key(struct lt_span dossier, struct lt_span id, struct lt_span run, const char *step,
+                         int64_t order);
 char *lt_ledger_order_key(enum lt_ledger_kind kind, struct lt_span dossier, int64_t order); /* P, R */
 char *lt_ledger_lane_key(struct lt_span dossier);
 char *lt_ledger_open_value(const struct lt_open *o);
 char *lt_ledger_lane_value(const struct lt_lane_record *l);
 char *lt_ledger_pause_value(const char *who, int64_t at_ms);
-char *lt_ledger_decisions_value(char *const *ids, size_t n);
+char *lt_ledger_decisions_value(char *const *ids, size_t n, const struct lt_decided *d);
 
 /* What is known of a parked event besides the event, in its P record's headers. */
 struct lt_parked_state {

@@ -10,15 +10,27 @@
 #define BUSY_RETRY_MS 200
 #define COMMITTED_TIMEOUT_MS 1000
 
-/* A loading partition, found again after every call that serves polls: rebalance callbacks run inside them. */
-struct loading {
-    struct lt_engine *e;
-    int32_t number;
-    uint64_t epoch;
+/*
+ * A partition on its way to running: position, then the ledger bit by bit, then decisions bit by bit. Found again by
+ * number and epoch after every call that serves polls: rebalance callbacks run inside them.
+ */
+struct lt_loading {
     struct lt_log_offset at;
     struct lt_delivery_position position;
-    int64_t low, high; /* of the queue */
+    int64_t low, high;     /* of the queue */
+    struct lt_slice slice; /* of the ledger */
+    struct lt_ledger ledger;
+    struct lt_err bad; /* of the first record that is none of ours */
+    bool adopted;
 };
+
+void lt_loading_free(struct lt_loading *l)
+{
+    if (!l)
+        return;
+    lt_ledger_deinit(&l->ledger);
+    free(l);
+}
 
 /* After a partition was lost its calls may still be out: until they end, no dossier of it gets another one (promise
  * P5). */
@@ -37,8 +49,15 @@ static void wait(struct lt_engine *e, struct lt_part *p, const char *why)
     snprintf(p->text, sizeof(p->text), "%s", why);
 }
 
+/* From the beginning, later: what was read is worth nothing any more. */
+static void again(struct lt_engine *e, struct lt_part *p, const char *why)
+{
+    lt_part_drop(e, p);
+    wait(e, p, why);
+}
+
 /* Does the group's position say what is delivered? false: stopped, with its reason. */
-static bool check_position(struct lt_engine *e, struct lt_part *p, struct loading *l)
+static bool check_position(struct lt_engine *e, struct lt_part *p, struct lt_loading *l)
 {
     const struct lt_log_offset *at = &l->at;
     if (at->offset < 0 && l->high == 0) {
@@ -94,15 +113,10 @@ static bool check_position(struct lt_engine *e, struct lt_part *p, struct loadin
 
 /* ---- the ledger ---- */
 
-struct reading {
-    struct lt_ledger ledger;
-    struct lt_err err; /* of the first record that is none of ours */
-};
-
 static int read_ledger(void *ctx, const struct lt_log_record *r)
 {
-    struct reading *x = ctx;
-    return lt_ledger_take(&x->ledger, r, &x->err) == LT_OK ? 0 : 1;
+    struct lt_loading *l = ctx;
+    return lt_ledger_take(&l->ledger, r, &l->bad) == LT_OK ? 0 : 1;
 }
 
 /* What the ledger says becomes the partition's own: done set and open intents by offset, lanes (rule 2). */
@@ -130,47 +144,7 @@ static void adopt(struct lt_engine *e, struct lt_part *p, struct lt_ledger *ledg
     for (size_t n = 0; n < ledger->decisions.len; n++)
         *lt_vec_push(&p->decisions) = ledger->decisions.v[n];
     ledger->decisions.len = 0;
-}
-
-/*
- * Rule 1: the ledger up to its end as a read_uncommitted handle sees it. Positions count what the ledger holds, so a
- * ledger that was emptied, cut or made again is told from one that has nothing open.
- */
-static struct lt_part *load_ledger(struct loading *l)
-{
-    struct lt_engine *e = l->e;
-    const struct lt_log_ops *ops = e->log->ops;
-    struct reading x = {0};
-    struct lt_err err = LT_ERR_INIT;
-    int64_t low = 0, high = 0;
-    int r = ops->watermarks(e->log, e->ledger, l->number, &low, &high, &err);
-    if (r == LT_OK && low < high)
-        r = ops->scan(e->log, e->ledger, l->number, low, high, read_ledger, &x, &err);
-    struct lt_part *p = lt_part_same(e, l->number, l->epoch), *loaded = NULL;
-    if (!p) {
-        /* given back meanwhile */
-    } else if (x.err.code) {
-        lt_part_stop(e, p, "LEDGER-UNREADABLE", true, "find out who writes to the ledger besides the gateway", "%s",
-                     x.err.text);
-    } else if (r != LT_OK) {
-        wait(e, p, err.text);
-    } else if ((int64_t)x.ledger.opens_len != l->position.open ||
-               (int64_t)x.ledger.parked_len != lt_delivery_position_parked(&l->position)) {
-        lt_part_stop(e, p, "LEDGER-DIFFERS", true, "find out who made the ledger again or deleted from it",
-                     "%s/%" PRId32
-                     " holds %zu open deliveries and %zu parked events, the group's position says %" PRId64
-                     " and %" PRId64,
-                     e->ledger, p->number, x.ledger.opens_len, x.ledger.parked_len, l->position.open,
-                     lt_delivery_position_parked(&l->position));
-    } else {
-        p->position = l->position;
-        p->committed = l->at;
-        p->control_next = l->position.control;
-        adopt(e, p, &x.ledger);
-        loaded = p;
-    }
-    lt_ledger_deinit(&x.ledger);
-    return loaded;
+    p->decided = ledger->decided;
 }
 
 /* Every topic of the ledger must be there, divided as the queue is: lanes and their records share a partition number.
@@ -199,55 +173,122 @@ static bool check_topics(struct lt_engine *e, struct lt_part *p)
     return true;
 }
 
-static void load(struct lt_engine *e, struct lt_part *p)
+/*
+ * Rule 1: the ledger up to its end as a read_uncommitted handle sees it. Positions count what the ledger holds, so a
+ * ledger that was emptied, cut or made again is told from one that has nothing open. false: not yet, or stopped.
+ */
+static bool load_ledger(struct lt_engine *e, struct lt_part *p)
+{
+    struct lt_loading *l = p->loading;
+    struct lt_err err = LT_ERR_INIT;
+    int32_t number = p->number;
+    uint64_t epoch = p->epoch;
+    int r = lt_slice_read(e, e->ledger, number, &l->slice, read_ledger, l, &err);
+    if (!(p = lt_part_same(e, number, epoch))) /* given back meanwhile, and l with it */
+        return false;
+    if (l->bad.code) {
+        lt_part_stop(e, p, "LEDGER-UNREADABLE", true, "find out who writes to the ledger besides the gateway", "%s",
+                     l->bad.text);
+    } else if (r != LT_OK) {
+        again(e, p, err.text);
+    } else if (l->slice.next < l->slice.end) {
+        snprintf(p->text, sizeof(p->text), "reading %s/%" PRId32 ": %" PRId64 " of %" PRId64, e->ledger, number,
+                 l->slice.next, l->slice.end);
+    } else if ((int64_t)l->ledger.opens_len != l->position.open ||
+               (int64_t)l->ledger.parked_len != lt_delivery_position_parked(&l->position)) {
+        lt_part_stop(e, p, "LEDGER-DIFFERS", true, "find out who made the ledger again or deleted from it",
+                     "%s/%" PRId32
+                     " holds %zu open deliveries and %zu parked events, the group's position says %" PRId64
+                     " and %" PRId64,
+                     e->ledger, p->number, l->ledger.opens_len, l->ledger.parked_len, l->position.open,
+                     lt_delivery_position_parked(&l->position));
+    } else {
+        p->position = l->position;
+        p->committed = l->at;
+        p->control_next = l->position.control;
+        adopt(e, p, &l->ledger);
+        return l->adopted = true;
+    }
+    return false;
+}
+
+/* Rule 9: what was decided while nobody had the partition, before anything of it starts. false: not yet. */
+static bool load_decisions(struct lt_engine *e, struct lt_part *p)
+{
+    struct lt_err err = LT_ERR_INIT;
+    int32_t number = p->number;
+    uint64_t epoch = p->epoch;
+    int64_t low = 0, high = 0;
+    int r = e->log->ops->watermarks(e->log, e->control, number, &low, &high, &err);
+    bool taken = r == LT_OK && lt_control_take(e, number, epoch, high, &err);
+    if (!(p = lt_part_same(e, number, epoch)))
+        return false;
+    if (!taken)
+        again(e, p, err.text);
+    return taken && p->control_next == high;
+}
+
+/* Position and topics (rule 1). false: not yet, or stopped. */
+static bool begin(struct lt_engine *e, struct lt_part *p)
 {
     const struct lt_log_ops *ops = e->log->ops;
     struct lt_err err = LT_ERR_INIT;
-    struct loading l = {.e = e, .number = p->number, .epoch = p->epoch};
-
+    struct lt_loading l = {0};
     if (has_orphans(e, p->number)) {
         p->retry_at_ms = lt_engine_now(e) + 1;
-        return;
+        return false;
     }
     int r = ops->committed(e->log, p->number, COMMITTED_TIMEOUT_MS, &l.at, &err);
     if (r == LT_OK)
         r = ops->watermarks(e->log, NULL, p->number, &l.low, &l.high, &err);
     if (r != LT_OK) { /* an unfinished transaction of the former owner, or the log is away: ask again (core rule 2) */
         wait(e, p, err.text);
-        return;
+        return false;
     }
     if (!check_position(e, p, &l) || !check_topics(e, p))
-        return;
-    if (!(p = load_ledger(&l)))
-        return;
-    int64_t low = 0, high = 0;
-    r = ops->watermarks(e->log, e->control, l.number, &low, &high, &err);
-    if (r != LT_OK || !lt_control_take(e, l.number, l.epoch, high, &err)) {
-        if ((p = lt_part_same(e, l.number, l.epoch))) {
-            lt_part_drop(e, p);
-            wait(e, p, err.text);
-        }
-        return;
-    }
-    p = lt_part_same(e, l.number, l.epoch);
-    r = ops->start(e->log, p->number, l.at.offset, &err);
+        return false;
+    r = ops->watermarks(e->log, e->ledger, p->number, &l.slice.next, &l.slice.end, &err);
     if (r != LT_OK) {
-        lt_part_drop(e, p);
         wait(e, p, err.text);
+        return false;
+    }
+    p->loading = lt_alloc(sizeof(l));
+    *p->loading = l;
+    return true;
+}
+
+/* As far as one turn goes. */
+static void load(struct lt_engine *e, struct lt_part *p)
+{
+    struct lt_err err = LT_ERR_INIT;
+    int32_t number = p->number;
+    uint64_t epoch = p->epoch;
+    p->retry_at_ms = 0;
+    if (!p->loading && !begin(e, p))
+        return;
+    if (!p->loading->adopted && !load_ledger(e, p))
+        return;
+    if (!(p = lt_part_same(e, number, epoch)) || !load_decisions(e, p))
+        return;
+    const struct lt_loading *l = p->loading;
+    if (e->log->ops->start(e->log, p->number, l->at.offset, &err) != LT_OK) {
+        again(e, p, err.text);
         return;
     }
-    p->next = l.at.offset;
-    p->high = l.high;
+    p->next = l->at.offset;
+    p->high = l->high;
     p->fetching = true;
     p->paused = false;
     p->state = LT_PART_RUNNING;
+    lt_loading_free(p->loading);
+    p->loading = NULL;
     if (p->dirty)
         lt_part_dirty(e, p);
     p->reason[0] = p->text[0] = p->command[0] = 0;
     p->since_ms = lt_now_ms();
     lt_info(e->subject, "partition-running",
             "partition %" PRId32 " of %s runs from offset %" PRId64 ", %zu lanes are not open", p->number, e->topic,
-            l.at.offset, p->lanes_parked + p->lanes_retrying);
+            p->next, p->lanes_parked + p->lanes_retrying);
 }
 
 void lt_parts_load(struct lt_engine *e)
@@ -263,7 +304,8 @@ void lt_parts_load(struct lt_engine *e)
             at++;
         if (!p)
             return;
-        if (p->state == LT_PART_STOPPED && p->retry_at_ms > 0 && p->retry_at_ms <= now && p->running == 0) {
+        if (p->state == LT_PART_STOPPED && p->retry_at_ms > 0 && p->retry_at_ms <= now && p->running == 0 &&
+            !p->dirty && !e->txn.in_doubt) { /* what its calls brought is committed first */
             char reason[sizeof(p->reason)];
             memcpy(reason, p->reason, sizeof(reason));
             lt_part_reload(e, p);
@@ -316,6 +358,7 @@ void lt_item_recall(struct lt_engine *e, struct lt_item *i, const struct lt_park
     }
     /* Another machine's clock may be wrong: nobody waits longer than the longest it could be. */
     if (i->unknown && i->step_at < i->steps_len)
-        i->until_ms = LT_MIN(i->until_ms, wall + lt_engine_settled_ms(e, lt_item_step(i)));
+        i->until_ms = LT_MIN(i->until_ms, wall + lt_engine_settled_ms_max(e, lt_item_step(i)));
+    i->settled_ms = lt_engine_now(e) + LT_MAX(i->until_ms - wall, 0);
     i->work.after_unknown = i->unknown;
 }

@@ -9,15 +9,20 @@
 
 #define SPAN_MAX 10000 /* deliveries finished beyond the oldest open one, of one partition */
 
-void lt_lane_write(struct lt_engine *e, struct lt_part *p, struct lt_lane *lane)
+static void add_lane(struct lt_engine *e, struct lt_writes *to, int32_t partition, const struct lt_lane *lane)
 {
-    struct lt_write *w = lt_write_add(&p->writes, e->ledger, p->number);
+    struct lt_write *w = lt_write_add(to, e->ledger, partition);
     LT_AUTOFREE char *key = lt_ledger_lane_key(lt_span(lane->key, lane->key_len));
     w->key = lt_arena_span(&w->arena, lt_span_str(key));
     if (lane->state != LT_LANE_OPEN) {
         LT_AUTOFREE char *value = lt_ledger_lane_value(&lane->record);
         w->value = lt_arena_span(&w->arena, lt_span_str(value));
     }
+}
+
+void lt_lane_write(struct lt_engine *e, struct lt_part *p, struct lt_lane *lane)
+{
+    add_lane(e, &p->writes, p->number, lane);
     lt_part_dirty(e, p);
 }
 
@@ -53,6 +58,8 @@ static void add(struct lt_item *i, const struct lt_effect *f)
 /* The target's own words to the province, if its adapter brought any. */
 static bool tells_province(const struct lt_item *i)
 {
+    if (i->result.outcome != LT_OUTCOME_REJECT) /* the target took the step: it said no word of a refusal */
+        return false;
     for (size_t n = 0; n < i->result.notes_len; n++)
         if (i->result.notes[n].to == LT_NOTE_PROVINCE)
             return true;
@@ -74,7 +81,7 @@ static void explain(struct lt_engine *e, struct lt_item *i, const struct lt_lane
     add(i, &f);
     lt_effect_refused(i->record, &i->event, &why, &i->arena, &f);
     /* Not by the call-back to the province itself: it cannot be told there. */
-    if (!tells_province(i) && strcmp(f.topic, e->topic) != 0)
+    if (!e->traits.tell_no_refusals && !tells_province(i) && strcmp(f.topic, e->topic) != 0)
         add(i, &f);
 }
 
@@ -92,11 +99,14 @@ void lt_lane_park(struct lt_engine *e, struct lt_item *head, const char *reason,
     snprintf(l->code, sizeof(l->code), "%s", code);
     snprintf(l->text, sizeof(l->text), "%s", text);
     lt_lane_set(p, lane, LT_LANE_PARKED);
-    lt_lane_write(e, p, lane); /* a partition's writes go before its items', or with them */
+    /* Lane, explanation, count and event in one transaction, whatever else that one has no room for. */
+    add_lane(e, &head->writes, p->number, lane);
+    lane->leader = head;
+    head->leads = true;
     if (strcmp(reason, "unknown") == 0) {
-        p->delta[LT_COUNT_UNKNOWNS]++;
+        head->counted = LT_COUNT_UNKNOWNS;
     } else if (strcmp(reason, "rejected") == 0) {
-        p->delta[LT_COUNT_REJECTS]++;
+        head->counted = LT_COUNT_REJECTS;
         explain(e, head, l);
     }
     e->parkings++;

@@ -74,6 +74,30 @@ static void let_go(struct lt_engine *e, struct lt_part *p)
     }
 }
 
+/* What has not been sent stays where it is; the intents that were asked for are withdrawn. */
+static void hold(struct lt_engine *e, struct lt_part *p)
+{
+    p->state = LT_PART_STOPPED;
+    fetch_stop(e, p);
+    start_lanes(e, p, LT_ITEM_READY, LT_ITEM_QUEUED);
+    start_lanes(e, p, LT_ITEM_LOCAL, LT_ITEM_QUEUED);
+    start_lanes(e, p, LT_ITEM_DELAYED, LT_ITEM_QUEUED);
+    start_lanes(e, p, LT_ITEM_INTENT, LT_ITEM_QUEUED);
+    let_go(e, p);
+}
+
+void lt_part_failed(struct lt_engine *e, struct lt_part *p, const char *why)
+{
+    lt_warn(e->subject, "partition-error", "partition %" PRId32 ": %s; it is loaded again when its calls have ended",
+            p->number, why);
+    snprintf(p->text, sizeof(p->text), "%s", why);
+    snprintf(p->reason, sizeof(p->reason), "FETCH-FAILED");
+    snprintf(p->command, sizeof(p->command), "none: it is loaded again when its calls have ended");
+    p->since_ms = lt_now_ms();
+    p->retry_at_ms = lt_engine_now(e);
+    hold(e, p);
+}
+
 void lt_part_stop(struct lt_engine *e, struct lt_part *p, const char *reason, bool retry, const char *command,
                   const char *fmt, ...)
 {
@@ -88,14 +112,8 @@ void lt_part_stop(struct lt_engine *e, struct lt_part *p, const char *reason, bo
     snprintf(p->command, sizeof(p->command), "%s", command);
     if (!again)
         p->since_ms = lt_now_ms();
-    p->state = LT_PART_STOPPED;
     p->retry_at_ms = retry ? lt_engine_now(e) + STOP_RETRY_MS : 0;
-    fetch_stop(e, p);
-    /* What has not been sent stays where it is; the intents that were asked for are withdrawn. */
-    start_lanes(e, p, LT_ITEM_READY, LT_ITEM_QUEUED);
-    start_lanes(e, p, LT_ITEM_DELAYED, LT_ITEM_QUEUED);
-    start_lanes(e, p, LT_ITEM_INTENT, LT_ITEM_QUEUED);
-    let_go(e, p);
+    hold(e, p);
     if (!again)
         lt_error(e->subject, "partition-stopped", "partition %" PRId32 " of %s stopped: %s; see `lienthong status`",
                  p->number, e->topic, reason);
@@ -135,6 +153,8 @@ static void drop_item(struct lt_engine *e, struct lt_item *i)
 
 void lt_part_drop(struct lt_engine *e, struct lt_part *p)
 {
+    lt_loading_free(p->loading);
+    p->loading = NULL;
     while (p->items)
         drop_item(e, p->items);
     while (p->redriven)

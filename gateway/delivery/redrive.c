@@ -6,9 +6,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define LOAD_MS 200     /* between two readings of a partition's ledger */
-#define EVENTS_MAX 2000 /* brought back by one reading */
-#define LANES_MAX 1000
+#define LOAD_MS 200      /* between two readings of a partition's ledger */
+#define EVENTS_MAX 10000 /* brought back by one reading of the ledger */
+#define LANES_MAX 5000
 
 struct wanted {
     char *key; /* of its P record */
@@ -23,11 +23,14 @@ struct wanted {
     UT_hash_handle hh;
 };
 
-struct loading {
+/* One reading of a partition's ledger. */
+struct lt_redrive {
     struct wanted *by_key;
     LT_VEC(struct wanted *) in_order;
     size_t bytes, bytes_max;
     int32_t number;
+    uint64_t epoch;
+    struct lt_slice slice;
 };
 
 static void copy_record(struct wanted *w, const struct lt_log_record *r)
@@ -47,7 +50,7 @@ static void copy_record(struct wanted *w, const struct lt_log_record *r)
 }
 
 /* Within the memory that is left. One always fits, or a great redrive would never begin. */
-static bool fits(struct loading *l, const struct wanted *w, const struct lt_log_record *r)
+static bool fits(struct lt_redrive *l, const struct wanted *w, const struct lt_log_record *r)
 {
     size_t n = lt_item_bytes(r);
     if (w != l->in_order.v[0] && l->bytes + n > l->bytes_max)
@@ -58,7 +61,7 @@ static bool fits(struct loading *l, const struct wanted *w, const struct lt_log_
 
 static int take(void *ctx, const struct lt_log_record *r)
 {
-    struct loading *l = ctx;
+    struct lt_redrive *l = ctx;
     struct wanted *w;
     enum lt_ledger_kind kind;
     struct lt_span dossier;
@@ -81,7 +84,7 @@ static int take(void *ctx, const struct lt_log_record *r)
     return 0;
 }
 
-static void want_lane(struct loading *l, const struct lt_lane *lane)
+static void want_lane(struct lt_redrive *l, const struct lt_lane *lane)
 {
     for (size_t n = 0; n < lane->parked.len && n < LT_PARKED_LOAD; n++) {
         struct wanted *w = lt_alloc(sizeof(*w));
@@ -96,17 +99,25 @@ static void want_lane(struct loading *l, const struct lt_lane *lane)
     }
 }
 
-static bool waits_for_load(const struct lt_lane *lane)
+/* While the target is paused only a skip goes on: it needs no call. */
+static bool waits_for_load(const struct lt_lane *lane, bool paused)
 {
-    return lane->state == LT_LANE_RETRYING && !lane->head && lane->parked.len > 0;
+    return lane->state == LT_LANE_RETRYING && !lane->head && lane->parked.len > 0 &&
+           (!paused || lane->record.skip == lane->parked.v[0]);
 }
 
-static void want(struct loading *l, const struct lt_part *p)
+static bool is_paused(const struct lt_engine *e, const struct lt_part *p)
 {
+    return e->gate.state == LT_GATE_PAUSED || p->paused_by[0];
+}
+
+static void want(const struct lt_engine *e, struct lt_redrive *l, const struct lt_part *p)
+{
+    bool paused = is_paused(e, p);
     struct lt_lane *lane, *next;
     size_t lanes = 0;
     HASH_ITER (hh, p->lanes, lane, next) {
-        if (waits_for_load(lane) && l->in_order.len < EVENTS_MAX && lanes++ < LANES_MAX)
+        if (waits_for_load(lane, paused) && l->in_order.len < EVENTS_MAX && lanes++ < LANES_MAX)
             want_lane(l, lane);
     }
 }
@@ -152,55 +163,90 @@ static bool make_item(struct lt_engine *e, struct lt_part *p, struct wanted *w)
     return true;
 }
 
-static void load(struct lt_engine *e, struct lt_part *p)
+void lt_redrive_drop(struct lt_engine *e)
 {
-    struct loading l = {.number = p->number, .bytes_max = e->set.memory - LT_MIN(e->bytes, e->set.memory)};
-    struct lt_err err = LT_ERR_INIT;
-    uint64_t epoch = p->epoch;
-    int64_t low = 0, high = 0;
-    want(&l, p);
-    int r = e->log->ops->watermarks(e->log, e->ledger, l.number, &low, &high, &err);
-    if (r == LT_OK)
-        r = e->log->ops->scan(e->log, e->ledger, l.number, low, high, take, &l, &err);
-    p = lt_part_same(e, l.number, epoch);
-    bool whole = true, left = false;
-    for (size_t n = 0; n < l.in_order.len; n++) {
-        struct wanted *w = l.in_order.v[n];
-        HASH_DEL(l.by_key, w);
-        left = w->left || (left && !w->first);
-        if (p && r == LT_OK && whole && !left && !make_item(e, p, w)) {
-            lt_part_stop(e, p, "LEDGER-DIFFERS", true, "find out who deleted from the ledger",
-                         "%s/%" PRId32 ": the parked event of dossier " LT_SPAN_FMT ", order %" PRId64 " is missing",
-                         e->ledger, p->number, LT_SPAN_ARG(w->dossier), w->order);
-            whole = false;
-        }
-        release(w);
+    struct lt_redrive *l = e->redrive;
+    if (!l)
+        return;
+    for (size_t n = 0; n < l->in_order.len; n++) {
+        HASH_DEL(l->by_key, l->in_order.v[n]);
+        release(l->in_order.v[n]);
     }
-    lt_vec_deinit(&l.in_order);
-    if (r != LT_OK)
+    lt_vec_deinit(&l->in_order);
+    free(l);
+    e->redrive = NULL;
+}
+
+static void begin(struct lt_engine *e, struct lt_part *p)
+{
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_redrive *l = lt_alloc(sizeof(*l));
+    l->number = p->number;
+    l->epoch = p->epoch;
+    want(e, l, p);
+    e->redrive = l;
+    if (e->log->ops->watermarks(e->log, e->ledger, l->number, &l->slice.next, &l->slice.end, &err) != LT_LOG_OK) {
         lt_warn(e->subject, "redrive", "%s; trying again", err.text);
+        lt_redrive_drop(e);
+    }
+}
+
+static void make_items(struct lt_engine *e, struct lt_part *p)
+{
+    const struct lt_redrive *l = e->redrive;
+    bool left = false;
+    for (size_t n = 0; n < l->in_order.len; n++) {
+        struct wanted *w = l->in_order.v[n];
+        left = w->left || (left && !w->first);
+        if (left || make_item(e, p, w))
+            continue;
+        lt_part_stop(e, p, "LEDGER-DIFFERS", true, "find out who deleted from the ledger",
+                     "%s/%" PRId32 ": the parked event of dossier " LT_SPAN_FMT ", order %" PRId64 " is missing",
+                     e->ledger, p->number, LT_SPAN_ARG(w->dossier), w->order);
+        return;
+    }
+}
+
+/* As far as one turn goes. */
+static void go_on(struct lt_engine *e)
+{
+    struct lt_redrive *l = e->redrive;
+    struct lt_err err = LT_ERR_INIT;
+    l->bytes_max = e->set.memory - LT_MIN(e->bytes, e->set.memory);
+    int r = lt_slice_read(e, e->ledger, l->number, &l->slice, take, l, &err);
+    struct lt_part *p = lt_part_same(e, l->number, l->epoch);
+    if (r != LT_LOG_OK)
+        lt_warn(e->subject, "redrive", "%s; trying again", err.text);
+    else if (p && p->state == LT_PART_RUNNING && l->slice.next < l->slice.end)
+        return;
+    else if (p && p->state == LT_PART_RUNNING)
+        make_items(e, p);
+    lt_redrive_drop(e);
 }
 
 void lt_redrive_load(struct lt_engine *e)
 {
     int64_t now = lt_engine_now(e);
     struct lt_part *p;
-    if (e->gate.state == LT_GATE_PAUSED || e->over_memory || e->txn.in_doubt)
+    if (e->over_memory || e->txn.in_doubt)
         return;
+    if (e->redrive) {
+        go_on(e);
+        return;
+    }
     DL_FOREACH2(e->parts, p, next_part)
     {
         bool wanted = false;
         struct lt_lane *lane, *next;
         /* What was decided must stand in the ledger before it is read. */
-        if (p->state != LT_PART_RUNNING || p->lanes_retrying == 0 || p->writes.len > 0 || p->paused_by[0] ||
-            now < p->load_at_ms)
+        if (p->state != LT_PART_RUNNING || p->lanes_retrying == 0 || p->writes.len > 0 || now < p->load_at_ms)
             continue;
         HASH_ITER (hh, p->lanes, lane, next)
-            wanted = wanted || waits_for_load(lane);
+            wanted = wanted || waits_for_load(lane, is_paused(e, p));
         p->load_at_ms = now + LOAD_MS;
         if (wanted) {
-            load(e, p);
-            return; /* the list may have changed */
+            begin(e, p);
+            return;
         }
     }
 }

@@ -6,11 +6,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static bool is_once(const struct lt_engine *e, const struct lt_item *i)
-{
-    return i->step_at < i->steps_len && e->set.adapter->once(lt_item_step(i));
-}
-
 int64_t lt_delivery_now_ms(const struct lt_engine *e)
 {
     return lt_engine_now(e);
@@ -100,7 +95,7 @@ static void step_ended(struct lt_engine *e, struct lt_item *i)
     if (i->step_at >= i->steps_len)
         lt_item_finish(e, i);
     else if (i->part->state == LT_PART_RUNNING)
-        lt_item_set_first(e, i, LT_ITEM_READY);
+        lt_item_ready(e, i, true);
     else
         lt_item_set(e, i, LT_ITEM_QUEUED);
     lt_item_dirty(e, i);
@@ -122,7 +117,7 @@ static void again(struct lt_engine *e, struct lt_item *i, int64_t delay_ms)
     else if (delay_ms > 0)
         lt_item_delay(e, i, now + delay_ms);
     else
-        lt_item_set_first(e, i, LT_ITEM_READY);
+        lt_item_ready(e, i, true);
 }
 
 /* Rule 7. What can be asked or sent again with the same values waits until it is settled; the rest is held, unless the
@@ -133,7 +128,8 @@ static void ended_unknown(struct lt_engine *e, struct lt_item *i)
     i->unknown = true;
     i->decided = false;
     i->until_ms = lt_engine_wall(e) + settle;
-    if (is_once(e, i) && !e->traits.repeat_unknown)
+    i->settled_ms = lt_engine_now(e) + settle;
+    if (lt_item_once(e, i) && !e->traits.repeat_unknown)
         lt_lane_park(e, i, "unknown", i->code, i->reason);
     else
         again(e, i, settle);

@@ -13,11 +13,6 @@
 #define AHEAD_MAX 3.0     /* intents ahead of the calls that may be out, in times of these */
 #define AHEAD_CALL_MS 200 /* with calls slower than this the transaction costs nothing worth hiding */
 
-static bool is_once(const struct lt_engine *e, const struct lt_item *i)
-{
-    return e->set.adapter->once(lt_item_step(i));
-}
-
 /* A question changes nothing at the target: it needs no intent, and who asks it twice has asked. */
 static bool is_question(enum lt_step step)
 {
@@ -28,12 +23,17 @@ int64_t lt_engine_start_by_ms(const struct lt_engine *e, enum lt_step step)
 {
     /* A step that may be repeated may be several calls, each begun within the time of those before it. */
     const struct lt_config_target *t = e->set.target;
-    return LT_START_BY_MS + (e->set.adapter->once(step) ? 0 : t->timeout_ms + t->connect_timeout_ms);
+    return e->start_by_ms + (e->set.adapter->once(step) ? 0 : t->timeout_ms + t->connect_timeout_ms);
 }
 
 int64_t lt_engine_settled_ms(const struct lt_engine *e, enum lt_step step)
 {
     return lt_engine_start_by_ms(e, step) + e->set.target->timeout_ms + e->set.target->settle_ms;
+}
+
+int64_t lt_engine_settled_ms_max(const struct lt_engine *e, enum lt_step step)
+{
+    return lt_engine_settled_ms(e, step) + LT_TRANSACTION_MS - e->start_by_ms;
 }
 
 /* ---- starting ---- */
@@ -60,7 +60,7 @@ static void wake_delayed(struct lt_engine *e, int64_t now)
     struct lt_item *i, *next;
     DL_FOREACH_SAFE(e->lists[LT_ITEM_DELAYED], i, next)
     if (i->not_before_ms <= now)
-        lt_item_set(e, i, LT_ITEM_READY);
+        lt_item_ready(e, i, false);
 }
 
 /* How many may have an intent or be at the adapter: while some intents are being committed the others' calls are out.
@@ -110,7 +110,8 @@ static void count_repeat(struct lt_engine *e, struct lt_item *i)
 static bool start(struct lt_engine *e, struct lt_item *i, int64_t now)
 {
     size_t out = e->counts[LT_ITEM_RUNNING] + e->counts[LT_ITEM_INTENT];
-    if (i->part->state != LT_PART_RUNNING || i->part->paused_by[0]) {
+    bool local = i->state == LT_ITEM_LOCAL;
+    if (i->part->state != LT_PART_RUNNING || (i->part->paused_by[0] && !local)) {
         lt_item_set(e, i, LT_ITEM_QUEUED);
     } else if (i->skipped) { /* an operator's decision: neither called nor forwarded */
         lt_item_set(e, i, LT_ITEM_FINISHED);
@@ -119,17 +120,17 @@ static bool start(struct lt_engine *e, struct lt_item *i, int64_t now)
         lt_lane_park(e, i, "rejected", "unknown-type", "no steps are known for events of this type");
     } else if (i->step_at >= i->steps_len) { /* no step of this target for the type: pass */
         lt_item_finish(e, i);
-    } else if (i->unknown && is_once(e, i) && !e->traits.repeat_unknown && !i->decided) {
+    } else if (local) { /* rule 7 */
         lt_lane_park(e, i, "unknown", "no-answer",
                      "it was being sent when the gateway ended; whether the target has it is not known");
-    } else if (i->unknown && i->until_ms > lt_engine_wall(e)) {
-        lt_item_delay(e, i, now + i->until_ms - lt_engine_wall(e));
+    } else if (i->unknown && i->settled_ms > now) {
+        lt_item_delay(e, i, i->settled_ms);
     } else if (out >= out_max(e) || !lt_gate_admits(&e->gate, now, out)) {
         return false;
     } else if (is_question(lt_item_step(i))) {
         lt_engine_submit(e, i, 0);
     } else {
-        if (i->unknown && is_once(e, i) && !i->repeated)
+        if (i->unknown && lt_item_once(e, i) && !i->repeated)
             count_repeat(e, i);
         i->asked_ms = now;
         lt_item_set(e, i, LT_ITEM_INTENT);
@@ -142,6 +143,8 @@ void lt_engine_start_ready(struct lt_engine *e)
 {
     int64_t now = lt_engine_now(e);
     wake_delayed(e, now);
+    while (e->lists[LT_ITEM_LOCAL])
+        (void)start(e, e->lists[LT_ITEM_LOCAL], now);
     while (e->lists[LT_ITEM_READY] && start(e, e->lists[LT_ITEM_READY], now))
         ;
 }
@@ -215,7 +218,7 @@ void lt_engine_drain(struct lt_engine *e, struct lt_part *p)
     struct lt_item *i, *next;
     DL_FOREACH_SAFE(e->lists[LT_ITEM_INTENT], i, next)
     if (concerns(i, p))
-        lt_item_set(e, i, LT_ITEM_READY); /* dirty still: the ledger is told */
+        lt_item_ready(e, i, false); /* dirty still: the ledger is told */
     for (int n = 0; n < DRAIN_COMMIT_TRIES && !e->fatal && (e->txn.in_doubt || uncommitted(e, p)); n++) {
         e->txn_retry_ms = 0; /* the back-off of ordinary turns would spend the tries on nothing */
         if (e->txn.in_doubt)

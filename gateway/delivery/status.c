@@ -68,6 +68,15 @@ static void sum_up(const struct lt_engine *e, struct totals *t)
     }
 }
 
+bool lt_engine_held(const struct lt_engine *e)
+{
+    const struct lt_part *p;
+    DL_FOREACH2(e->parts, p, next_part)
+    if (!p->paused_by[0])
+        return false;
+    return e->parts != NULL;
+}
+
 static void put_counters(const struct lt_engine *e, const struct totals *t, struct lt_json_writer *w)
 {
     lt_json_key(w, LT_SPAN_LIT("counters"));
@@ -114,7 +123,7 @@ void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w)
     lt_json_begin_object(w);
     lt_json_str(w, "target", lt_span_str(e->name));
     lt_json_str(w, "adapter", lt_span_str(e->set.adapter->name));
-    bool held = t.paused > 0 && t.paused == t.parts && e->gate.state == LT_GATE_FLOWING;
+    bool held = lt_engine_held(e) && e->gate.state == LT_GATE_FLOWING;
     lt_json_str(w, "state", lt_span_str(e->fatal ? "fenced" : held ? "paused" : lt_gate_state_name(&e->gate)));
     if (e->gate.state != LT_GATE_FLOWING) {
         lt_json_str(w, "reason", lt_span_str(lt_gate_reason(&e->gate)));
@@ -129,6 +138,9 @@ void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w)
         lt_json_str(w, "log", lt_span_str(e->log_error));
     if (e->txn_error[0])
         lt_json_str(w, "transaction", lt_span_str(e->txn_error));
+    lt_json_num(w, "commit_ms", e->commit_ms);
+    lt_json_num(w, "start_by_ms", e->start_by_ms);
+    lt_json_num(w, "intents_late", (int64_t)e->intents_late);
     lt_json_num(w, "in_flight", (int64_t)e->counts[LT_ITEM_RUNNING]);
     lt_json_num(w, "calls_in_flight", (int64_t)e->flying);
     lt_json_num(w, "bytes", (int64_t)e->bytes);
@@ -188,7 +200,9 @@ void lt_engine_metrics(const struct lt_engine *e, struct lt_buf *out)
     metric(e, out, "done_beyond_offset", t.done_beyond);
     metric(e, out, "paused", e->gate.state != LT_GATE_FLOWING || t.paused > 0);
     metric(e, out, "in_flight", e->counts[LT_ITEM_RUNNING]);
-    metric(e, out, "queued", e->counts[LT_ITEM_QUEUED] + e->counts[LT_ITEM_READY] + e->counts[LT_ITEM_DELAYED]);
+    metric(e, out, "queued",
+           e->counts[LT_ITEM_QUEUED] + e->counts[LT_ITEM_READY] + e->counts[LT_ITEM_LOCAL] +
+               e->counts[LT_ITEM_DELAYED]);
     metric(e, out, "memory_bytes", e->bytes);
     metric(e, out, "calls_total", e->calls);
     metric(e, out, "forwarded_total", e->forwarded);
@@ -196,6 +210,8 @@ void lt_engine_metrics(const struct lt_engine *e, struct lt_buf *out)
     metric(e, out, "repeats_total", (uint64_t)t.counts[LT_COUNT_REPEATS]);
     metric(e, out, "transactions_total", e->transactions);
     metric(e, out, "latency_ms_total", e->latency_ms_sum);
+    metric(e, out, "commit_ms", (uint64_t)e->commit_ms);
+    metric(e, out, "intents_late_total", e->intents_late);
     if (e->set.adapter->metrics)
         e->set.adapter->metrics(e->adapter, e->name, out);
 }

@@ -13,6 +13,7 @@
 
 struct sim {
     struct lt_engine *engine;
+    bool tells;
 };
 
 struct step_call {
@@ -42,7 +43,7 @@ static void on_answer(void *ctx, const struct lt_http_answer *a)
     else if (a->status == 503)
         r.outcome = LT_OUTCOME_RETRY;
     else if (w->step == LT_STEP_UPSERT)
-        r.notes[r.notes_len++] = (struct lt_note){.to = LT_NOTE_ANSWER,
+        r.notes[r.notes_len++] = (struct lt_note){.to = c->sim->tells ? LT_NOTE_PROVINCE : LT_NOTE_ANSWER,
                                                   .type = "vn.lienthong.sim.answer.v1",
                                                   .data = lt_arena_span(w->arena, LT_SPAN_LIT("{\"said\":\"ok\"}"))};
     lt_delivery_done(c->sim->engine, w, &r);
@@ -68,7 +69,10 @@ static int sim_new(const struct lt_adapter_settings *s, void **ret, struct lt_ad
     struct sim *sim = lt_alloc(sizeof(*sim));
     sim->engine = s->engine;
     /* The settings of a world reach its adapter through the target's node. */
-    traits->repeat_unknown = s->target->options != NULL;
+    const char *options = s->target->options->text;
+    traits->repeat_unknown = options[0] == 'r';
+    traits->tell_no_refusals = options[1] == 'n';
+    sim->tells = options[2] == 't';
     *ret = sim;
     return LT_OK;
 }
@@ -190,6 +194,12 @@ static int64_t now(void *ctx)
     return w->now_ms;
 }
 
+static int64_t wall(void *ctx)
+{
+    struct world *w = ctx;
+    return w->now_ms + w->wall_shift_ms;
+}
+
 static void on_crash(void *ctx, struct lt_log *l)
 {
     struct world *w = ctx;
@@ -256,7 +266,8 @@ void world_free(struct world *w)
     free(w);
 }
 
-int64_t world_event(struct world *w, int32_t partition, const char *dossier, int number, const char *type)
+static int64_t append(struct world *w, int32_t partition, const char *dossier, int number, const char *type,
+                      struct lt_span path)
 {
     struct lt_arena a = LT_ARENA_INIT;
     struct lt_headers h = {0};
@@ -281,11 +292,21 @@ int64_t world_event(struct world *w, int32_t partition, const char *dossier, int
                          .key = lt_span_str(lt_arena_printf(&a, "H22/%s", dossier)),
                          .data = lt_span_str(lt_arena_printf(&a, "%d", number))};
     lt_event_headers(&e, &a, &h);
-    lt_headers_put(&h, "lt_path", LT_SPAN_LIT("sim,next"));
+    lt_headers_put(&h, "lt_path", path);
     lt_headers_put(&h, "lt_hop", LT_SPAN_LIT("0"));
     int64_t offset = lt_memory_append(w->memory, "lt.sim", partition, e.key, &h, e.data);
     lt_arena_deinit(&a);
     return offset;
+}
+
+int64_t world_event(struct world *w, int32_t partition, const char *dossier, int number, const char *type)
+{
+    return append(w, partition, dossier, number, type, LT_SPAN_LIT("sim,next"));
+}
+
+int64_t world_stray(struct world *w, int32_t partition, const char *dossier)
+{
+    return append(w, partition, dossier, 0, "vn.lienthong.dossier.received.v1", LT_SPAN_LIT("next,other"));
 }
 
 int64_t world_received(struct world *w, int32_t partition, const char *dossier, int number)
@@ -295,8 +316,9 @@ int64_t world_received(struct world *w, int32_t partition, const char *dossier, 
 
 void world_open(struct world *w)
 {
-    static const struct lt_yaml_node any = {.kind = LT_YAML_MAP};
-    w->target.options = w->repeat_unknown ? &any : NULL;
+    char text[] = {w->repeat_unknown ? 'r' : '-', w->tell_no_refusals ? 'n' : '-', w->tells ? 't' : '-', '\0'};
+    const struct lt_yaml_node options = {.kind = LT_YAML_SCALAR, .text = text};
+    w->target.options = &options;
     const struct lt_engine_settings s = {
         .target = &w->target,
         .adapter = &w->adapter,
@@ -305,7 +327,7 @@ void world_open(struct world *w)
         .open_log = open_log,
         .caller = {.ctx = w, .call = call, .run = run, .close = close_calls},
         .now_ms = now,
-        .wall_ms = now,
+        .wall_ms = wall,
         .memory = w->memory_bytes,
         .span_max = w->span_max,
         .seed = 7,
@@ -314,6 +336,7 @@ void world_open(struct world *w)
     assert_null(w->engine);
     w->crashed = false;
     assert_int_equal(lt_engine_new(&s, &w->engine, &diags), LT_OK);
+    w->target.options = NULL;
 }
 
 void world_close(struct world *w)

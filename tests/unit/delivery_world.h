@@ -59,8 +59,10 @@ struct world {
     size_t applied_len;
     size_t calls, asked; /* asked: for scripts that count */
     int64_t now_ms;
+    int64_t wall_shift_ms; /* the wall clock is now_ms and so much */
     size_t memory_bytes, span_max;
-    bool repeat_unknown;
+    bool repeat_unknown, tell_no_refusals;
+    bool tells; /* its adapter tells the province of every create */
     bool fatal, crashed;
 };
 
@@ -69,6 +71,8 @@ void world_free(struct world *w);
 void world_genesis(struct world *w);
 /* Event `number` of a dossier into the queue; returns its offset. */
 int64_t world_event(struct world *w, int32_t partition, const char *dossier, int number, const char *type);
+/* A received event whose lt_path does not name the target. */
+int64_t world_stray(struct world *w, int32_t partition, const char *dossier);
 int64_t world_received(struct world *w, int32_t partition, const char *dossier, int number);
 
 void world_open(struct world *w);  /* a new process */

@@ -21,9 +21,10 @@ static void open_deliveries_come_back_as_they_were_written_and_go_with_their_tom
                               .outcome = LT_OUTCOME_EXISTS,
                               .since_ms = 1000,
                               .until_ms = 5000};
-    LT_AUTOFREE char *key = lt_ledger_open_key(LT_SPAN_LIT("H22/A/1"), LT_SPAN_LIT("c0ffee"), LT_SPAN_LIT("-"), o.step);
+    LT_AUTOFREE char *key =
+        lt_ledger_open_key(LT_SPAN_LIT("H22/A/1"), LT_SPAN_LIT("c0ffee"), LT_SPAN_LIT("-"), o.step, 7);
     LT_AUTOFREE char *value = lt_ledger_open_value(&o);
-    assert_string_equal(key, "I/H22/A/1/c0ffee/-/progress"); /* a dossier may hold '/' */
+    assert_string_equal(key, "I/H22/A/1/c0ffee/-/progress/7"); /* a dossier may hold '/' */
     assert_int_equal(take(&l, key, value), LT_OK);
     assert_int_equal(l.opens_len, 1);
     assert_int_equal(l.opens->offset, 7);

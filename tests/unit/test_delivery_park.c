@@ -236,6 +236,190 @@ static void a_target_that_is_down_costs_no_more_memory_than_its_budget(void **st
     world_free(w);
 }
 
+/* ---- what the province is told ---- */
+
+static void a_refusal_is_told_to_the_province_unless_the_target_is_not_to_tell_it(void **state)
+{
+    (void)state;
+    for (int quiet = 0; quiet < 2; quiet++) {
+        struct world *w = world_new();
+        bool refuse = true;
+        w->script = refuse_all;
+        w->ctx = &refuse;
+        w->tell_no_refusals = quiet;
+        world_received(w, 0, "A", 0);
+        world_open(w);
+        world_turns(w, 50);
+        assert_int_equal(world_parked(w, "A"), 1);
+        assert_int_equal(lt_memory_count(w->memory, LT_TOPIC_DEADLETTER), 1);
+        assert_int_equal(lt_memory_count(w->memory, LT_TOPIC_PROVINCE), quiet ? 0 : 1);
+        world_free(w);
+    }
+}
+
+static void count_refused(void *ctx, const struct lt_log_record *r)
+{
+    size_t *n = ctx;
+    *n += lt_span_is(lt_headers_value(&r->headers, "ce_type"), "vn.lienthong.delivery.refused.v1");
+}
+
+/* Its steps were taken and told of; that it cannot be forwarded is another matter and told as well. */
+static void a_record_that_cannot_be_forwarded_is_a_refusal_that_the_province_hears_of(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->tells = true;
+    world_stray(w, 0, "A");
+    world_open(w);
+    world_turns(w, 100);
+    assert_int_equal(world_parked(w, "A"), 1);
+    assert_int_equal(lt_memory_count(w->memory, LT_TOPIC_DEADLETTER), 1);
+    size_t refused = 0;
+    lt_memory_read(w->memory, LT_TOPIC_PROVINCE, 0, count_refused, &refused);
+    assert_int_equal(refused, 1);
+    world_free(w);
+}
+
+/* ---- more than one transaction takes ---- */
+
+#define MANY 1300
+
+struct crash {
+    bool away; /* nothing is committed yet */
+    int at, commits;
+};
+
+static enum lt_memory_fault crash_at_commit(void *ctx, const char *instance, enum lt_memory_step step, uint64_t number)
+{
+    struct crash *c = ctx;
+    (void)instance;
+    (void)number;
+    if (step != LT_STEP_COMMIT)
+        return LT_FAULT_NONE;
+    if (c->away)
+        return LT_FAULT_ABORTABLE;
+    return c->commits++ == c->at ? LT_FAULT_CRASH_AFTER : LT_FAULT_NONE;
+}
+
+/* Whatever falls between two transactions: each refusal is told once, with its reason, and counted once. */
+static void more_events_parked_at_once_than_a_transaction_takes_are_explained_and_counted_once(void **state)
+{
+    (void)state;
+    for (int at = 0; at < 3; at++) {
+        struct world *w = world_new();
+        struct crash c = {.away = true, .at = at};
+        char code[16];
+        w->target.refused_max = 0;
+        for (int d = 0; d < MANY; d++) {
+            snprintf(code, sizeof(code), "D%d", d);
+            world_event(w, 0, code, 0, "vn.lienthong.nobody.knows.v1");
+        }
+        lt_memory_schedule(w->memory, crash_at_commit, &c);
+        world_open(w);
+        world_turns(w, 20);
+        c.away = false;
+        world_advance(w, 20000);
+        for (int i = 0; i < 200; i++) {
+            if (w->crashed)
+                world_crash(w);
+            if (!w->engine)
+                world_open(w);
+            world_turn(w);
+        }
+        assert_int_equal(lt_memory_count(w->memory, LT_TOPIC_DEADLETTER), MANY);
+        assert_int_equal(lt_memory_count(w->memory, LT_TOPIC_PROVINCE), MANY);
+        LT_AUTOFREE char *rejects = lt_asprintf("\"rejects\":%d", MANY);
+        world_expect_status(w, rejects);
+        struct lt_ledger l;
+        world_ledger(w, 0, &l);
+        assert_int_equal(l.parked_len, MANY);
+        for (struct lt_ledger_lane *lane = l.lanes; lane; lane = lane->hh.next)
+            assert_string_equal(lane->record.reason, "rejected");
+        lt_ledger_deinit(&l);
+        world_free(w);
+    }
+}
+
+static enum reply refuse_first(struct world *w, const struct seen *call)
+{
+    const bool *held = w->ctx;
+    return *held ? REPLY_HOLD : call->number == 0 ? REPLY_REJECT : REPLY_OK;
+}
+
+/* One dossier with more events than a transaction takes: its first one goes into the ledger first. */
+static void a_dossier_parked_in_several_transactions_is_never_without_its_first_event(void **state)
+{
+    (void)state;
+    for (int at = 0; at < 4; at++) {
+        struct world *w = world_new();
+        struct crash c = {.at = at};
+        bool held = true;
+        w->script = refuse_first;
+        w->ctx = &held;
+        for (int n = 0; n < 2 * MANY; n++)
+            world_received(w, 0, "A", n);
+        world_open(w);
+        world_turns(w, 30);
+        assert_int_equal(w->flying_len, 1);
+        lt_memory_schedule(w->memory, crash_at_commit, &c);
+        held = false;
+        for (int i = 0; i < 200; i++) {
+            if (w->crashed)
+                world_crash(w);
+            if (!w->engine)
+                world_open(w);
+            world_turn(w);
+            struct lt_ledger l;
+            world_ledger(w, 0, &l);
+            const struct lt_ledger_lane *lane = world_lane(&l, "A");
+            if (lane && lane->parked.len > 0) {
+                assert_int_equal(lane->parked.v[0], 0);
+                assert_string_equal(lane->record.reason, "rejected");
+            }
+            lt_ledger_deinit(&l);
+            if (i % 50 == 49)
+                world_advance(w, 2000);
+        }
+        assert_int_equal(world_parked(w, "A"), 2 * MANY);
+        assert_int_equal(lt_memory_count(w->memory, LT_TOPIC_DEADLETTER), 1);
+        world_free(w);
+    }
+}
+
+/* ---- the same event twice in a queue: no ledger may confuse the two ---- */
+
+static enum reply hold_b(struct world *w, const struct seen *call)
+{
+    (void)w;
+    return call->dossier[0] == 'B' ? REPLY_HOLD : REPLY_OK;
+}
+
+static void an_event_that_stands_twice_in_the_queue_does_not_spoil_the_ledger(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->script = hold_b;
+    world_received(w, 0, "B", 0); /* nothing passes it */
+    world_received(w, 0, "A", 0);
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_run_until_forwarded(w, 2);
+    world_turns(w, 50);
+    world_crash(w);
+    world_open(w);
+    world_turns(w, 50);
+    world_expect_status(w, "\"partition\":0,\"state\":\"running\"");
+    w->script = NULL;
+    world_run_until_forwarded(w, 3);
+    world_turns(w, 50);
+    assert_int_equal(world_forwarded(w), 3);
+    struct lt_ledger l;
+    world_ledger(w, 0, &l);
+    assert_int_equal(l.opens_len, 0);
+    lt_ledger_deinit(&l);
+    world_free(w);
+}
+
 static void assigned(void *ctx, int32_t partition)
 {
     (void)ctx;
@@ -339,6 +523,11 @@ int main(void)
         cmocka_unit_test(a_ledger_that_is_missing_or_not_the_one_of_the_position_stops),
         cmocka_unit_test(a_position_of_the_former_version_goes_on_when_it_left_nothing_open_and_stops_otherwise),
         cmocka_unit_test(a_target_that_is_down_costs_no_more_memory_than_its_budget),
+        cmocka_unit_test(a_refusal_is_told_to_the_province_unless_the_target_is_not_to_tell_it),
+        cmocka_unit_test(a_record_that_cannot_be_forwarded_is_a_refusal_that_the_province_hears_of),
+        cmocka_unit_test(more_events_parked_at_once_than_a_transaction_takes_are_explained_and_counted_once),
+        cmocka_unit_test(a_dossier_parked_in_several_transactions_is_never_without_its_first_event),
+        cmocka_unit_test(an_event_that_stands_twice_in_the_queue_does_not_spoil_the_ledger),
         cmocka_unit_test(instances_share_the_rate_by_the_partitions_they_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -224,6 +224,55 @@ static void a_lane_beside_an_open_one_is_redriven_before_the_offset_passes_it(vo
     world_free(w);
 }
 
+/* Somebody made lt.control again: what is decided from then on counts, what the former one held does not count again.
+ */
+static void decisions_in_a_control_topic_that_was_made_again_are_applied_and_old_ones_are_not(void **state)
+{
+    (void)state;
+    struct first f = {.n = 2, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
+    struct world *w = with_parked(&f);
+    for (int n = 0; n < 5; n++) {
+        char id[8];
+        snprintf(id, sizeof(id), "x%d", n);
+        world_decide(w, 0, "Nobody", id, LT_VERB_SKIP, -1, NULL);
+    }
+    world_decide(w, 0, "A", "d1", LT_VERB_RETRY, -1, NULL);
+    look_at_decisions(w); /* refused again */
+    assert_int_equal(world_parked(w, "A"), 3);
+    size_t calls = w->calls;
+    int64_t before = w->now_ms;
+    lt_memory_topic_drop(w->memory, "lt.control.sim");
+    lt_memory_topic(w->memory, "lt.control.sim", WORLD_PARTITIONS, 0, false);
+    w->now_ms -= 5000; /* brought back from a backup, under another id */
+    world_decide(w, 0, "A", "old", LT_VERB_RETRY, -1, NULL);
+    w->now_ms = before;
+    look_at_decisions(w);
+    assert_int_equal(w->calls, calls);
+    assert_int_equal(world_history(w, "ignored: older than one that was applied"), 1);
+    world_decide(w, 0, "A", "d2", LT_VERB_RETRY, -1, NULL);
+    world_advance(w, 1000);
+    world_run_until_forwarded(w, 3);
+    world_check_forwarded_in_order(w, "A", 3);
+    world_free(w);
+}
+
+static void a_control_topic_that_was_made_again_while_nobody_ran_is_read_from_its_start(void **state)
+{
+    (void)state;
+    struct first f = {.n = 2, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
+    struct world *w = with_parked(&f);
+    world_decide(w, 0, "Nobody", "x", LT_VERB_SKIP, -1, NULL);
+    world_decide(w, 0, "A", "d1", LT_VERB_RETRY, -1, NULL);
+    look_at_decisions(w);
+    world_close(w);
+    lt_memory_topic_drop(w->memory, "lt.control.sim");
+    lt_memory_topic(w->memory, "lt.control.sim", WORLD_PARTITIONS, 0, false);
+    world_decide(w, 0, "A", "d2", LT_VERB_RETRY, -1, NULL);
+    world_open(w);
+    world_run_until_forwarded(w, 3);
+    world_free(w);
+}
+
 static void a_paused_partition_starts_nothing_also_after_a_restart_until_it_is_resumed(void **state)
 {
     (void)state;
@@ -363,6 +412,8 @@ int main(void)
         cmocka_unit_test(replaced_data_is_sent_from_the_first_step_and_carried_on),
         cmocka_unit_test(a_decision_about_another_event_than_the_operator_saw_is_not_applied),
         cmocka_unit_test(a_lane_beside_an_open_one_is_redriven_before_the_offset_passes_it),
+        cmocka_unit_test(decisions_in_a_control_topic_that_was_made_again_are_applied_and_old_ones_are_not),
+        cmocka_unit_test(a_control_topic_that_was_made_again_while_nobody_ran_is_read_from_its_start),
         cmocka_unit_test(a_paused_partition_starts_nothing_also_after_a_restart_until_it_is_resumed),
         cmocka_unit_test(no_fault_at_any_step_of_a_redrive_loses_or_doubles_anything),
     };

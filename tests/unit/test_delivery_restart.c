@@ -337,7 +337,7 @@ static void a_done_set_at_its_limit_does_not_keep_the_oldest_record_away(void **
         const struct lt_open o = {.offset = n, .state = LT_OPEN_DONE, .step = "done", .outcome = LT_OUTCOME_OK};
         char id[16];
         snprintf(id, sizeof(id), "%d", (int)n);
-        LT_AUTOFREE char *key = lt_ledger_open_key(LT_SPAN_LIT("H22/B"), lt_span_str(id), LT_SPAN_LIT("-"), "done");
+        LT_AUTOFREE char *key = lt_ledger_open_key(LT_SPAN_LIT("H22/B"), lt_span_str(id), LT_SPAN_LIT("-"), "done", n);
         LT_AUTOFREE char *value = lt_ledger_open_value(&o);
         lt_memory_append(w->memory, "lt.ledger.sim", 0, lt_span_str(key), &none, lt_span_str(value));
     }
@@ -351,9 +351,151 @@ static void a_done_set_at_its_limit_does_not_keep_the_oldest_record_away(void **
     world_free(w);
 }
 
+/* ---- reading a ledger while calls go on ---- */
+
+#define LONG 30000
+
+/* Records of the ledger that the engine reads in one turn, looked at from outside. */
+static struct {
+    struct lt_log_ops ops;
+    const struct lt_log_ops *real;
+    int (*fn)(void *ctx, const struct lt_log_record *r);
+    void *ctx;
+    size_t turn, most;
+} scans;
+
+static int spied_record(void *ctx, const struct lt_log_record *r)
+{
+    (void)ctx;
+    scans.turn++;
+    return scans.fn(scans.ctx, r);
+}
+
+static int spied_scan(struct lt_log *l, const char *topic, int32_t partition, int64_t from, int64_t to,
+                      int (*fn)(void *ctx, const struct lt_log_record *r), void *ctx, struct lt_err *err)
+{
+    scans.fn = fn;
+    scans.ctx = ctx;
+    return scans.real->scan(l, topic, partition, from, to, spied_record, NULL, err);
+}
+
+static void spy(struct world *w)
+{
+    if (!w->log || w->log->ops == &scans.ops)
+        return;
+    scans.real = w->log->ops;
+    scans.ops = *w->log->ops;
+    scans.ops.scan = spied_scan;
+    w->log->ops = &scans.ops;
+}
+
+static void watched_turn(struct world *w)
+{
+    scans.turn = 0;
+    world_turn(w);
+    scans.most = LT_MAX(scans.most, scans.turn);
+    spy(w);
+}
+
+/* What compaction has not reached yet. */
+static void lengthen_ledger(struct world *w, int32_t partition)
+{
+    struct lt_headers none = {0};
+    for (int n = 0; n < LONG; n++)
+        lt_memory_append(w->memory, "lt.ledger.sim", partition, LT_SPAN_LIT("C"), &none,
+                         LT_SPAN_LIT("{\"decisions\":[]}"));
+}
+
+static void a_long_ledger_is_read_bit_by_bit_while_the_other_partitions_deliver(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    scans.most = 0;
+    lengthen_ledger(w, 0);
+    world_received(w, 0, "A", 0);
+    for (int n = 0; n < 3; n++)
+        world_received(w, 1, "B", n);
+    world_open(w);
+    while (world_forwarded(w) < 3)
+        watched_turn(w);
+    world_expect_status(w, "\"partition\":0,\"state\":\"loading\"");
+    world_expect_status(w, "reading lt.ledger.sim/0: ");
+    while (world_forwarded(w) < 4)
+        watched_turn(w);
+    assert_in_range(scans.most, 100, 2500);
+    world_check_forwarded_in_order(w, "B", 3);
+    world_free(w);
+}
+
+static enum reply refuse_a_once(struct world *w, const struct seen *call)
+{
+    return call->dossier[0] == 'A' && w->asked++ == 0 ? REPLY_REJECT : REPLY_OK;
+}
+
+static void parked_events_are_looked_for_bit_by_bit_while_others_are_delivered(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->script = refuse_a_once;
+    for (int n = 0; n < 3; n++)
+        world_received(w, 0, "A", n);
+    world_open(w);
+    world_turns(w, 50);
+    assert_int_equal(world_parked(w, "A"), 3);
+    lengthen_ledger(w, 0);
+    for (int n = 0; n < 40; n++)
+        world_received(w, 0, "B", n);
+    world_decide(w, 0, "A", "d1", LT_VERB_RETRY, -1, NULL);
+    world_advance(w, 1000);
+    scans.most = 0;
+    for (int i = 0; i < 12; i++)
+        watched_turn(w);
+    size_t done = world_forwarded(w); /* A is not found yet, and B goes on */
+    assert_true(done > 0);
+    assert_int_equal(world_parked(w, "A"), 3);
+    while (world_forwarded(w) < 43)
+        watched_turn(w);
+    assert_in_range(scans.most, 100, 2500);
+    world_check_forwarded_in_order(w, "A", 3);
+    world_check_forwarded_in_order(w, "B", 40);
+    world_free(w);
+}
+
+static void thousands_of_decisions_made_while_nobody_ran_are_all_applied_before_anything_starts(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->script = refuse_a_once;
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_turns(w, 50);
+    assert_int_equal(world_parked(w, "A"), 1);
+    world_close(w);
+    for (int n = 0; n < 3500; n++) {
+        char id[16];
+        snprintf(id, sizeof(id), "x%d", n);
+        world_decide(w, 0, "Nobody", id, LT_VERB_SKIP, -1, NULL);
+    }
+    world_decide(w, 0, "*0", "p", LT_VERB_PAUSE, -1, NULL);
+    world_received(w, 0, "B", 0);
+    size_t calls = w->calls;
+    scans.most = 0;
+    world_open(w);
+    for (int i = 0; i < 100; i++)
+        watched_turn(w);
+    assert_int_equal(w->calls, calls);
+    world_expect_status(w, "\"paused_by\":\"operator\"");
+    assert_int_equal(world_history(w, "ignored: it is not parked"), 3500);
+    assert_in_range(scans.most, 100, 2500);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_long_ledger_is_read_bit_by_bit_while_the_other_partitions_deliver),
+        cmocka_unit_test(parked_events_are_looked_for_bit_by_bit_while_others_are_delivered),
+        cmocka_unit_test(thousands_of_decisions_made_while_nobody_ran_are_all_applied_before_anything_starts),
         cmocka_unit_test(what_is_finished_beyond_an_open_record_is_not_repeated_after_a_crash),
         cmocka_unit_test(a_row_that_was_out_at_a_crash_is_never_sent_again_by_itself),
         cmocka_unit_test(an_upsert_that_was_out_at_a_crash_is_asked_again),

@@ -103,6 +103,38 @@ static void a_stop_while_calls_are_out_loses_nothing_that_waited(void **state)
     world_free(w);
 }
 
+static enum reply hold_rows(struct world *w, const struct seen *call)
+{
+    const bool *held = w->ctx;
+    return *held && call->step == LT_STEP_PROGRESS ? REPLY_HOLD : REPLY_OK;
+}
+
+/* The fetch of a partition fails while a call of it is out: what the target answers is not thrown away. */
+static void a_partition_whose_fetch_fails_commits_what_its_calls_brought_before_it_is_loaded_again(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    bool held = true;
+    w->script = hold_rows;
+    w->ctx = &held;
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_turns(w, 30);
+    assert_int_equal(w->flying_len, 1);
+    for (int n = 0; n < 5; n++)
+        lt_memory_hole(w->memory, "lt.sim", 0, 1);
+    lt_memory_delete_head(w->memory, "lt.sim", 0, 4);
+    world_turns(w, 5);
+    assert_int_equal(w->flying_len, 1);
+    held = false;
+    world_turns(w, 20);
+    assert_int_equal(world_forwarded(w), 1);
+    assert_int_equal(world_applied_count(w, "A", 0, LT_STEP_PROGRESS), 1);
+    assert_int_equal(world_parked(w, "A"), 0);
+    world_expect_status(w, "\"reason\":\"UNDELIVERED-DELETED\""); /* and only then its loss is told */
+    world_free(w);
+}
+
 static void a_queue_that_ends_before_the_position_stops(void **state)
 {
     (void)state;
@@ -174,6 +206,7 @@ int main(void)
         cmocka_unit_test(a_wide_gap_is_passed),
         cmocka_unit_test(a_stopped_partition_leaves_the_memory_to_the_others),
         cmocka_unit_test(a_stop_while_calls_are_out_loses_nothing_that_waited),
+        cmocka_unit_test(a_partition_whose_fetch_fails_commits_what_its_calls_brought_before_it_is_loaded_again),
         cmocka_unit_test(a_queue_that_ends_before_the_position_stops),
         cmocka_unit_test(an_outcome_in_doubt_at_the_end_is_looked_after_until_it_is_committed),
     };

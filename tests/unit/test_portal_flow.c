@@ -405,6 +405,7 @@ static void the_province_hears_of_refusals_and_where_asked_of_every_answer(void 
     assert_contains(w->result.notes[0].data.ptr, "\"message\":\"Trường NgayTiepNhan sai\"");
     host_free(h);
     h = logged_in("tell_province: all\n");
+    assert_false(h->traits.tell_no_refusals);
     w = host_submit(h, LT_STEP_UPSERT, "A-1", UPSERT_DATA);
     host_answer(h, 200, EMPTY);
     host_answer(h, 200, DONE);
@@ -413,6 +414,7 @@ static void the_province_hears_of_refusals_and_where_asked_of_every_answer(void 
     assert_int_equal(w->result.notes[1].to, LT_NOTE_PROVINCE);
     host_free(h);
     h = logged_in("tell_province: nothing\n");
+    assert_true(h->traits.tell_no_refusals); /* nor does the engine, when it parks the event */
     w = host_submit(h, LT_STEP_UPSERT, "A-1", UPSERT_DATA);
     host_answer(h, 200, EMPTY);
     host_answer(h, 200, REFUSED);

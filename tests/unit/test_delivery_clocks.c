@@ -1,0 +1,160 @@
+/* What a clock or a log that is not as it should be may cost: calls that wait too long, or that are never made. */
+#include "tests/unit/delivery_world.h"
+
+#include <stdio.h>
+
+static enum reply lose_first_create(struct world *w, const struct seen *call)
+{
+    return call->step == LT_STEP_UPSERT && w->asked++ == 0 ? REPLY_LOST : REPLY_OK;
+}
+
+static void a_wall_clock_that_steps_back_does_not_hold_what_is_unknown(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->script = lose_first_create;
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_turns(w, 20);
+    assert_int_equal(w->calls, 1);
+    w->wall_shift_ms = -3600000;
+    int64_t from = w->now_ms;
+    world_run_until_forwarded(w, 1);
+    assert_in_range(w->now_ms - from, w->target.settle_ms - 20, 3 * w->target.settle_ms);
+    world_free(w);
+}
+
+static void a_wall_clock_that_jumps_ahead_does_not_cut_the_settle_time_short(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->script = lose_first_create;
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_turns(w, 20);
+    assert_int_equal(w->calls, 1);
+    w->wall_shift_ms = 3600000;
+    world_turns(w, (int)w->target.settle_ms - 30);
+    assert_int_equal(w->calls, 1);
+    world_run_until_forwarded(w, 1);
+    world_free(w);
+}
+
+static void what_another_clock_wrote_holds_nobody_longer_than_it_could_have_meant(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->script = lose_first_create;
+    world_received(w, 0, "A", 0);
+    w->wall_shift_ms = 3600000;
+    world_open(w);
+    world_turns(w, 20);
+    world_crash(w);
+    w->wall_shift_ms = 0; /* the next owner's clock */
+    world_open(w);
+    int64_t from = w->now_ms;
+    world_run_until_forwarded(w, 1);
+    assert_in_range(w->now_ms - from, w->target.settle_ms, 20000);
+    world_free(w);
+}
+
+/* ---- commits slower than an intent used to live ---- */
+
+struct slow {
+    struct world *w;
+    int64_t commit_ms;
+};
+
+static enum lt_memory_fault slowly(void *ctx, const char *instance, enum lt_memory_step step, uint64_t number)
+{
+    struct slow *s = ctx;
+    (void)instance;
+    (void)number;
+    if (step == LT_STEP_COMMIT)
+        s->w->now_ms += s->commit_ms;
+    return LT_FAULT_NONE;
+}
+
+static void steps_are_sent_also_when_every_commit_takes_longer_than_two_seconds(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct slow s = {.w = w, .commit_ms = 3000};
+    lt_memory_schedule(w->memory, slowly, &s);
+    world_received(w, 0, "A", 0);
+    world_received(w, 1, "B", 0);
+    world_open(w);
+    world_run_until_forwarded(w, 2);
+    assert_int_equal(world_applied_count(w, "A", 0, LT_STEP_PROGRESS), 1);
+    assert_int_equal(world_applied_count(w, "B", 0, LT_STEP_PROGRESS), 1);
+    world_expect_status(w, "\"start_by_ms\":6000");
+    s.commit_ms = 0; /* the log is quick again: an intent need not be good for so long any more */
+    for (int n = 1; n < 40; n++)
+        world_received(w, 0, "A", n);
+    world_run_until_forwarded(w, 41);
+    world_expect_status(w, "\"start_by_ms\":2000");
+    world_free(w);
+}
+
+/* The successor waits as long as the intent was good for, not as long as its own would be. */
+static void an_intent_that_was_good_for_longer_is_settled_later_too(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct slow s = {.w = w, .commit_ms = 3000};
+    lt_memory_schedule(w->memory, slowly, &s);
+    for (int n = 0; n < 2; n++)
+        world_received(w, 0, "A", n);
+    world_open(w);
+    world_run_until_forwarded(w, 1);
+    struct lt_ledger l;
+    int64_t until = -1;
+    for (int i = 0; i < 100 && until < 0; i++) {
+        world_turn(w);
+        world_ledger(w, 0, &l);
+        for (struct lt_open *o = l.opens; o; o = o->hh.next)
+            if (o->state == LT_OPEN_INTENT)
+                until = o->until_ms - o->since_ms;
+        lt_ledger_deinit(&l);
+    }
+    assert_true(until >= 6000 + w->target.timeout_ms + w->target.settle_ms);
+    world_free(w);
+}
+
+static void intents_that_grow_too_old_are_counted_and_shown(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct slow s = {.w = w, .commit_ms = 20000}; /* longer than any transaction may take */
+    lt_memory_schedule(w->memory, slowly, &s);
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_turns(w, 40);
+    assert_int_equal(w->calls, 0);
+    LT_AUTOFREE char *status = world_status(w);
+    const char *late = strstr(status, "\"intents_late\":");
+    assert_non_null(late);
+    assert_in_range(atol(late + 15), 2, 100);
+    struct lt_buf out = LT_BUF_INIT(1 << 20);
+    lt_engine_metrics(w->engine, &out);
+    struct lt_span text = lt_buf_view(&out);
+    assert_non_null(memmem(text.ptr, text.len, "lienthong_delivery_intents_late_total{target=\"sim\"} ", 52));
+    assert_non_null(memmem(text.ptr, text.len, "lienthong_delivery_commit_ms{target=\"sim\"} 200", 46));
+    lt_buf_deinit(&out);
+    s.commit_ms = 0;
+    world_run_until_forwarded(w, 1);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_wall_clock_that_steps_back_does_not_hold_what_is_unknown),
+        cmocka_unit_test(a_wall_clock_that_jumps_ahead_does_not_cut_the_settle_time_short),
+        cmocka_unit_test(what_another_clock_wrote_holds_nobody_longer_than_it_could_have_meant),
+        cmocka_unit_test(steps_are_sent_also_when_every_commit_takes_longer_than_two_seconds),
+        cmocka_unit_test(an_intent_that_was_good_for_longer_is_settled_later_too),
+        cmocka_unit_test(intents_that_grow_too_old_are_counted_and_shown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
