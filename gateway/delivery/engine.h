@@ -6,7 +6,7 @@
  *   - one event of a dossier is out at a time; the next starts only after the outcome of the one before it is committed
  *   - inside the log each finished record is forwarded and answered exactly once: what is done beyond the committed
  *     offset stands in the ledger until the offset passes it (ledger.h)
- *   - a step is sent only after its intent is committed, and within start_by (rule 4); questions need none
+ *   - a step is sent only after its intent is committed, and within start_by (rule 4); questions need no intent
  *   - nothing is skipped and nobody is held up: a dossier that cannot go on is parked in the ledger with its later
  *     events, until an operator decides (control.h). What is wrong with a whole partition stops it with reason and
  *     command; the others go on
