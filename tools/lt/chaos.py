@@ -10,11 +10,11 @@ import json
 import sys
 import xml.etree.ElementTree as ET
 
-from tools.lt import chaos_core
+from tools.lt import chaos_core, chaos_delivery
 from tools.lt.chaos_world import say
 from tools.lt.stack import ROOT, Failure, stop_on_signals
 
-WHAT = {"core": chaos_core}
+WHAT = {"core": chaos_core, "delivery": chaos_delivery}
 
 
 def junit(path, what, result, failure):
