@@ -102,6 +102,7 @@ struct lt_config {
     } admin;
     struct {
         int64_t workers, commit_records, commit_bytes, commit_linger_ms, index_memory;
+        const struct lt_yaml_node *tell_province; /* compiled with the routes; NULL: not given */
     } core;
     struct lt_config_client *clients;
     size_t clients_len;

@@ -215,6 +215,11 @@ static const struct lt_opt core_opts[] = {
      .min = MIB(1),
      .max = MIB(1 << 20),
      .help = "Memory of the index over all partitions; a partition that does not fit stays paused."},
+    {.key = "tell_province",
+     .type = LT_OPT_NODE,
+     .offset = C(core.tell_province),
+     .help = "Verdicts that are told in lt.province, for call-backs: a list of new, duplicate, conflict, invalid; "
+             "[conflict, invalid] when left out."},
     {.key = "commit", .type = LT_OPT_NODE, .offset = LT_OPT_NOWHERE, .help = "See core.commit below."},
 };
 

@@ -3,6 +3,7 @@
 #include "gateway/base/crypto.h"
 #include "gateway/base/log.h"
 #include "gateway/codec/json.h"
+#include "gateway/core/tell.h"
 #include "gateway/model/partition.h"
 
 #include <inttypes.h>
@@ -10,7 +11,7 @@
 
 #define DEADLETTER_KEEP (64 * 1024) /* of a value that does not fit (protocol 4) */
 #define DEADLETTER_ROOM 4096        /* for what Kafka adds */
-#define DEADLETTER_HEADERS 8        /* headers that are added to a dead letter */
+#define DEADLETTER_HEADERS 9        /* headers that are added to a dead letter */
 #define DEADLETTER_HEADER_MAX 1024
 #define DETAIL_MAX 127   /* of an invalid record's reason, as a header */
 #define ORIGIN_HEADERS 3 /* lt_origin, lt_path, lt_hop */
@@ -83,7 +84,7 @@ static struct own_headers own_headers_of(const struct lt_headers *h)
             own.effects = h->v[i].value;
             effects = true;
         } else if (lt_span_starts(name, "lt_path") || lt_span_starts(name, "lt_hop") ||
-                   lt_span_eq(name, LT_SPAN_LIT("lt_origin"))) {
+                   lt_span_eq(name, LT_SPAN_LIT("lt_origin")) || lt_span_eq(name, LT_SPAN_LIT("lt_verdict"))) {
             own.is_plain = false;
         }
     }
@@ -112,11 +113,14 @@ void lt_batch_add_take(struct lt_batch *b, struct lt_log_record *r, struct lt_pa
                                  .time_ms = lt_position_time(r),
                                  .is_replay = own.replay.len > 0,
                                  .is_plain = own.is_plain,
+                                 .tell = lt_routes_told(routes, own.replay.len > 0, own.effects),
                                  .copy_first = (uint32_t)b->copies.len};
     b->bytes += r->key.len + r->value.len + headers_bytes(&r->headers);
     if (lt_event_read(r->key, &r->headers, r->value, &event, &err) < 0 ||
         !lt_index_key_of(event.id, event.digest, event.digest_v, own.replay, &it->key)) {
         it->reason = lt_strdup(err.text[0] ? err.text : "ce_id or lt_digest is not hexadecimal");
+        if (!lt_tell_has_addressee(r->key, &r->headers))
+            it->tell = 0;
         return;
     }
     struct lt_copy copies[LT_ROUTE_COPIES_MAX];
@@ -135,8 +139,21 @@ static void only_copy(struct lt_batch *b, struct lt_batch_item *it, int output)
     add_copy(b, it, output, NULL);
 }
 
+/* One more copy; those the record has already move along, because they stand together. */
+static void and_tell(struct lt_batch *b, struct lt_batch_item *it, size_t output)
+{
+    uint32_t first = it->copy_first;
+    it->copy_first = (uint32_t)b->copies.len;
+    for (uint32_t i = first; i < first + it->copy_len; i++) {
+        struct lt_batch_copy copy = b->copies.v[i]; /* by value: the vector may move */
+        *lt_vec_push(&b->copies) = copy;
+    }
+    *lt_vec_push(&b->copies) = (struct lt_batch_copy){.output = (int)output, .told = true};
+    it->copy_len++;
+}
+
 /* With the partition's lock held. LT_OK, or why the partition cannot go on. */
-static int judge_one(struct lt_batch *b, struct lt_batch_item *it, struct lt_err *err)
+static int judge_one(struct lt_batch *b, struct lt_batch_item *it, const struct lt_routes *routes, struct lt_err *err)
 {
     struct lt_partition *p = it->partition;
     int64_t clock_ms = LT_MAX(p->clock_ms, it->time_ms);
@@ -160,6 +177,8 @@ static int judge_one(struct lt_batch *b, struct lt_batch_item *it, struct lt_err
         else if (it->verdict == LT_VERDICT_DUPLICATE)
             it->copy_len = 0;
     }
+    if (it->tell & 1u << it->verdict)
+        and_tell(b, it, lt_routes_province(routes));
     it->clock_ms = p->clock_ms = clock_ms;
     it->sum = lt_index_sum(p->index);
     return LT_OK;
@@ -180,7 +199,7 @@ static void give_up(struct lt_partition *p, int why, const struct lt_err *err)
  * Verdicts in offset order. Receipts read the index from other threads: it changes only under the lock, which is taken
  * once for a run of records of one partition.
  */
-static void judge_group(struct lt_batch *b, size_t from, size_t to)
+static void judge_group(struct lt_batch *b, const struct lt_routes *routes, size_t from, size_t to)
 {
     struct lt_partition *held = NULL;
     struct lt_err err = LT_ERR_INIT;
@@ -194,7 +213,7 @@ static void judge_group(struct lt_batch *b, size_t from, size_t to)
             held = it->partition;
             pthread_mutex_lock(&held->lock);
         }
-        int r = judge_one(b, it, &err);
+        int r = judge_one(b, it, routes, &err);
         if (r != LT_OK) {
             pthread_mutex_unlock(&held->lock);
             give_up(lt_steal(&held), r, &err);
@@ -214,7 +233,7 @@ void lt_batch_judge(struct lt_batch *b, const struct lt_batch_env *env)
         for (size_t i = from; i < to; i++)
             if (item_current(&b->items.v[i]) && !b->items.v[i].reason)
                 lt_index_prefetch_next(b->items.v[i].partition->index, &b->items.v[i].key, true);
-        judge_group(b, from, to);
+        judge_group(b, env->routes, from, to);
     }
     lt_batch_prune(b, env->log); /* partitions that were stopped on the way */
     b->judged = true;
@@ -422,7 +441,10 @@ static int write_changed(const struct lt_batch_env *env, const struct lt_batch_i
         trim_headers(&h);
     lt_headers_drop_prefix(&h, "lt_path");
     lt_headers_drop_prefix(&h, "lt_hop");
+    lt_headers_drop_prefix(&h, "lt_verdict");
     lt_headers_put(&h, "lt_origin", origin);
+    if (copy->undeliverable && copy->told)
+        lt_headers_put(&h, "lt_verdict", lt_span_str(lt_verdict_name(it->verdict)));
     if (copy->undeliverable) {
         lt_headers_put(&h, "lt_reason", LT_SPAN_LIT("undeliverable"));
         lt_headers_put(
@@ -445,11 +467,37 @@ static int write_changed(const struct lt_batch_env *env, const struct lt_batch_i
     return env->log->ops->produce(env->log, to.topic, lt_partition_of(r->key, to.partitions), r->key, &h, value, err);
 }
 
+static int write_told(const struct lt_batch_env *env, const struct lt_batch_item *it, const struct lt_batch_copy *copy,
+                      struct lt_span origin, struct lt_err *err)
+{
+    struct lt_arena arena = LT_ARENA_INIT;
+    struct lt_headers h;
+    struct lt_span value;
+    const struct lt_log_record *r = it->record;
+    struct destination to = destination_of(env, copy);
+    bool conflict = it->verdict == LT_VERDICT_CONFLICT;
+    const struct lt_telling t = {.verdict = it->verdict,
+                                 .reason = conflict ? it->remapped ? LT_SPAN_LIT("remapped") : LT_SPAN_LIT("conflict")
+                                           : it->reason ? lt_span_str(it->reason)
+                                                        : LT_SPAN_NULL,
+                                 .origin = origin,
+                                 .first_offset =
+                                     conflict || it->verdict == LT_VERDICT_DUPLICATE ? it->first_offset : -1,
+                                 .clock_ms = it->clock_ms};
+    lt_tell_write(&t, r, env->log->ops->headers(env->log, it->record), &arena, &h, &value);
+    int result =
+        env->log->ops->produce(env->log, to.topic, lt_partition_of(r->key, to.partitions), r->key, &h, value, err);
+    lt_arena_deinit(&arena);
+    return result;
+}
+
 static int write_copy(const struct lt_batch_env *env, const struct lt_batch_item *it, const struct lt_batch_copy *copy,
                       struct origin *o, struct lt_err *err)
 {
     struct lt_log_record *r = it->record;
     struct lt_span origin = origin_of(o, it, r->offset);
+    if (copy->told && !copy->undeliverable)
+        return write_told(env, it, copy, origin, err);
     if (!it->is_plain || copy->undeliverable || copy->output < 0)
         return write_changed(env, it, copy, origin, err);
     struct destination to = destination_of(env, copy);

@@ -18,6 +18,7 @@
 struct lt_batch_copy {
     int output;         /* of the routes, or LT_OUTPUT_… */
     const char *path;   /* delivery path or NULL */
+    bool told;          /* what the province is told of the verdict (tell.h), not a copy of the record */
     bool undeliverable; /* written as a dead letter instead (rule 14) */
 };
 
@@ -30,6 +31,7 @@ struct lt_batch_item {
     int64_t time_ms;         /* what the clock may advance to; -1: nothing */
     char *reason;            /* invalid: why, owned; NULL: an event */
     bool is_replay;
+    unsigned tell; /* bits 1 << enum lt_verdict_kind: those of which the province is told */
     bool is_plain; /* its headers can be passed on as they are: none of them is one that copies must not have */
     /* Given by lt_batch_judge. */
     bool remapped;

@@ -32,6 +32,8 @@ struct lt_routes {
     LT_VEC(struct rule) rules;
     LT_VEC(const char *) outputs;
     uint16_t unrouted;
+    uint16_t province; /* output, when any verdict is told */
+    unsigned told;     /* bits 1 << enum lt_verdict_kind */
     struct lt_arena arena;
 };
 
@@ -280,6 +282,36 @@ static void compile_rule(struct lt_routes *r, const struct lt_config *c, const s
     *lt_vec_push(&r->rules) = rule;
 }
 
+/* core.tell_province */
+static void compile_tell(struct lt_routes *r, const struct lt_yaml_node *n, struct lt_diags *diags)
+{
+    static const struct {
+        const char *word;
+        enum lt_verdict_kind verdict;
+    } verdicts[] = {{"new", LT_VERDICT_NEW},
+                    {"duplicate", LT_VERDICT_DUPLICATE},
+                    {"conflict", LT_VERDICT_CONFLICT},
+                    {"invalid", LT_VERDICT_INVALID}};
+    r->told = 1u << LT_VERDICT_CONFLICT | 1u << LT_VERDICT_INVALID;
+    if (n && n->kind != LT_YAML_SEQ) {
+        lt_yaml_expected(diags, n, "core.tell_province", "a list of verdicts");
+        return;
+    }
+    if (n)
+        r->told = 0;
+    for (size_t i = 0; n && i < n->len; i++) {
+        size_t v = 0;
+        while (v < LT_ARRAY_LEN(verdicts) && !lt_span_is(lt_yaml_text(n->items[i]), verdicts[v].word))
+            v++;
+        if (v == LT_ARRAY_LEN(verdicts))
+            lt_yaml_expected(diags, n->items[i], "core.tell_province", "one of new, duplicate, conflict, invalid");
+        else
+            r->told |= 1u << verdicts[v].verdict;
+    }
+    if (r->told)
+        r->province = output_of(r, LT_TOPIC_PROVINCE);
+}
+
 int lt_routes_new(const struct lt_config *c, const struct lt_tables *tables, struct lt_diags *diags,
                   struct lt_routes **ret)
 {
@@ -297,6 +329,7 @@ int lt_routes_new(const struct lt_config *c, const struct lt_tables *tables, str
         for (size_t i = 0; i < list->len; i++)
             compile_rule(r, c, tables, list->items[i], diags);
     }
+    compile_tell(r, c->core.tell_province, diags);
     check_paths(r, diags);
     if (r->rules.len > LT_ROUTE_COPIES_MAX)
         lt_diags_add(diags, LT_DIAG_ERROR, c->path, 0, 0, "routes: expected at most %d rules, got %zu",
@@ -411,6 +444,16 @@ size_t lt_routes_match(const struct lt_routes *r, const struct lt_event *e, bool
     if (n == 0 && !held_back)
         ret[n++] = (struct lt_copy){.output = r->unrouted};
     return n;
+}
+
+unsigned lt_routes_told(const struct lt_routes *r, bool replay, struct lt_span replay_effects)
+{
+    return replay && !effects_name(replay_effects, "province") ? 0 : r->told;
+}
+
+size_t lt_routes_province(const struct lt_routes *r)
+{
+    return r->province;
 }
 
 /* Could an event with this value in field f be taken by the rule, whatever its other attributes? */

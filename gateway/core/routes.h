@@ -11,6 +11,10 @@
  * an event once. With `via` the core writes to the first hop only and the event carries its path (lt_path, lt_hop). An
  * event that no rule takes goes to lt.events.unrouted.
  *
+ * One output more is no copy of the event but what its province is told of its verdict (tell.h), by
+ * `core.tell_province: [conflict, invalid]`, a list of new, duplicate, conflict, invalid; these two when it is left
+ * out.
+ *
  * Checked at load, because order depends on it: all events of a dossier bound for one target take the same path, so
  * rules that lead to the same target by different paths must exclude each other by province or procedure.
  */
@@ -20,6 +24,7 @@
 #include "gateway/config/config.h"
 #include "gateway/mapping/tables.h"
 #include "gateway/model/event.h"
+#include "gateway/model/verdict.h"
 
 struct lt_routes;
 
@@ -29,7 +34,7 @@ int lt_routes_new(const struct lt_config *c, const struct lt_tables *tables, str
 void lt_routes_free(struct lt_routes *r);
 
 /* Every topic an event can be written to by a route, in a fixed order: index i is output i everywhere.
- * lt.events.unrouted is one of them. */
+ * lt.events.unrouted is one of them, lt.province is one when any verdict is told. */
 size_t lt_routes_outputs(const struct lt_routes *r);
 const char *lt_routes_output(const struct lt_routes *r, size_t i);
 
@@ -44,6 +49,13 @@ struct lt_copy {
  */
 size_t lt_routes_match(const struct lt_routes *r, const struct lt_event *e, bool replay, struct lt_span replay_effects,
                        struct lt_copy ret[LT_ROUTE_COPIES_MAX]);
+
+/*
+ * The verdicts of an event that its province is told: bits 1 << enum lt_verdict_kind. A replay is the operator's own
+ * doing: it is told only when its lt_effects names the target `province`.
+ */
+unsigned lt_routes_told(const struct lt_routes *r, bool replay, struct lt_span replay_effects);
+size_t lt_routes_province(const struct lt_routes *r); /* the output it is told in; only when any verdict is */
 
 /* Warnings for each unit and procedure of the tables that no route reaches: "agency not configured" is a finding, not a
  * loss. */

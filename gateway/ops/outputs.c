@@ -26,7 +26,8 @@ bool lt_output_copy_of(const struct lt_log_record *r, struct lt_output_copy *ret
     if (!parse_origin(lt_headers_value(&r->headers, "lt_origin"), ret))
         return false;
     ret->kind = LT_OUTPUT_KIND_ROUTED;
-    ret->missing = LT_SPAN_NULL;
+    ret->missing = ret->told = LT_SPAN_NULL;
+    ret->id = lt_headers_value(&r->headers, "ce_id");
     if (strcmp(r->topic, LT_TOPIC_QUARANTINE) == 0) {
         ret->kind = LT_OUTPUT_KIND_CONFLICT;
     } else if (strcmp(r->topic, LT_TOPIC_DEADLETTER) == 0) {
@@ -34,11 +35,15 @@ bool lt_output_copy_of(const struct lt_log_record *r, struct lt_output_copy *ret
             return false;
         ret->kind = lt_span_is(reason, "invalid") ? LT_OUTPUT_KIND_INVALID : LT_OUTPUT_KIND_UNDELIVERABLE;
         ret->missing = lt_headers_value(&r->headers, "lt_topic");
+        if (ret->kind == LT_OUTPUT_KIND_UNDELIVERABLE)
+            ret->told = lt_headers_value(&r->headers, "lt_verdict");
+    } else if (strcmp(r->topic, LT_TOPIC_PROVINCE) == 0 && lt_headers_get(&r->headers, "lt_verdict", &ret->told)) {
+        ret->kind = LT_OUTPUT_KIND_TOLD;
+        ret->id = lt_headers_value(&r->headers, "lt_cause");
     } else if (lt_headers_get(&r->headers, "lt_hop", &hop) && !lt_span_is(hop, "0")) {
         return false;
     }
     ret->topic = r->topic;
-    ret->id = lt_headers_value(&r->headers, "ce_id");
     ret->key = r->key;
     ret->replay = lt_headers_value(&r->headers, "lt_replay").len > 0;
     return true;

@@ -2,8 +2,9 @@
  * What the core has written, read back from Kafka: routed copies, quarantine, dead letters, each with the intake record
  * it came from (header lt_origin). For repairs and verification, which must not rest on the running index.
  *
- * Copies that later hops forward (lt_hop above 0) and dead letters that ingest or an adapter wrote are not the core's
- * and are left out.
+ * What the province was told of a verdict (gateway/core/tell.h) counts among the copies, with the identity of the event
+ * it speaks of. Copies that later hops forward (lt_hop above 0) and dead letters that ingest or an adapter wrote are
+ * not the core's and are left out.
  */
 #ifndef LT_OPS_OUTPUTS_H
 #define LT_OPS_OUTPUTS_H
@@ -16,6 +17,7 @@ enum lt_output_kind {
     LT_OUTPUT_KIND_CONFLICT,      /* lt.quarantine */
     LT_OUTPUT_KIND_INVALID,       /* lt.deadletter */
     LT_OUTPUT_KIND_UNDELIVERABLE, /* lt.deadletter instead of the topic: its verdict is another copy's to tell */
+    LT_OUTPUT_KIND_TOLD,          /* lt.province */
 };
 
 struct lt_output_copy {
@@ -27,6 +29,7 @@ struct lt_output_copy {
     struct lt_span missing; /* UNDELIVERABLE: the topic it did not fit */
     struct lt_span id;      /* ce_id, empty when the record has none */
     struct lt_span key;
+    struct lt_span told; /* TOLD, or UNDELIVERABLE in its stead: the verdict's name; else empty */
     bool replay;
 };
 

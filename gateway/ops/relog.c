@@ -8,7 +8,7 @@
 struct judged { /* one copy of the outputs */
     int64_t offset;
     enum lt_output_kind kind;
-    bool replay, of_quarantine;
+    bool replay, of_quarantine, told;
     char id[LT_EVENT_ID_LEN + 1];
     char key[64];
     const char *topic; /* lent by the routes or a literal */
@@ -62,6 +62,7 @@ void lt_relog_copy(struct lt_relog *r, const struct lt_output_copy *copy)
                          .kind = copy->kind,
                          .replay = copy->replay,
                          .of_quarantine = lt_span_is(copy->missing, LT_TOPIC_QUARANTINE),
+                         .told = copy->told.len > 0,
                          .topic = copy->topic};
     if (copy->id.len <= LT_EVENT_ID_LEN)
         snprintf(j->id, sizeof(j->id), LT_SPAN_FMT, LT_SPAN_ARG(copy->id));
@@ -178,6 +179,8 @@ static int take_back(const struct lt_relog *r, int64_t next, const struct lt_acc
         if (j->offset < next || j->offset >= r->offset)
             continue;
         undeliverable += j->kind == LT_OUTPUT_KIND_UNDELIVERABLE;
+        if (j->told) /* of a verdict that other copies show, or of a duplicate, which has none */
+            continue;
         if (j->offset == last)
             continue;
         last = j->offset;

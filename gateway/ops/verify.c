@@ -1,5 +1,7 @@
 #include "gateway/ops/verify.h"
 
+#include "gateway/core/tell.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <uthash.h>
@@ -26,7 +28,8 @@ struct expected {
     bool present;
     uint8_t verdict; /* enum lt_verdict_kind */
     bool quarantine, deadletter, doubled;
-    uint16_t routed; /* copies in outputs of the routes, undeliverable ones included */
+    bool told_want, told, told_wrong; /* to the province: by today's configuration, in fact, as another verdict */
+    uint16_t routed;                  /* copies in outputs of the routes, undeliverable ones included */
     uint64_t outputs_want, outputs_seen;
 };
 
@@ -121,6 +124,14 @@ static uint64_t outputs_of(const struct lt_verify *v, const struct lt_log_record
     return mask;
 }
 
+static bool is_told(const struct lt_verify *v, const struct lt_log_record *r, enum lt_verdict_kind verdict)
+{
+    return v->routes && lt_tell_has_addressee(r->key, &r->headers) &&
+           lt_routes_told(v->routes, lt_headers_value(&r->headers, "lt_replay").len > 0,
+                          lt_headers_value(&r->headers, "lt_effects")) &
+               1u << verdict;
+}
+
 /* The verdict, and the record remembered: every valid one refreshes, whatever its verdict. */
 static enum lt_verdict_kind judge(struct identity *i, struct lt_span digest, uint64_t generation, uint32_t keep)
 {
@@ -156,6 +167,7 @@ void lt_verify_log(struct lt_verify *v, const struct lt_log_record *r)
     if (x) {
         x->present = true;
         x->verdict = LT_VERDICT_INVALID;
+        x->told_want = is_told(v, r, LT_VERDICT_INVALID);
     }
     if (!identity_of(r, &e, id))
         return;
@@ -168,6 +180,7 @@ void lt_verify_log(struct lt_verify *v, const struct lt_log_record *r)
     if (verdict == LT_VERDICT_NEW && lt_headers_value(&r->headers, "lt_replay").len)
         verdict = LT_VERDICT_REPLAY;
     x->verdict = (uint8_t)verdict;
+    x->told_want = is_told(v, r, verdict);
     if (verdict == LT_VERDICT_NEW || verdict == LT_VERDICT_REPLAY)
         x->outputs_want = outputs_of(v, r, &e);
 }
@@ -204,6 +217,11 @@ void lt_verify_copy(struct lt_verify *v, const struct lt_output_copy *copy)
     if (!x || copy->incarnation != v->incarnation || copy->partition != v->partition)
         return;
     v->copies++;
+    if (copy->told.len) {
+        saw_flag(x, &x->told);
+        x->told_wrong |= !lt_span_is(copy->told, lt_verdict_name((enum lt_verdict_kind)x->verdict));
+        return;
+    }
     switch (copy->kind) {
     case LT_OUTPUT_KIND_ROUTED:
         saw_output(v, x, lt_span_str(copy->topic));
@@ -219,6 +237,9 @@ void lt_verify_copy(struct lt_verify *v, const struct lt_output_copy *copy)
             saw_flag(x, &x->quarantine);
         else
             saw_output(v, x, copy->missing);
+        break;
+    case LT_OUTPUT_KIND_TOLD: /* an empty verdict is not the core's */
+        x->told_wrong = true;
         break;
     }
 }
@@ -259,7 +280,7 @@ static void compare(struct lt_verify *v, int64_t offset)
     bool routed = x->routed > 0;
     char text[200];
     if (!x->present) {
-        if (routed || x->quarantine || x->deadletter)
+        if (routed || x->quarantine || x->deadletter || x->told)
             find(v, offset, LT_VERIFY_WRONG_VERDICT, "the log has no such record, but outputs have copies of it");
         return;
     }
@@ -270,8 +291,16 @@ static void compare(struct lt_verify *v, int64_t offset)
                  routed ? " a route's output" : "", x->quarantine ? " " LT_TOPIC_QUARANTINE : "",
                  x->deadletter ? " " LT_TOPIC_DEADLETTER : "");
         find(v, offset, LT_VERIFY_WRONG_VERDICT, text);
+    } else if (x->told_wrong) {
+        snprintf(text, sizeof(text), "expected %s, the province was told another verdict",
+                 lt_verdict_name((enum lt_verdict_kind)x->verdict));
+        find(v, offset, LT_VERIFY_WRONG_VERDICT, text);
     } else if ((want.routed && !routed) || (want.quarantine && !x->quarantine) || (want.deadletter && !x->deadletter)) {
         find(v, offset, LT_VERIFY_LOST, "no output holds a copy");
+    } else if (v->routes && x->told_want != x->told) {
+        find(v, offset, LT_VERIFY_OTHER_ROUTES,
+             x->told ? "the province was told, by today's core.tell_province it is not"
+                     : "by today's core.tell_province the province is told, it was not");
     } else if (v->routes && x->outputs_want != x->outputs_seen) {
         snprintf(text, sizeof(text), "the routes of today name outputs %" PRIx64 ", it went to %" PRIx64 " (bit masks)",
                  x->outputs_want, x->outputs_seen);

@@ -32,7 +32,8 @@ enum lt_verify_what {
     LT_VERIFY_LOST,          /* nothing of it was written */
     LT_VERIFY_DOUBLED,       /* the same copy twice in one topic */
     LT_VERIFY_WRONG_VERDICT, /* written as another verdict's record */
-    LT_VERIFY_OTHER_ROUTES,  /* other topics than the routes of today name: a changed configuration, or a bug */
+    LT_VERIFY_OTHER_ROUTES,  /* other topics than the routes of today name, or told where core.tell_province of today
+                                tells nothing or the reverse: a changed configuration, or a bug */
     LT_VERIFY_WHATS
 };
 const char *lt_verify_what_name(enum lt_verify_what w); /* lost doubled wrong-verdict other-routes */

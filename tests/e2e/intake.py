@@ -13,8 +13,8 @@ from tools.lt.stack import get, wait_for
 
 GROUP, INTAKE = "lt.core", "lt.intake"
 PARTITIONS = 2
-NO_OUTPUT = {INTAKE, "lt.position", "lt.audit", "lt.answers", "lt.province"}
-NO_ROUTE = NO_OUTPUT | {"lt.quarantine", "lt.deadletter"}
+NO_OUTPUT = {INTAKE, "lt.position", "lt.audit", "lt.answers"}
+NO_ROUTE = NO_OUTPUT | {"lt.quarantine", "lt.deadletter", "lt.province"}
 
 
 def hex_of(text, digits):
@@ -151,8 +151,13 @@ class Core:
             seen.add(h["lt_digest"])
         return verdicts
 
+    def addressed(self):
+        """Records that say whom to tell of them: province and dossier, and the key made of them."""
+        return {(p, o) for p, o, key, h, _ in self.world.read(INTAKE, raw=True)
+                if h.get("ce_province") and h.get("ce_subject") and key.decode(errors="replace") == f"{h['ce_province']}/{h['ce_subject']}"}
+
     def must_be_exactly_once(self):
-        """Every record has the verdict the log gives it, and each output one copy of it."""
+        """Every record has the verdict the log gives it, and each output one copy of it; of conflicts and invalid ones the province is told."""
         verdicts, copies = self.verdicts(), self.copies()
         for topic, counter in copies.items():
             doubled = {o: n for o, n in counter.items() if n != 1}
@@ -161,6 +166,8 @@ class Core:
                   "invalid": set(copies["lt.deadletter"])}
         for verdict, found in places.items():
             assert found == {o for o, v in verdicts.items() if v == verdict}, verdict
+        told = {o for o in self.addressed() if verdicts[o] in ("conflict", "invalid")}
+        assert set(copies["lt.province"]) == told, "what the province is told of"
 
     def audited(self, action):
         return [json.loads(value) for _, _, _, _, value in self.world.read("lt.audit") if json.loads(value)["action"] == action]

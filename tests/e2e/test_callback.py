@@ -86,6 +86,26 @@ def test_a_province_hears_of_a_mismatch_and_a_receiver_of_the_event(told):
     assert json.loads(n["body"])["event"] == "vn.lienthong.dossier.received.v1"
 
 
+def sent(world, code, name):
+    """The same event with this applicant; its receipt."""
+    status, answer = world.post("h22", opencps(code, applicantName=name), JSON)
+    assert status in (200, 202), answer
+    return answer.get("receipt") or answer["results"][0]["receipt"]
+
+
+def test_a_province_hears_of_a_conflict_once_with_both_receipts_and_never_of_a_duplicate(told):
+    world, province, _ = told
+    code = new_code()
+    first, other, _, again = (sent(world, code, name) for name in ("VÀNG THỊ MẪU", "VÀNG THỊ KHÁC", "VÀNG THỊ MẪU", "VÀNG THỊ KHÁC"))
+    assert [world.verdict("h22", r) for r in (first, other, again)] == ["new", "conflict", "duplicate"]
+    # What the core tells stands there with the verdict, in one transaction.
+    assert [h.get("lt_verdict") for _, _, key, h, _ in world.read("lt.province") if key.endswith(code) and h["ce_source"] == "urn:lienthong:core"] == ["conflict"]
+    (body,) = wait_for("the call-back", lambda: [json.loads(m["body"]) for m in about(province, code) if "verdict" in m["body"]])
+    assert (body["type"], body["data"]["verdict"], body["data"]["MaHoSo"]) == ("vn.lienthong.verdict.conflict.v1", "conflict", code)
+    assert other.startswith(body["data"]["receipt"] + ".") and first.startswith(body["data"]["first"] + ".")
+    assert "VÀNG" not in json.dumps(body, ensure_ascii=False), "codes and places only"
+
+
 def test_a_call_back_that_was_cut_is_sent_again_under_its_id_and_taken_once(told):
     world, province, _ = told
     code = new_code()

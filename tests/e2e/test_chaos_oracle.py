@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.lt.chaos_core import PROCEDURE, ROUTED, Oracle
+from tools.lt.chaos_core import PROCEDURE, ROUTED, TOLD, Oracle
 from tools.lt.chaos_world import GATEWAYS, KINDS, schedule
 
 KEY = b"H22/HS-1"
@@ -21,8 +21,13 @@ def copy(of, offset, **headers):
     return 0, offset, key, {**h, "lt_origin": f"1f/0/{of}", **headers}, value
 
 
+def told(of, offset, verdict):
+    return 0, offset, KEY, {"ce_id": f"{of:032x}", "lt_origin": f"1f/0/{of}", "lt_cause": INTAKE[of][3]["ce_id"], "lt_verdict": verdict}, b"{}"
+
+
 def exact():
-    return {ROUTED: [copy(0, 0), copy(3, 1)], "lt.quarantine": [copy(2, 0, lt_reason="conflict"), copy(4, 1, lt_reason="remapped")], "lt.deadletter": []}
+    return {TOLD: [told(2, 0, "conflict"), told(4, 1, "conflict")],
+            ROUTED: [copy(0, 0), copy(3, 1)], "lt.quarantine": [copy(2, 0, lt_reason="conflict"), copy(4, 1, lt_reason="remapped")], "lt.deadletter": []}
 
 
 def judge(outputs, acknowledged=()):
@@ -44,7 +49,12 @@ def test_exact_outputs_pass():
     (lambda o: o.update({"lt.quarantine": [copy(2, 0, lt_reason="remapped"), copy(4, 1, lt_reason="remapped")]}), {"wrong_verdict": 1}),
     (lambda o: o.update({ROUTED: [copy(0, 0, lt_digest="two"), copy(3, 1)]}), {"wrong_verdict": 1}),
     (lambda o: o.update({ROUTED: [copy(3, 0), copy(0, 1)]}), {"out_of_order": 1}),
-], ids=["routed copy missing", "quarantined copy missing", "copy twice", "duplicate routed", "unknown origin", "reason", "content", "order"])
+    (lambda o: o[TOLD].pop(), {"lost": 1}),
+    (lambda o: o[TOLD].append(told(4, 2, "conflict")), {"doubled": 1}),
+    (lambda o: o[TOLD].append(told(5, 2, "duplicate")), {"wrong_verdict": 1}),
+    (lambda o: o.update({TOLD: [told(2, 0, "invalid"), told(4, 1, "conflict")]}), {"wrong_verdict": 1}),
+], ids=["routed copy missing", "quarantined copy missing", "copy twice", "duplicate routed", "unknown origin", "reason", "content", "order",
+        "province not told", "told twice", "told of a duplicate", "told another verdict"])
 def test_each_wrong_is_counted(change, found):
     outputs = exact()
     change(outputs)

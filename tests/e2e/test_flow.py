@@ -176,6 +176,18 @@ def test_conflicts_are_quarantined_with_both_references(flow):
         assert other_value != value and headers["lt_reason"] == "conflict"
 
 
+def test_the_province_is_told_of_each_conflict_once_and_of_nothing_else_the_core_decided(flow):
+    told = [(key, headers, json.loads(value)) for _, _, key, headers, value in flow.topics["lt.province"] if headers["ce_source"] == "urn:lienthong:core"]
+    quarantined = {h["lt_origin"]: (key, h) for _, _, key, h, _ in flow.topics["lt.quarantine"]}
+    assert len(told) == len(quarantined) and {h["lt_origin"] for _, h, _ in told} == set(quarantined)
+    for key, headers, data in told:
+        of_key, of = quarantined[headers["lt_origin"]]
+        assert (key, headers["ce_type"], headers["lt_cause"]) == (of_key, "vn.lienthong.verdict.conflict.v1", of["ce_id"])
+        places = [".".join(of[name].split("/")[1:]) + "." + of["ce_id"] for name in ("lt_origin", "lt_first")]
+        assert (data["verdict"], data["MaHoSo"], [data["receipt"], data["first"]]) == ("conflict", key.split("/")[1], places)
+    assert len({h["ce_id"] for _, h, _ in told}) == len(told)
+
+
 def test_refused_inputs_are_dead_letters_with_their_raw_bytes_and_their_reason(flow):
     dead = [(headers, value) for _, _, _, headers, value in flow.topics["lt.deadletter"]]
     wanted = {"other-province" if code == "forbidden" else code: n for code, n in flow.load.truth["refused_by_code"].items()}
@@ -213,7 +225,7 @@ def test_every_applied_call_is_an_answer_event(flow):
 
 
 def test_mismatches_are_told_to_the_province_without_citizen_data(flow):
-    told = flow.topics["lt.province"]
+    told = [r for r in flow.topics["lt.province"] if r[3]["ce_source"] == "urn:lienthong:target:population"]
     assert 0 < len(told) == flow.load.totals["population_no_match"]
     causes = {r[3]["ce_id"] for r in flow.topics["lt.population"]}
     words = personal_words(flow.load)

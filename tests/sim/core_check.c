@@ -158,6 +158,21 @@ static void check_reason(const struct reading *rd, const struct lt_log_record *r
               "%d/%" PRId64 " names the wrong record as its first", partition, offset);
 }
 
+/* What the province is told says which record it is about, and its verdict; never what the record holds. */
+static void check_telling(const struct lt_log_record *r, const struct sent *s, int partition, int64_t offset)
+{
+    static const char *const words[VERDICTS] = {"new", "duplicate", "conflict", "replay", "invalid"};
+    char type[64], receipt[64];
+    snprintf(type, sizeof(type), "vn.lienthong.verdict.%s.v1", words[s->verdict]);
+    snprintf(receipt, sizeof(receipt), "\"receipt\":\"%d.%" PRId64 ".", partition, offset);
+    sim_check(lt_span_is(lt_headers_value(&r->headers, "ce_type"), type) &&
+                  lt_span_is(lt_headers_value(&r->headers, "lt_verdict"), words[s->verdict]),
+              "the province is told another verdict of %d/%" PRId64, partition, offset);
+    sim_check(memmem(r->value.ptr, r->value.len, receipt, strlen(receipt)) &&
+                  !memmem(r->value.ptr, r->value.len, "\"n\":", 4),
+              "the province is told something else of %d/%" PRId64, partition, offset);
+}
+
 static void check_copy(void *ctx, const struct lt_log_record *r)
 {
     const struct reading *rd = ctx;
@@ -182,6 +197,10 @@ static void check_copy(void *ctx, const struct lt_log_record *r)
     sim_check(order->offset < offset, "%s: %d/%" PRId64 " comes after %" PRId64 " of the same dossier", topic,
               partition, offset, order->offset);
     order->offset = offset;
+    if (rd->output == OUTPUT_PROVINCE) {
+        check_telling(r, s, partition, offset);
+        return;
+    }
     int len = snprintf(value, sizeof(value), "{\"n\":%" PRId64 "}", offset);
     sim_check(r->value.len >= (size_t)len && memcmp(r->value.ptr, value, (size_t)len) == 0 &&
                   r->value.len == (size_t)len + (s->big ? PLAIN_MAX + 100 : 0),
@@ -275,10 +294,11 @@ static void check_row(struct world *w, int partition)
         return;
     sim_check(row.at.offset == at.offset && strcmp(row.at.metadata, at.metadata) == 0,
               "lt.position says %" PRId64 " for partition %d, the group %" PRId64, row.at.offset, partition, at.offset);
-    for (int t = OUTPUT_PLAIN; t <= OUTPUT_UNROUTED; t++)
-        sim_check(row.routed[t] == (int64_t)w->seen[partition].routed[t],
-                  "lt.position counts %" PRId64 " copies of partition %d in %s, %" PRIu64 " are there", row.routed[t],
-                  partition, output_topic((enum output)t), w->seen[partition].routed[t]);
+    for (int t = 0; t < OUTPUTS; t++)
+        if (t != OUTPUT_QUARANTINE && t != OUTPUT_DEADLETTER) /* the verdicts count those */
+            sim_check(row.routed[t] == (int64_t)w->seen[partition].routed[t],
+                      "lt.position counts %" PRId64 " copies of partition %d in %s, %" PRIu64 " are there",
+                      row.routed[t], partition, output_topic((enum output)t), w->seen[partition].routed[t]);
 }
 
 void check_all(struct world *w)

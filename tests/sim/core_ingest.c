@@ -20,7 +20,7 @@ static int64_t put(struct world *w, int partition, const struct sent *s)
     const char *province = s->abroad ? "H99" : "H22";
     lt_headers_reset(&h);
     snprintf(subject, sizeof(subject), "HS-%d", s->subject);
-    snprintf(key, sizeof(key), "%s/%s", s->broken == 3 ? "H40" : province, subject);
+    snprintf(key, sizeof(key), "%s/%s", s->broken == BROKEN_KEY ? "H40" : province, subject);
     snprintf(id, sizeof(id), "%016" PRIx64 "%016" PRIx64, scatter((uint64_t)s->id * 2 + 1),
              scatter((uint64_t)s->id * 2 + 2));
     snprintf(digest, sizeof(digest), "%016" PRIx64 "%016" PRIx64 "%032d", scatter((uint64_t)s->digest * 3 + 7),

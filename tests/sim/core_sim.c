@@ -21,6 +21,7 @@ const char *output_topic(enum output o)
         [OUTPUT_UNROUTED] = LT_TOPIC_UNROUTED,
         [OUTPUT_QUARANTINE] = LT_TOPIC_QUARANTINE,
         [OUTPUT_DEADLETTER] = LT_TOPIC_DEADLETTER,
+        [OUTPUT_PROVINCE] = LT_TOPIC_PROVINCE,
     };
     return topics[o];
 }
@@ -31,7 +32,7 @@ static struct {
     struct lt_config config;
     struct lt_config_target targets[2];
     const struct lt_yaml_node *nodes[1];
-    struct lt_yaml *file;
+    struct lt_yaml *file, *told;
     struct lt_tables *tables;
     struct lt_routes *routes;
     struct lt_diags diags;
@@ -50,10 +51,14 @@ const struct lt_config *core_config(void)
     made.targets[1] = (struct lt_config_target){.name = "population", .adapter = "population"};
     sim_check(lt_yaml_parse("routes.yaml", LT_SPAN_LIT(text), &made.file, &made.diags) == LT_OK, "the routes");
     made.nodes[0] = lt_yaml_root(made.file);
+    sim_check(lt_yaml_parse("gateway.yaml", LT_SPAN_LIT("[duplicate, conflict, invalid]"), &made.told, &made.diags) ==
+                  LT_OK,
+              "the verdicts that are told");
     made.config = (struct lt_config){
         .path = "gateway.yaml", .targets = made.targets, .targets_len = 2, .routes = made.nodes, .routes_len = 1};
     made.config.topics.record_max = 1 << 20;
     made.config.core.workers = 1;
+    made.config.core.tell_province = lt_yaml_root(made.told);
     made.config.core.commit_bytes = 1 << 20;
     made.config.core.index_memory = 256 << 20;
     made.config.ingest.advertise = "127.0.0.1:1";
@@ -360,8 +365,8 @@ static void calm_down(struct world *w)
 static void begin(struct world *w)
 {
     static const char *const instances[PROCESSES] = {"a", "b", "c"};
-    static const char *const plain[] = {LT_TOPIC_POSITION, TOPIC_HOP, LT_TOPIC_UNROUTED, LT_TOPIC_QUARANTINE,
-                                        LT_TOPIC_DEADLETTER};
+    static const char *const plain[] = {LT_TOPIC_POSITION,   TOPIC_HOP,           LT_TOPIC_UNROUTED,
+                                        LT_TOPIC_QUARANTINE, LT_TOPIC_DEADLETTER, LT_TOPIC_PROVINCE};
     char metadata[LT_POSITION_MAX];
     lt_memory_topic(w->memory, LT_TOPIC_INTAKE, w->plan.partitions, 0, true);
     lt_memory_topic(w->memory, TOPIC_PLAIN, 1, PLAIN_MAX, false);

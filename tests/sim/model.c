@@ -71,6 +71,10 @@ void model_judge(struct sent_log *log, size_t offset, struct window w)
         s->want = 1u << OUTPUT_DEADLETTER;
     if (s->verdict == VERDICT_CONFLICT)
         s->want = 1u << OUTPUT_QUARANTINE;
+    bool told = s->verdict == VERDICT_DUPLICATE || s->verdict == VERDICT_CONFLICT ||
+                (s->verdict == VERDICT_INVALID && s->broken != BROKEN_KEY);
+    if (told && !s->replay) /* a replay is an operator's own doing */
+        s->want |= 1u << OUTPUT_PROVINCE;
     if (s->verdict != VERDICT_NEW && s->verdict != VERDICT_REPLAY)
         return;
     if (s->abroad) {

@@ -11,7 +11,16 @@
 enum verdict { VERDICT_NEW, VERDICT_DUPLICATE, VERDICT_CONFLICT, VERDICT_REPLAY, VERDICT_INVALID, VERDICTS };
 
 /* Where a record is copied to. */
-enum output { OUTPUT_PLAIN, OUTPUT_HOP, OUTPUT_UNROUTED, OUTPUT_QUARANTINE, OUTPUT_DEADLETTER, OUTPUTS };
+enum output {
+    OUTPUT_PLAIN,
+    OUTPUT_HOP,
+    OUTPUT_UNROUTED,
+    OUTPUT_QUARANTINE,
+    OUTPUT_DEADLETTER,
+    OUTPUT_PROVINCE, /* no copy: what the province is told of the verdict */
+    OUTPUTS
+};
+#define BROKEN_KEY 3 /* a record whose key is not its province's: it says nobody who could be told */
 
 #define LT_TIME_MISSING INT64_MIN
 

@@ -27,9 +27,13 @@ static void make_topics(struct core_world *w, const struct core_world_plan *plan
     const struct {
         const char *name;
         size_t record_max;
-    } outputs[] = {{LT_TOPIC_POSITION, 0},        {CORE_HOP, 0},
-                   {CORE_PLAIN, plan->plain_max}, {LT_TOPIC_UNROUTED, 0},
-                   {LT_TOPIC_QUARANTINE, 0},      {LT_TOPIC_DEADLETTER, plan->deadletter_max}};
+    } outputs[] = {{LT_TOPIC_POSITION, 0},
+                   {CORE_HOP, 0},
+                   {CORE_PLAIN, plan->plain_max},
+                   {LT_TOPIC_UNROUTED, 0},
+                   {LT_TOPIC_QUARANTINE, 0},
+                   {LT_TOPIC_DEADLETTER, plan->deadletter_max},
+                   {LT_TOPIC_PROVINCE, plan->province_max}};
     w->memory = lt_memory_new(CORE_START_MS);
     lt_memory_topic(w->memory, LT_TOPIC_INTAKE, plan->partitions, 0, true);
     for (size_t i = 0; i < LT_ARRAY_LEN(outputs); i++)
@@ -59,6 +63,10 @@ void core_world_init(struct core_world *w, const struct core_world_plan *plan)
     w->config.core.commit_bytes = 1 << 20;
     w->config.core.index_memory = 64 << 20;
     w->config.ingest.advertise = "127.0.0.1:1";
+    if (plan->told) {
+        assert_int_equal(lt_yaml_parse("gateway.yaml", lt_span_str(plan->told), &w->told_file, &w->diags), LT_OK);
+        w->config.core.tell_province = lt_yaml_root(w->told_file);
+    }
     assert_int_equal(lt_tables_new(&w->config, &w->diags, &w->tables), LT_OK);
     assert_int_equal(lt_routes_new(&w->config, w->tables, &w->diags, &w->routes), LT_OK);
     w->settings = (struct lt_core_settings){.config = &w->config,
@@ -75,6 +83,7 @@ void core_world_deinit(struct core_world *w)
     lt_routes_free(w->routes);
     lt_tables_free(w->tables);
     lt_yaml_free(w->routes_file);
+    lt_yaml_free(w->told_file);
     lt_diags_deinit(&w->diags);
     lt_memory_free(w->memory);
 }

@@ -27,6 +27,8 @@ struct core_world_plan {
     bool plain_first;      /* the route `all` stands before the route `portal` */
     size_t plain_max;      /* largest record of CORE_PLAIN; 0: any */
     size_t deadletter_max; /* of lt.deadletter */
+    size_t province_max;   /* of lt.province */
+    const char *told;      /* core.tell_province as YAML; NULL: not given */
     int64_t commit_records;
 };
 
@@ -36,7 +38,7 @@ struct core_world {
     struct lt_config config;
     struct lt_config_target targets[2];
     const struct lt_yaml_node *routes_nodes[1];
-    struct lt_yaml *routes_file;
+    struct lt_yaml *routes_file, *told_file;
     struct lt_tables *tables;
     struct lt_routes *routes;
     struct lt_diags diags;

@@ -19,13 +19,13 @@ struct fixture {
     struct lt_config config;
     struct lt_config_target targets[2];
     const struct lt_yaml_node *tables[2], *routes[1];
-    struct lt_yaml *files[3];
+    struct lt_yaml *files[4];
     struct lt_tables *compiled;
     struct lt_diags diags;
     struct lt_routes *r;
 };
 
-static int compile(struct fixture *f, const char *routes)
+static int compile_told(struct fixture *f, const char *routes, const char *told)
 {
     *f = (struct fixture){
         .targets = {{.name = "portal", .adapter = "portal"}, {.name = "population", .adapter = "population"}}};
@@ -42,8 +42,17 @@ static int compile(struct fixture *f, const char *routes)
                                    .tables_len = 2,
                                    .routes = f->routes,
                                    .routes_len = 1};
+    if (told) {
+        assert_int_equal(lt_yaml_parse("gateway.yaml", lt_span_str(told), &f->files[3], &f->diags), LT_OK);
+        f->config.core.tell_province = lt_yaml_root(f->files[3]);
+    }
     assert_int_equal(lt_tables_new(&f->config, &f->diags, &f->compiled), LT_OK);
     return lt_routes_new(&f->config, f->compiled, &f->diags, &f->r);
+}
+
+static int compile(struct fixture *f, const char *routes)
+{
+    return compile_told(f, routes, NULL);
 }
 
 static void done(struct fixture *f)
@@ -51,7 +60,7 @@ static void done(struct fixture *f)
     lt_routes_free(f->r);
     lt_tables_free(f->compiled);
     lt_diags_deinit(&f->diags);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < LT_ARRAY_LEN(f->files); i++)
         lt_yaml_free(f->files[i]);
 }
 
@@ -187,6 +196,29 @@ static void every_mistake_of_a_routes_file_is_a_message_of_its_own(void **state)
     done(&f);
 }
 
+static void verdicts_that_are_told_are_those_the_configuration_names_and_a_mistake_says_where(void **state)
+{
+    (void)state;
+    struct fixture f;
+    static const char routes[] = "routes:\n  - {name: a, to: portal}\n";
+    const unsigned both = 1u << LT_VERDICT_CONFLICT | 1u << LT_VERDICT_INVALID;
+    assert_int_equal(compile(&f, routes), LT_OK);
+    assert_int_equal(lt_routes_told(f.r, false, LT_SPAN_NULL), both);
+    assert_string_equal(lt_routes_output(f.r, lt_routes_province(f.r)), "lt.province");
+    done(&f);
+    assert_int_equal(compile_told(&f, routes, "[duplicate]"), LT_OK);
+    assert_int_equal(lt_routes_told(f.r, false, LT_SPAN_NULL), 1u << LT_VERDICT_DUPLICATE);
+    done(&f);
+    assert_int_equal(compile_told(&f, routes, "[conflict, replay]"), LT_E_INVALID);
+    assert_true(says(&f, "core.tell_province: expected one of new, duplicate, conflict, invalid, got 'replay'"));
+    assert_string_equal(f.diags.items.v[0].file, "gateway.yaml");
+    assert_int_equal(f.diags.items.v[0].column, 12);
+    done(&f);
+    assert_int_equal(compile_told(&f, routes, "conflict"), LT_E_INVALID);
+    assert_true(says(&f, "core.tell_province: expected a list of verdicts"));
+    done(&f);
+}
+
 static void units_and_procedures_that_no_route_reaches_are_findings(void **state)
 {
     (void)state;
@@ -209,6 +241,7 @@ int main(void)
         cmocka_unit_test(two_paths_to_one_target_are_refused_unless_province_or_procedure_keeps_them_apart),
         cmocka_unit_test(a_replay_reaches_a_target_only_when_its_effects_name_it),
         cmocka_unit_test(every_mistake_of_a_routes_file_is_a_message_of_its_own),
+        cmocka_unit_test(verdicts_that_are_told_are_those_the_configuration_names_and_a_mistake_says_where),
         cmocka_unit_test(units_and_procedures_that_no_route_reaches_are_findings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

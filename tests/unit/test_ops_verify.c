@@ -10,7 +10,9 @@
 
 static void init_world(struct core_world *w)
 {
-    core_world_init(w, &(struct core_world_plan){.partitions = 1, .plain_max = 900, .commit_records = 7});
+    core_world_init(
+        w, &(struct core_world_plan){
+               .partitions = 1, .plain_max = 900, .commit_records = 7, .told = "[duplicate, conflict, invalid]"});
     core_world_genesis(w);
 }
 
@@ -66,8 +68,8 @@ static void feed_relog(void *ctx, const struct lt_log_record *r)
 
 static void read_outputs(struct core_world *w, void (*fn)(void *ctx, const struct lt_log_record *r), void *ctx)
 {
-    static const char *const topics[] = {LT_TOPIC_QUARANTINE, LT_TOPIC_DEADLETTER, CORE_HOP, CORE_PLAIN,
-                                         LT_TOPIC_UNROUTED};
+    static const char *const topics[] = {LT_TOPIC_QUARANTINE, LT_TOPIC_DEADLETTER, CORE_HOP,
+                                         CORE_PLAIN,          LT_TOPIC_UNROUTED,   LT_TOPIC_PROVINCE};
     for (size_t i = 0; i < LT_ARRAY_LEN(topics); i++)
         lt_memory_read(w->memory, topics[i], 0, fn, ctx);
 }
@@ -181,6 +183,47 @@ static void a_record_of_which_nothing_was_written_is_lost_and_one_copy_of_two_is
     must_find(&x, 1, 0, 0);
     assert_int_equal(x.counts[LT_VERIFY_OTHER_ROUTES], 2);
     assert_int_equal(x.findings[2].offset, 2);
+    lt_verify_free(v);
+    core_world_deinit(&w);
+}
+
+static void a_province_told_another_verdict_or_twice_is_found(void **state)
+{
+    (void)state;
+    struct core_world w;
+    struct lt_verify_result x;
+    init_world(&w);
+    append(&w, 1, 1);
+    append(&w, 1, 1); /* duplicate, told */
+    append(&w, 1, 2); /* conflict, told */
+    run_to_the_end(&w);
+    struct forged doubled = {.w = &w, .offset = 1}, new = {.w = &w, .offset = 0};
+    lt_memory_read(w.memory, LT_TOPIC_PROVINCE, 0, forge, &doubled);
+    lt_memory_read(w.memory, LT_TOPIC_PROVINCE, 0, forge, &new);
+    struct lt_verify *v = verified(&w, 0, 3, &x);
+    must_find(&x, 0, 1, 1);
+    assert_int_equal(x.findings[0].offset, 0);
+    assert_int_equal(x.findings[1].offset, 1);
+    lt_verify_free(v);
+    core_world_deinit(&w);
+}
+
+static void a_province_that_was_not_told_is_said_like_other_routes(void **state)
+{
+    (void)state;
+    struct core_world w;
+    struct lt_verify_result x;
+    init_world(&w);
+    append(&w, 1, 1);
+    append(&w, 1, 2);
+    append(&w, 2, 2);
+    append(&w, 2, 2);
+    run_to_the_end(&w);
+    lt_memory_topic_drop(w.memory, LT_TOPIC_PROVINCE);
+    lt_memory_topic(w.memory, LT_TOPIC_PROVINCE, 1, 0, false);
+    struct lt_verify *v = verified(&w, 0, 4, &x);
+    must_find(&x, 0, 0, 0);
+    assert_int_equal(x.counts[LT_VERIFY_OTHER_ROUTES], 2);
     lt_verify_free(v);
     core_world_deinit(&w);
 }
@@ -299,6 +342,8 @@ int main(void)
         cmocka_unit_test(an_undisturbed_run_verifies_and_the_verdicts_are_those_of_the_position),
         cmocka_unit_test(a_copy_too_many_and_a_copy_of_a_duplicate_are_found),
         cmocka_unit_test(a_record_of_which_nothing_was_written_is_lost_and_one_copy_of_two_is_told),
+        cmocka_unit_test(a_province_told_another_verdict_or_twice_is_found),
+        cmocka_unit_test(a_province_that_was_not_told_is_said_like_other_routes),
         cmocka_unit_test(what_the_core_did_not_write_is_no_copy),
         cmocka_unit_test(after_a_log_that_lost_its_end_the_core_goes_on_where_relog_says),
         cmocka_unit_test(outputs_ahead_of_the_position_are_no_case_for_relog),

@@ -22,8 +22,8 @@ from confluent_kafka import KafkaException, Producer
 from tools.lt.chaos_world import KINDS, Progress, World, read, say, schedule, topics
 from tools.lt.stack import Failure, wait_for
 
-GROUP, INTAKE, ROUTED, LAND = "lt.core", "lt.intake", "lt.population", "lt.events.land"
-NO_COPIES = {INTAKE, "lt.position", "lt.audit", "lt.answers", "lt.province"}
+GROUP, INTAKE, ROUTED, LAND, TOLD = "lt.core", "lt.intake", "lt.population", "lt.events.land", "lt.province"
+NO_COPIES = {INTAKE, "lt.position", "lt.audit", "lt.answers"}
 MUST_BE_ZERO = ("lost", "doubled", "wrong_verdict", "out_of_order")
 SETTLE_S = 90
 PROCEDURE, PROCEDURE_LAND = "1.001193.000.00.00.H22", "1.003003.000.00.00.H22"
@@ -213,23 +213,24 @@ class Oracle:
 
     def __init__(self, intake):
         self.at = {(p, o): (key, h, value) for p, o, key, h, value in intake}
-        self.expected, self.reason, self.verdicts = {}, {}, collections.Counter()
+        self.expected, self.reason, self.verdicts, self.verdict = {}, {}, collections.Counter(), {}
         seen = collections.defaultdict(dict)  # (partition, ce_id) -> {digest: version of its last record}
         for p, o in sorted(self.at):
             h = self.at[p, o][1]
             known = seen[p, h["ce_id"]]
             if len(h["ce_id"]) != 32:
-                verdict, topics = "invalid", {"lt.deadletter"}
+                verdict, topics = "invalid", {"lt.deadletter", TOLD}  # all of this load say whose they are
             elif not known:
                 verdict, topics = "new", {ROUTED, LAND} if h["ce_procedure"] == PROCEDURE_LAND else {ROUTED}
             elif h["lt_digest"] in known:
                 verdict, topics = "duplicate", set()
             else:
-                verdict, topics = "conflict", {"lt.quarantine"}
+                verdict, topics = "conflict", {"lt.quarantine", TOLD}
                 self.reason[p, o] = "conflict" if h["lt_digest_v"] in known.values() else "remapped"
             if verdict != "invalid":
                 known[h["lt_digest"]] = h["lt_digest_v"]
             self.verdicts[verdict] += 1
+            self.verdict[p, o] = verdict
             self.expected[p, o] = topics
 
     def judge(self, outputs, counted, acknowledged, placeless=()):
@@ -260,6 +261,9 @@ class Oracle:
                 source = self.at.get(origin)
                 if topic not in self.expected.get(origin, ()):
                     wrong("wrong_verdict", f"{topic} {p}/{o} is a copy of {origin}, which belongs to {self.expected.get(origin)}")
+                elif topic == TOLD:
+                    if (key, h["lt_verdict"], h["lt_cause"]) != (source[0], self.verdict[origin], source[1]["ce_id"]):
+                        wrong("wrong_verdict", f"{topic} {p}/{o} tells {h['lt_verdict']} of {origin}, which is {self.verdict[origin]}")
                 elif (key, value) != (source[0], source[2]) or any(h.get(k) != source[1][k] for k in ("ce_id", "lt_digest", "lt_digest_v")):
                     wrong("wrong_verdict", f"{topic} {p}/{o} is not its origin's {origin} content")
                 elif topic == "lt.quarantine" and h.get("lt_reason") != self.reason[origin]:

@@ -113,6 +113,7 @@ def results(operator, truth):
         ("duplicate", want["duplicate"], v["duplicate"]),
         ("conflict", want["conflict"], v["conflict"]),
         ("invalid", 0, v["invalid"]),
+        ("told to the provinces", want["conflict"], core["routed"].get("lt.province", 0)),
     ]
     rows += [(f"routed to {topic}", n, core["routed"].get(topic, 0)) for topic, n in sorted(want["routed"].items())]
     rows += [
