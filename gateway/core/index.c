@@ -182,6 +182,19 @@ void lt_index_expect(struct lt_index *ix, size_t n)
         lt_index_memory_advise(ix->segments[i].v, lt_segment_lines(&ix->segments[i]), 0);
 }
 
+/* n big-endian words of 8 bytes, folded from the last to the first. */
+static uint64_t fold(const uint8_t *bytes, size_t n)
+{
+    uint64_t f = 0;
+    for (size_t i = n; i-- > 0;) {
+        uint64_t word = 0;
+        for (size_t j = 0; j < 8; j++)
+            word = word << 8 | bytes[8 * i + j];
+        f = mix64(word ^ f);
+    }
+    return f;
+}
+
 bool lt_index_key_of(struct lt_span ce_id, struct lt_span digest, unsigned version, struct lt_span replay,
                      struct lt_index_key *ret)
 {
@@ -189,7 +202,7 @@ bool lt_index_key_of(struct lt_span ce_id, struct lt_span digest, unsigned versi
     if (ce_id.len != 32 || !lt_unhex(ce_id, id, sizeof(id)) || digest.len != 64 || !lt_unhex(digest, dg, sizeof(dg)))
         return false;
     uint8_t h[LT_SHA256_SIZE];
-    const uint8_t *source = id; /* already uniform: the head of a SHA-256 */
+    const uint8_t *source = id;
     if (replay.len) {
         struct lt_sha256 *sha = lt_sha256_new();
         lt_sha256_field(sha, ce_id);
@@ -198,11 +211,8 @@ bool lt_index_key_of(struct lt_span ce_id, struct lt_span digest, unsigned versi
         lt_sha256_free(sha);
         source = h;
     }
-    uint64_t f = 0;
-    for (int i = 0; i < 8; i++)
-        f = f << 8 | source[i];
-    ret->fingerprint = f >> 4;
-    ret->digest = (uint32_t)dg[0] << 24 | (uint32_t)dg[1] << 16 | (uint32_t)dg[2] << 8 | dg[3];
+    ret->fingerprint = fold(source, 2) >> 4;
+    ret->digest = (uint32_t)(fold(dg, 4) >> 32);
     ret->version = (uint8_t)(version & 15);
     return true;
 }

@@ -1,10 +1,10 @@
 /*
  * The dedup index of one intake partition: a cache of what the log says (protocol 2, "Entry" and "Verdict").
  *
- * One entry per (key, digest). A key is the 60-bit fingerprint of ce_id (or of ce_id and replay id), a digest the first
- * 32 bits of lt_digest. Every record except *invalid* inserts or refreshes its entry, whatever its verdict, so the
- * verdict of offset o is a pure function of the partition's records of the last window before o. Expiry is by
- * generation of the last record and by nothing else: an entry is live while gen(clock) - gen(entry) <= K.
+ * One entry per (key, digest). A key is the 60-bit fingerprint of ce_id (or of ce_id and replay id), a digest 32 bits
+ * of lt_digest, both made by lt_index_key_of. Every record except *invalid* inserts or refreshes its entry, whatever
+ * its verdict, so the verdict of offset o is a pure function of the partition's records of the last window before o.
+ * Expiry is by generation of the last record and by nothing else: an entry is live while gen(clock) - gen(entry) <= K.
  *
  * The index also carries the sum: the xor, over live entries, of mix(fingerprint, version, digest, generation). It is
  * committed with the offsets, so a rebuilt index proves that it is complete before it gives a verdict.
@@ -30,7 +30,20 @@ struct lt_index_key {
     uint32_t digest;
     uint8_t version; /* lt_digest_v, 0..15 */
 };
-/* ce_id 32 hex digits, digest 64 hex digits, replay the replay or decision id or empty. false: not hex. */
+/*
+ * ce_id 32 hex digits, digest 64 hex digits, replay the replay or decision id or empty. false: not hex.
+ *
+ * The gateway's own identities and digests are hashes, a foreign producer's may be counters or patterns, so nothing is
+ * taken as it is. With mix the 64-bit finaliser of MurmurHash3 and words w0 (the first 8 bytes), w1, … big-endian:
+ *
+ *   fingerprint = upper 60 bits of mix(w0 ^ mix(w1))       words of ce_id; with a replay id the head of
+ *                                                          SHA-256(ce_id, replay), fields length-prefixed
+ *   digest      = upper 32 bits of mix(w0 ^ mix(w1 ^ mix(w2 ^ mix(w3))))
+ *
+ * mix is a bijection, so with all words but one alike the result before it is cut is a bijection of that one:
+ * identities that differ in one half only collide no more often than hashes do. Fixed for ever: the committed sum and
+ * the local files are made of it. A change needs another number of both formats (LT_POSITION_FORMAT, FILE_MAGIC).
+ */
 bool lt_index_key_of(struct lt_span ce_id, struct lt_span digest, unsigned version, struct lt_span replay,
                      struct lt_index_key *ret);
 

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAGIC 0x3158494c  /* LIX1 */
+#define FILE_MAGIC 0x3258494c  /* LIX2 */
 #define BATCH_MAGIC 0x3142494c /* LIB1 */
 #define BATCH_ENTRIES_MAX 65536
 #define FLUSH_RECORDS 4096

@@ -70,10 +70,10 @@ static bool read_position(struct lt_loading *l)
     }
     l->window = l->position.window;
     const struct lt_window *configured = l->load->window;
-    if (configured->generation_ms != l->window.generation_ms || configured->generations != l->window.generations) {
-        l->fresh_window = true; /* rule 8: build under the new window, no comparison this once */
-        l->window = *configured;
-    }
+    /* Rule 8: build under the new window, or by the new keys; no comparison this once. */
+    l->fresh = l->position.old_sum || configured->generation_ms != l->window.generation_ms ||
+               configured->generations != l->window.generations;
+    l->window = *configured;
     return true;
 }
 
@@ -203,7 +203,7 @@ static bool is_expired(struct lt_loading *l, uint64_t g, bool *ret_undecided)
 static bool sum_agrees(struct lt_loading *l)
 {
     lt_index_advance(l->index, lt_generation_of(&l->window, l->position.clock_ms));
-    return !l->fresh_window && lt_index_sum(l->index) == l->position.sum;
+    return !l->fresh && lt_index_sum(l->index) == l->position.sum;
 }
 
 /* Rule 7: nothing that is still live lies before the place where the read started, and the log is the one the position
@@ -315,7 +315,7 @@ static bool read_routed(struct lt_loading *l)
  */
 static bool prove_sum(struct lt_loading *l)
 {
-    if (sum_agrees(l) || l->fresh_window || l->outlived)
+    if (sum_agrees(l) || l->fresh || l->outlived)
         return true;
     const struct lt_accepted *a = &l->p->accepted;
     if (a->index && a->index_offset == l->committed && a->index_sum == lt_index_sum(l->index)) {
@@ -337,10 +337,11 @@ static bool prove_sum(struct lt_loading *l)
 static void run(struct lt_loading *l)
 {
     struct lt_partition *p = l->p;
-    if (l->fresh_window) {
+    if (l->fresh) {
         l->position.window = l->window;
         l->position.clock_ms = LT_MAX(l->position.clock_ms, l->clock_ms);
         l->position.sum = lt_index_sum(l->index);
+        l->position.old_sum = false;
         if (l->committed - 1 >= l->from)
             l->position.anchor = l->last_anchor;
     }

@@ -19,7 +19,8 @@ struct lt_loading {
     struct lt_position position; /* as committed */
     int64_t committed, low, high;
     int64_t next;      /* first offset to judge: committed, or past a hole there that was accepted */
-    bool fresh_window; /* another window is configured: no comparison this once (rule 8) */
+    bool fresh; /* another window is configured, or the position's sum is of the old format: no comparison this once
+                   (rule 8) */
     bool outlived;     /* only the clock of the next record shows that what is missing has expired: its sum cannot be
                           compared */
     /* what lt_loading_build leaves */

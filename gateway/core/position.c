@@ -44,7 +44,8 @@ int lt_position_parse(struct lt_span s, struct lt_position *ret, struct lt_err *
     size_t n = 0;
     while (n < LT_ARRAY_LEN(field) && lt_span_cut(&s, ' ', &part))
         field[n++] = part;
-    if (n == 0 || !lt_span_is(field[0], LT_POSITION_FORMAT)) {
+    bool old = n > 0 && lt_span_is(field[0], LT_POSITION_FORMAT_OLD);
+    if (n == 0 || (!old && !lt_span_is(field[0], LT_POSITION_FORMAT))) {
         /* A letter and digits of another version, or not ours at all. */
         if (n > 0 && lt_span_starts(field[0], "c"))
             return LT_POSITION_OTHER_FORMAT;
@@ -69,6 +70,7 @@ int lt_position_parse(struct lt_span s, struct lt_position *ret, struct lt_err *
     p.window.generation_ms = i64[0];
     p.window.generations = (uint32_t)generations;
     p.clock_ms = i64[1];
+    p.old_sum = old;
     *ret = p;
     return LT_OK;
 }

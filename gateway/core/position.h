@@ -2,12 +2,13 @@
  * The core's committed position of one intake partition: what stands in the offset's metadata and in lt.position
  * (protocol 2, "One transaction"). ASCII, fixed fields, under 400 bytes:
  *
- *   c1 <incarnation> <partitions> <G ms> <K> <clock ms> <anchor> <sum> <new> <duplicate> <conflict> <replay> <invalid>
+ *   c2 <incarnation> <partitions> <G ms> <K> <clock ms> <anchor> <sum> <new> <duplicate> <conflict> <replay> <invalid>
  * <undeliverable> <holes>
  *
- * incarnation, anchor and sum are 16 hex digits, the rest decimal. "c1" is the format number: another number means
- * build from the log under the new format (rule 8). At every commit new + duplicate + conflict + replay + invalid =
- * offset - holes.
+ * incarnation, anchor and sum are 16 hex digits, the rest decimal. "c2" is the format number. "c1" had the
+ * same fields over an index of other keys (index.h): its sum is compared with nothing this once (rule 8), the next
+ * commit writes c2. Any other number is a newer version's, which alone knows what it means. At every commit new +
+ * duplicate + conflict + replay + invalid = offset - holes.
  */
 #ifndef LT_CORE_POSITION_H
 #define LT_CORE_POSITION_H
@@ -16,7 +17,8 @@
 #include "gateway/kafka/log.h"
 #include "gateway/model/verdict.h"
 
-#define LT_POSITION_FORMAT "c1"
+#define LT_POSITION_FORMAT "c2"
+#define LT_POSITION_FORMAT_OLD "c1"
 #define LT_POSITION_MAX 400
 
 struct lt_window {
@@ -36,12 +38,13 @@ struct lt_position {
     int64_t clock_ms; /* clock of the last consumed record; 0 before the first */
     uint64_t anchor;  /* of the last consumed record; 0 before the first */
     uint64_t sum;
+    bool old_sum; /* read from format c1: of other keys, equal to none of ours */
     uint64_t verdicts[LT_VERDICTS];
     uint64_t undeliverable; /* copies that became dead letters */
     uint64_t holes;         /* offsets accepted as lost */
 };
 
-enum lt_position_result { LT_POSITION_OTHER_FORMAT = 1 };
+enum lt_position_result { LT_POSITION_OTHER_FORMAT = 1 /* neither c2 nor c1 */ };
 
 void lt_position_format(const struct lt_position *p, char out[LT_POSITION_MAX]);
 /* LT_OK; LT_POSITION_OTHER_FORMAT; LT_E_INVALID. */

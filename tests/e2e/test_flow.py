@@ -84,9 +84,9 @@ def ends(world, topics):
 
 
 def counters_of(metadata):
-    """The core's metadata, by its documented fields: c1 incarnation partitions G K clock anchor sum new … holes."""
+    """The core's metadata, by its documented fields: c2 incarnation partitions G K clock anchor sum new … holes."""
     fields = metadata.split()
-    assert fields[0] == "c1" and len(fields) == 15, metadata
+    assert fields[0] == "c2" and len(fields) == 15, metadata
     return dict(zip([*VERDICTS, "undeliverable", "holes"], map(int, fields[8:])))
 
 

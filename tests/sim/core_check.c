@@ -22,7 +22,7 @@ static struct metadata metadata_of(const struct lt_log_offset *at, int partition
     struct metadata m;
     int n =
         sscanf(at->metadata,
-               "c1 %" SCNx64 " %d %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNx64 " %" SCNx64 " %" SCNu64 " %" SCNu64
+               "c2 %" SCNx64 " %d %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNx64 " %" SCNx64 " %" SCNu64 " %" SCNu64
                " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
                &m.incarnation, &m.partitions, &m.window.generation_ms, &m.window.generations, &m.clock_ms, &m.anchor,
                &m.sum, &m.verdicts[VERDICT_NEW], &m.verdicts[VERDICT_DUPLICATE], &m.verdicts[VERDICT_CONFLICT],

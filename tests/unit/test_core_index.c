@@ -2,6 +2,8 @@
 #include "gateway/core/index.h"
 #include "tests/unit/harness.h"
 
+#include <stdio.h>
+
 #define KEEP 4
 
 static struct lt_index_key key(uint64_t fingerprint, uint32_t digest, uint8_t version)
@@ -112,10 +114,72 @@ static void the_key_of_a_replay_differs_from_the_key_of_the_event(void **state)
     assert_true(lt_index_key_of(id, digest, 3, LT_SPAN_NULL, &plain));
     assert_true(lt_index_key_of(id, digest, 3, LT_SPAN_LIT("r1"), &replay));
     assert_true(lt_index_key_of(id, digest, 3, LT_SPAN_LIT("r2"), &other));
-    assert_int_equal(plain.fingerprint, 0x001122334455667);
-    assert_int_equal(plain.digest, 0x01020304);
     assert_true(plain.fingerprint != replay.fingerprint && replay.fingerprint != other.fingerprint);
     assert_false(lt_index_key_of(LT_SPAN_LIT("zz"), digest, 3, LT_SPAN_NULL, &plain));
+}
+
+/* Another number would be another index: the sum that is committed and the local files are made of these. */
+static void the_key_of_an_identity_is_this_one_for_ever(void **state)
+{
+    (void)state;
+    struct lt_span id = LT_SPAN_LIT("00112233445566778899aabbccddeeff");
+    struct lt_span digest = LT_SPAN_LIT("0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20");
+    struct lt_index_key plain, replay;
+    assert_true(lt_index_key_of(id, digest, 3, LT_SPAN_NULL, &plain));
+    assert_true(lt_index_key_of(id, digest, 3, LT_SPAN_LIT("r1"), &replay));
+    assert_true(plain.fingerprint == 0x55a0cad5355e4b3 && replay.fingerprint == 0xe19c853ccff61c1);
+    assert_true(plain.digest == 0x52a58d93 && replay.digest == plain.digest);
+}
+
+/* A foreign producer's counters and patterns: `digits` of the id count, at one place, the others stay. */
+static struct lt_index_key key_of_pattern(unsigned n, size_t at, char rest)
+{
+    char id[33], digest[65], digits[9];
+    struct lt_index_key k;
+    memset(id, rest, 32);
+    memset(digest, rest, 64);
+    snprintf(digits, sizeof(digits), "%08x", n);
+    memcpy(id + at, digits, 8);
+    memcpy(digest + 2 * at, digits, 8);
+    assert_true(lt_index_key_of(lt_span(id, 32), lt_span(digest, 64), 1, LT_SPAN_NULL, &k));
+    return k;
+}
+
+static int by_fingerprint(const void *a, const void *b)
+{
+    const struct lt_index_key *x = a, *y = b;
+    return (x->fingerprint > y->fingerprint) - (x->fingerprint < y->fingerprint);
+}
+
+static int by_digest(const void *a, const void *b)
+{
+    const struct lt_index_key *x = a, *y = b;
+    return (x->digest > y->digest) - (x->digest < y->digest);
+}
+
+static void identities_and_digests_that_are_patterns_spread_like_hashes(void **state)
+{
+    (void)state;
+    enum { N = 20000, BUCKETS = 64 };
+    static struct lt_index_key keys[N];
+    for (size_t at = 0; at <= 24; at += 4) { /* wherever the digits that count stand */
+        unsigned fill[2][BUCKETS] = {{0}};
+        for (unsigned n = 0; n < N; n++) {
+            keys[n] = key_of_pattern(n, at, at % 8 ? '0' : 'a');
+            fill[0][keys[n].fingerprint >> 54]++;
+            fill[1][keys[n].fingerprint % BUCKETS]++;
+        }
+        qsort(keys, N, sizeof(keys[0]), by_fingerprint);
+        for (size_t n = 1; n < N; n++)
+            assert_true(keys[n - 1].fingerprint != keys[n].fingerprint);
+        size_t equal = 0;
+        qsort(keys, N, sizeof(keys[0]), by_digest);
+        for (size_t n = 1; n < N; n++)
+            equal += keys[n - 1].digest == keys[n].digest;
+        assert_true(equal <= 3);             /* of 32 random bits: 0.05 expected */
+        for (size_t b = 0; b < BUCKETS; b++) /* 312 expected, 18 standard deviation */
+            assert_true(fill[0][b] > 200 && fill[0][b] < 430 && fill[1][b] > 200 && fill[1][b] < 430);
+    }
 }
 
 /* ---- against a model ---- */
@@ -396,6 +460,8 @@ int main(void)
         cmocka_unit_test(an_index_that_is_ahead_of_the_log_says_so),
         cmocka_unit_test(a_full_index_refuses_room_and_keeps_every_entry),
         cmocka_unit_test(the_key_of_a_replay_differs_from_the_key_of_the_event),
+        cmocka_unit_test(the_key_of_an_identity_is_this_one_for_ever),
+        cmocka_unit_test(identities_and_digests_that_are_patterns_spread_like_hashes),
         cmocka_unit_test(verdicts_and_sum_agree_with_a_plain_model_over_growth_expiry_and_jumps),
         cmocka_unit_test(hundreds_of_thousands_of_new_keys_grow_every_segment_and_change_no_verdict),
         cmocka_unit_test(entries_that_expire_while_segments_grow_leave_and_no_others),

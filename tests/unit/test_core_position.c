@@ -42,7 +42,22 @@ static void a_damaged_or_foreign_position_is_refused(void **state)
     for (size_t cut = strlen(text) - 1; cut > 2; cut--)
         assert_int_equal(lt_position_parse(lt_span(text, cut), &q, &err), LT_E_INVALID);
     assert_int_equal(lt_position_parse(LT_SPAN_LIT("hello"), &q, &err), LT_E_INVALID);
-    assert_int_equal(lt_position_parse(LT_SPAN_LIT("c2 something else"), &q, &err), LT_POSITION_OTHER_FORMAT);
+    assert_int_equal(lt_position_parse(LT_SPAN_LIT("c3 something else"), &q, &err), LT_POSITION_OTHER_FORMAT);
+}
+
+static void a_position_of_the_former_format_is_read_and_its_sum_known_to_be_another(void **state)
+{
+    (void)state;
+    char text[LT_POSITION_MAX];
+    struct lt_position q;
+    lt_position_genesis(7, 6, 400LL * 86400000, text);
+    assert_int_equal(lt_position_parse(lt_span_str(text), &q, NULL), LT_OK);
+    assert_false(q.old_sum);
+    text[1] = '1';
+    assert_int_equal(lt_position_parse(lt_span_str(text), &q, NULL), LT_OK);
+    assert_true(q.old_sum);
+    lt_position_format(&q, text);
+    assert_memory_equal(text, "c2 ", 3);
 }
 
 static void a_window_of_400_days_has_200_generations_of_two_days(void **state)
@@ -95,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_position_reads_back_as_it_was_written_and_fits_the_metadata),
         cmocka_unit_test(a_damaged_or_foreign_position_is_refused),
+        cmocka_unit_test(a_position_of_the_former_format_is_read_and_its_sum_known_to_be_another),
         cmocka_unit_test(a_window_of_400_days_has_200_generations_of_two_days),
         cmocka_unit_test(the_clock_needs_two_wrong_clocks_to_jump),
         cmocka_unit_test(the_clock_never_falls_and_ignores_records_without_a_time),

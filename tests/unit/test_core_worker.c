@@ -496,6 +496,30 @@ static void another_configured_window_is_taken_over_without_comparison(void **st
     world_free(w);
 }
 
+static void a_position_of_the_former_format_is_taken_over_without_comparison_this_once(void **state)
+{
+    (void)state;
+    struct world *w = judged_world();
+    struct lt_log_offset at;
+    for (int32_t p = 0; p < w->core.partitions; p++) {
+        lt_memory_offset_get(w->core.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, p, &at);
+        struct lt_position position;
+        assert_int_equal(lt_position_parse(lt_span_str(at.metadata), &position, NULL), LT_OK);
+        position.sum ^= 0x77; /* of an index by other keys */
+        lt_position_format(&position, at.metadata);
+        at.metadata[1] = '1';
+        lt_memory_offset_set(w->core.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, p, at.offset, at.metadata);
+    }
+    append_mix(w); /* the same once more: duplicates all */
+    run_to_the_end(w, 50);
+    core_world_close(&w->core);
+    lt_memory_offset_get(w->core.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, &at);
+    assert_memory_equal(at.metadata, "c2 ", 3);
+    append(w, 0, 900, 900);
+    run_to_the_end(w, 50); /* and from now on it is compared again */
+    world_free(w);
+}
+
 static void a_missing_output_topic_stops_and_is_never_a_dead_letter(void **state)
 {
     (void)state;
@@ -619,6 +643,7 @@ int main(void)
         cmocka_unit_test(a_log_whose_last_judged_record_is_another_stops_as_intake_changed),
         cmocka_unit_test(a_position_whose_sum_the_log_does_not_give_stops_as_index_differs),
         cmocka_unit_test(another_configured_window_is_taken_over_without_comparison),
+        cmocka_unit_test(a_position_of_the_former_format_is_taken_over_without_comparison_this_once),
         cmocka_unit_test(a_missing_output_topic_stops_and_is_never_a_dead_letter),
         cmocka_unit_test(an_index_that_does_not_fit_its_memory_stops_the_partition),
         cmocka_unit_test(a_broker_loss_makes_it_read_its_last_record_again),

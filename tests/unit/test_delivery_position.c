@@ -37,7 +37,7 @@ static void damaged_metadata_is_refused_and_another_version_is_told_apart(void *
     (void)state;
     static const char *const bad[] = {
         "",
-        "c1 000000000000feed 1 0",
+        "c2 000000000000feed 1 0",
         "d2",
         "d2 feed 0 0 0 0 0 0 0 0 0 0 0 0 0",
         "d2 000000000000feed x 0 0 0 0 0 0 0 0 0 0 0 0",
