@@ -92,6 +92,8 @@ static int take_record(void *ctx, const struct lt_log_record *r)
     l->clock_ms = lt_position_clock(l->clock_ms, r);
     struct taken *t = &b->group[b->group_len++];
     *t = (struct taken){.offset = r->offset, .generation = lt_generation_of(&l->window, l->clock_ms)};
+    if (!b->any)
+        l->first_ms = r->append_ms;
     if (!b->any) /* not its own clock: a sender's clock that was slow would make what lies before it look older */
         l->first_generation = lt_generation_of(
             &l->window, r->append_ms < 0 ? l->position.clock_ms : LT_MIN(r->append_ms, l->position.clock_ms));
@@ -245,6 +247,7 @@ static void index_anew(struct lt_loading *l)
     lt_index_free(l->index);
     l->index = lt_index_new(l->window.generations, l->load->index_bytes_max);
     l->clock_ms = 0;
+    l->first_ms = -1;
 }
 
 bool lt_loading_build(struct lt_loading *l)

@@ -102,10 +102,10 @@ static void partition_status(struct lt_partition *p, int worker, struct lt_json_
                 lt_json_num(w, lt_verdict_name((enum lt_verdict_kind)v), (int64_t)p->position.verdicts[v]);
             lt_json_num(w, "undeliverable", (int64_t)p->position.undeliverable);
             lt_json_num(w, "holes", (int64_t)p->position.holes);
-            lt_json_flag(w, "foreign_transaction", p->foreign_transaction);
-            if (p->foreign_transaction)
-                put_alarm(w, LT_STOP_FOREIGN_TRANSACTION);
         }
+        lt_json_flag(w, "foreign_transaction", p->foreign_transaction);
+        if (p->foreign_transaction)
+            put_alarm(w, LT_STOP_FOREIGN_TRANSACTION);
         if (p->state == LT_PARTITION_STOPPED) {
             lt_json_key(w, LT_SPAN_LIT("stop"));
             lt_json_begin_object(w);

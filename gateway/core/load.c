@@ -146,6 +146,7 @@ struct one_record {
     const struct lt_window *window;
     bool found;
     uint64_t anchor, generation;
+    int64_t clock_ms;
 };
 
 static int take_one(void *ctx, const struct lt_log_record *r)
@@ -153,7 +154,8 @@ static int take_one(void *ctx, const struct lt_log_record *r)
     struct one_record *one = ctx;
     one->found = true;
     one->anchor = lt_position_anchor(r);
-    one->generation = lt_generation_of(one->window, lt_position_clock(0, r));
+    one->clock_ms = lt_position_clock(0, r);
+    one->generation = lt_generation_of(one->window, one->clock_ms);
     return 1;
 }
 
@@ -185,13 +187,23 @@ static bool is_expired(struct lt_loading *l, uint64_t g, bool *ret_undecided)
     }
     struct one_record next = {.window = &l->window};
     struct lt_err err = LT_ERR_INIT;
+    int64_t stable = 0;
+    /* It may be there and be held back by a transaction of somebody else: then a read would only wait for it. */
+    int r = l->load->log->ops->stable_end(l->load->log, l->p->number, &stable, &err);
+    if (r == LT_LOG_OK && stable <= l->next && !lt_loading_lost(l)) {
+        wait_for_record(l);
+        *ret_undecided = true;
+        return false;
+    }
     /* The first record there is: the offset itself may be a hole that was accepted. */
-    int r = l->load->log->ops->scan(l->load->log, NULL, l->p->number, l->next, l->high, take_one, &next, &err);
+    if (r == LT_LOG_OK)
+        r = l->load->log->ops->scan(l->load->log, NULL, l->p->number, l->next, l->high, take_one, &next, &err);
     if (lt_loading_lost(l) || r != LT_LOG_OK || !next.found) {
         lt_loading_wait(l, "reading the record at the committed offset", &err);
         *ret_undecided = true;
         return false;
     }
+    l->next_clock_ms = next.clock_ms;
     l->outlived = next.generation > g + keep;
     return l->outlived;
 }
@@ -204,6 +216,46 @@ static bool sum_agrees(struct lt_loading *l)
 {
     lt_index_advance(l->index, lt_generation_of(&l->window, l->position.clock_ms));
     return !l->fresh && lt_index_sum(l->index) == l->position.sum;
+}
+
+/* An operator decided to go on with exactly this index at exactly this offset. */
+static bool index_accepted(struct lt_loading *l)
+{
+    const struct lt_accepted *a = &l->p->accepted;
+    if (l->accepted)
+        return true;
+    if (!a->index || a->index_offset != l->committed || a->index_sum != lt_index_sum(l->index))
+        return false;
+    lt_warn("core", "index-accepted", "partition %d goes on with the index the log gives, as an operator decided",
+            (int)l->p->number);
+    return l->accepted = true;
+}
+
+static const char *accept_command(const struct lt_loading *l, char out[LT_STOP_COMMAND_MAX])
+{
+    snprintf(out, LT_STOP_COMMAND_MAX,
+             "lienthong core accept-index --partition %" PRId32 " --offset %" PRId64 " --sum %016" PRIx64, l->p->number,
+             l->committed, lt_index_sum(l->index));
+    return out;
+}
+
+/*
+ * Nothing proves that what the log has lost before its start is dead. Often it is: a partition that was quiet for
+ * longer than retention exceeds the window looks like this, and only a person can know that nothing but retention
+ * deleted (docs/decisions/0011-a-truncated-log-that-is-accepted.md). So the text has the times.
+ */
+static void stop_truncated(const struct lt_loading *l)
+{
+    char command[LT_STOP_COMMAND_MAX], first[30] = "", back[30];
+    int64_t window_ms = (int64_t)l->window.generations * l->window.generation_ms;
+    lt_time_rfc3339(LT_MAX(LT_MAX(l->position.clock_ms, l->next_clock_ms) - window_ms, 0), back);
+    if (l->first_ms >= 0)
+        lt_time_rfc3339(l->first_ms, first);
+    lt_partition_stop(l->p, LT_STOP_TRUNCATED, accept_command(l, command),
+                      "the log starts at offset %" PRId64
+                      "%s%s, the window reaches back to %s: what was sent between is "
+                      "unknown, and if it is sent again it passes as new",
+                      l->low, first[0] ? " of " : "", first, back);
 }
 
 /* Rule 7: nothing that is still live lies before the place where the read started, and the log is the one the position
@@ -238,12 +290,10 @@ static bool prove_head(struct lt_loading *l)
         if (undecided)
             return false;
     }
-    lt_partition_stop(l->p, LT_STOP_TRUNCATED, NULL,
-                      "the log starts at offset %" PRId64
-                      ", inside the window: identities sent before it are unknown and duplicates of them "
-                      "could pass; raise the retention of " LT_TOPIC_INTAKE
-                      ", and run with a smaller window until enough has accrued",
-                      l->low);
+    lt_index_advance(l->index, lt_generation_of(&l->window, l->position.clock_ms));
+    if (index_accepted(l))
+        return true;
+    stop_truncated(l);
     return false;
 }
 
@@ -317,17 +367,10 @@ static bool prove_sum(struct lt_loading *l)
 {
     if (sum_agrees(l) || l->fresh || l->outlived)
         return true;
-    const struct lt_accepted *a = &l->p->accepted;
-    if (a->index && a->index_offset == l->committed && a->index_sum == lt_index_sum(l->index)) {
-        lt_warn("core", "index-accepted", "partition %d goes on with the index the log gives, as an operator decided",
-                (int)l->p->number);
+    if (index_accepted(l))
         return true;
-    }
     char command[LT_STOP_COMMAND_MAX];
-    snprintf(command, sizeof(command),
-             "lienthong core accept-index --partition %" PRId32 " --offset %" PRId64 " --sum %016" PRIx64, l->p->number,
-             l->committed, lt_index_sum(l->index));
-    lt_partition_stop(l->p, LT_STOP_INDEX_DIFFERS, command,
+    lt_partition_stop(l->p, LT_STOP_INDEX_DIFFERS, accept_command(l, command),
                       "the index built from the log has sum %016" PRIx64 ", the position says %016" PRIx64
                       ": the log was changed behind the gateway, or this is a bug; nothing is decided",
                       lt_index_sum(l->index), l->position.sum);

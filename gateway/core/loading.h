@@ -18,11 +18,13 @@ struct lt_loading {
     struct lt_window window;     /* under which the index is built */
     struct lt_position position; /* as committed */
     int64_t committed, low, high;
-    int64_t next;      /* first offset to judge: committed, or past a hole there that was accepted */
-    bool fresh; /* another window is configured, or the position's sum is of the old format: no comparison this once
-                   (rule 8) */
-    bool outlived;     /* only the clock of the next record shows that what is missing has expired: its sum cannot be
-                          compared */
+    int64_t next; /* first offset to judge: committed, or past a hole there that was accepted */
+    bool fresh;   /* another window is configured, or the position's sum is of the old format: no comparison this once
+                     (rule 8) */
+    int64_t next_clock_ms; /* of the record at next, when rule 7 had to ask it; 0 not */
+    bool outlived; /* only the clock of the next record shows that what is missing has expired: its sum cannot be
+                      compared */
+    bool accepted; /* by an operator: this index at this offset */
     /* what lt_loading_build leaves */
     struct lt_index *index;    /* owned; from `from` up to committed */
     int64_t from;              /* where the read started */
@@ -30,6 +32,7 @@ struct lt_loading {
     uint64_t first_generation; /* nothing before the first record read is younger */
     uint64_t last_anchor;      /* of the record at committed - 1, when that was read */
     int64_t clock_ms;          /* of the last record read */
+    int64_t first_ms;          /* append time of the first record read; -1: none was */
     bool from_files;           /* part of it came from local files: what does not agree is built again without */
     bool no_files;             /* set by the caller: from the log alone */
 };

@@ -46,12 +46,15 @@ static const struct row rows[LT_STOPS] = {
          "Those records are lost unless a backup has them. Accept the loss with lienthong core "
          "accept-hole, as the stop says it.",
          NULL},
-    [LT_STOP_TRUNCATED] = {"TRUNCATED",
-                           "The log starts inside the window: identities sent before its start are unknown.",
-                           NOTHING_DECIDED,
-                           "Raise the retention of lt.intake, set `window` to the time the log reaches back, restart; "
-                           "widen it again when enough has accrued.",
-                           NULL},
+    [LT_STOP_TRUNCATED] =
+        {"TRUNCATED", "The log starts inside the window: identities sent before its start are unknown.",
+         NOTHING_DECIDED,
+         "If only retention shortened the log, everything it took is older than the retention: when "
+         "that is longer than the window, go on with lienthong core accept-index, as the stop says "
+         "it. Else raise the retention of lt.intake, set `window` to the time the log reaches back, "
+         "restart, and widen it again when enough has accrued; or accept that what is sent again from "
+         "the lost time passes as new.",
+         NULL},
     [LT_STOP_HOLE] = {"HOLE", "An offset is missing in lt.intake although later ones exist.", NOTHING_DECIDED,
                       "Something other than the gateway wrote to lt.intake, or deleted from it: mend the ACL, then "
                       "accept the missing offsets with lienthong core accept-hole, as the stop says it.",

@@ -227,7 +227,7 @@ static void look_for_foreign(struct lt_worker *w)
     w->looked_for_foreign_ms = now;
     for (int32_t i = 0; i < w->partitions_len; i++) {
         struct lt_partition *p = &w->partitions[i];
-        if (p->state != LT_PARTITION_RUNNING)
+        if (p->state == LT_PARTITION_ABSENT) /* one that is stopped may be waiting for just what is held back */
             continue;
         /* The high watermark first: what arrives in between must not look like a transaction. */
         if (ended(w) || w->log->ops->watermarks(w->log, NULL, i, &low, &high, NULL) != LT_LOG_OK ||

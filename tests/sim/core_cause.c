@@ -185,8 +185,7 @@ static bool open_foreign(struct world *w)
     struct cause *c = &w->cause;
     c->copy = lt_memory_copy_new(w->memory, LT_TOPIC_INTAKE, c->partition);
     lt_memory_foreign_open(w->memory, LT_TOPIC_INTAKE, c->partition);
-    c->insist = !w->plan.retention; /* a partition whose log has expired waits for the record that is held back */
-    return true;
+    return c->insist = true;
 }
 
 static bool act(struct world *w)
@@ -292,7 +291,7 @@ static bool noticed(const struct world *w)
         if (!process_alive(p) || p->worker.partitions_len != w->plan.partitions)
             continue;
         const struct lt_partition *part = &p->worker.partitions[c->partition];
-        if (c->kind == CAUSE_FOREIGN ? part->state == LT_PARTITION_RUNNING && part->foreign_transaction
+        if (c->kind == CAUSE_FOREIGN ? part->state != LT_PARTITION_ABSENT && part->foreign_transaction
                                      : part->state == LT_PARTITION_STOPPED && part->stop != LT_STOP_WAITING)
             return true;
     }

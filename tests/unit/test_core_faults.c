@@ -255,6 +255,38 @@ static void a_foreign_transaction_raises_the_alarm_after_half_a_minute_and_lower
     world_free(w);
 }
 
+/* The whole log has expired: only the next record's clock can tell, and that record is held back. */
+static void a_foreign_transaction_is_told_of_a_partition_that_waits_for_what_it_holds_back(void **state)
+{
+    (void)state;
+    struct world *w = judged_world(6);
+    struct lt_memory *m = w->core.memory;
+    core_world_close(&w->core);
+    lt_memory_advance(m, CORE_WINDOW_MS + 5 * lt_window_of(CORE_WINDOW_MS).generation_ms);
+    lt_memory_delete_head(m, LT_TOPIC_INTAKE, 0, 6);
+    lt_memory_foreign_open(m, LT_TOPIC_INTAKE, 0);
+    append_many(w, 0, 3);
+    plan_set(w, NULL);
+    core_world_turn(&w->core);
+    w->core.worker.looked_for_foreign_ms -= 60000;
+    core_world_turn(&w->core);
+    core_world_must_stop(&w->core, 0, LT_STOP_WAITING);
+    assert_int_equal(w->asked[LT_STEP_SCAN], 1); /* lt.position: a read of what is held back would block everybody */
+    struct lt_partition *p = &w->core.worker.partitions[0];
+    assert_true(p->unstable_since_ms > 0);
+    p->unstable_since_ms -= 60000;
+    w->core.worker.looked_for_foreign_ms -= 60000;
+    core_world_turn(&w->core);
+    assert_true(p->foreign_transaction);
+    lt_memory_foreign_close(m, LT_TOPIC_INTAKE, 0);
+    core_world_retry_now(&w->core);
+    w->core.worker.looked_for_foreign_ms -= 60000;
+    core_world_turns(&w->core, 3);
+    assert_false(p->foreign_transaction);
+    core_world_must_stop(&w->core, 0, LT_STOP_HOLE); /* what the transaction has left: it waits no longer */
+    world_free(w);
+}
+
 /* ---- rule 10: the anchor after a broker loss ---- */
 
 static enum lt_memory_fault nothing_comes(struct world *w, enum lt_memory_step step, uint64_t nth)
@@ -520,6 +552,7 @@ int main(void)
         cmocka_unit_test(an_unknown_commit_of_half_a_batch_settles_that_half_and_no_more),
         cmocka_unit_test(a_record_kept_from_before_a_rebalance_is_no_hole_after_it),
         cmocka_unit_test(a_log_that_grows_all_the_time_is_no_foreign_transaction),
+        cmocka_unit_test(a_foreign_transaction_is_told_of_a_partition_that_waits_for_what_it_holds_back),
         cmocka_unit_test(a_foreign_transaction_raises_the_alarm_after_half_a_minute_and_lowers_it),
         cmocka_unit_test(a_log_cut_below_the_anchor_is_not_taken_for_an_expired_one),
         cmocka_unit_test(nothing_is_committed_while_the_anchor_could_not_be_read),

@@ -4,6 +4,7 @@
  */
 #include "tests/unit/core_world.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 static void init_world(struct core_world *w)
@@ -213,6 +214,79 @@ static void an_index_that_differs_is_taken_once_exactly_that_one_was_accepted(vo
     core_world_deinit(&w);
 }
 
+static uint64_t sum_in_command(const struct core_world *w, int32_t partition)
+{
+    uint64_t sum = 0;
+    const char *at = strstr(command_of(w, partition), "--sum ");
+    assert_non_null(at);
+    assert_int_equal(sscanf(at, "--sum %" SCNx64, &sum), 1);
+    return sum;
+}
+
+/*
+ * Judged on day 0 and day 300, silent until day 500, and retention took day 0: what is gone is dead, and nothing in the
+ * log proves it.
+ */
+static void a_log_that_retention_shortened_inside_the_window_goes_on_once_its_index_was_accepted(void **state)
+{
+    (void)state;
+    struct core_world w;
+    init_world(&w);
+    append(&w, 0, 1);
+    run_to_the_end(&w);
+    lt_memory_advance(w.memory, 300LL * 86400000);
+    append(&w, 0, 2);
+    run_to_the_end(&w);
+    core_world_close(&w);
+    lt_memory_delete_head(w.memory, LT_TOPIC_INTAKE, 0, 1);
+    turns(&w, 3);
+    core_world_must_stop(&w, 0, LT_STOP_WAITING); /* no verdict is due */
+    lt_memory_advance(w.memory, 200LL * 86400000);
+    append_range(&w, 0, 1, 3);
+    append_range(&w, 1, 50, 53);
+    turns(&w, 3);
+    core_world_must_stop(&w, 0, LT_STOP_TRUNCATED);
+    const char *text = w.worker.partitions[0].stop_text;
+    assert_non_null(strstr(text, "starts at offset 1 of 2024-09-10")); /* day 300 … */
+    assert_non_null(strstr(text, "reaches back to 2024-02-2"));        /* … of a window that begins on day 100 */
+    assert_int_equal(core_world_committed(&w, 1, NULL), 3);            /* the other goes on */
+    struct lt_accepted a = {.index = true, .index_offset = 2, .index_sum = sum_in_command(&w, 0)};
+    accept(&w, 0, &a, CORE_INCARNATION);
+    run_to_the_end(&w);
+    struct lt_position p = must_add_up(&w, 0);
+    assert_int_equal(p.verdicts[LT_VERDICT_NEW], 3);
+    assert_int_equal(p.verdicts[LT_VERDICT_DUPLICATE], 1); /* what is still in the log is still known */
+    core_world_close(&w);
+    append(&w, 0, 1);
+    run_to_the_end(&w); /* the next commit's sum proves the head from now on */
+    assert_int_equal(must_add_up(&w, 0).verdicts[LT_VERDICT_DUPLICATE], 2);
+    core_world_deinit(&w);
+}
+
+static void an_index_accepted_at_another_offset_does_not_excuse_a_truncated_log(void **state)
+{
+    (void)state;
+    struct core_world w;
+    init_world(&w);
+    append_range(&w, 0, 0, 8);
+    run_to_the_end(&w);
+    core_world_close(&w);
+    lt_memory_delete_head(w.memory, LT_TOPIC_INTAKE, 0, 4);
+    append(&w, 0, 20);
+    turns(&w, 3);
+    core_world_must_stop(&w, 0, LT_STOP_TRUNCATED);
+    struct lt_accepted a = {.index = true, .index_offset = 7, .index_sum = sum_in_command(&w, 0)};
+    accept(&w, 0, &a, CORE_INCARNATION);
+    turns(&w, 3);
+    core_world_must_stop(&w, 0, LT_STOP_TRUNCATED);
+    a.index_offset = 8;
+    a.index_sum++;
+    accept(&w, 0, &a, CORE_INCARNATION);
+    turns(&w, 3);
+    core_world_must_stop(&w, 0, LT_STOP_TRUNCATED);
+    core_world_deinit(&w);
+}
+
 static void a_judged_record_that_vanished_needs_both_decisions_and_is_not_counted_as_lost(void **state)
 {
     (void)state;
@@ -227,9 +301,8 @@ static void a_judged_record_that_vanished_needs_both_decisions_and_is_not_counte
     accept_hole(&w, 0, 5, 6);
     turns(&w, 3);
     core_world_must_stop(&w, 0, LT_STOP_INDEX_DIFFERS);
-    uint64_t sum;
-    assert_int_equal(sscanf(strstr(command_of(&w, 0), "--sum ") + 6, "%lx", &sum), 1);
-    struct lt_accepted a = {.holes = {{5, 6}}, .holes_len = 1, .index = true, .index_offset = 8, .index_sum = sum};
+    struct lt_accepted a = {
+        .holes = {{5, 6}}, .holes_len = 1, .index = true, .index_offset = 8, .index_sum = sum_in_command(&w, 0)};
     accept(&w, 0, &a, CORE_INCARNATION);
     append(&w, 0, 3);
     run_to_the_end(&w);
@@ -390,6 +463,8 @@ int main(void)
         cmocka_unit_test(unjudged_records_that_were_deleted_are_passed_once_accepted_when_nothing_live_lies_before),
         cmocka_unit_test(accepting_the_loss_does_not_excuse_a_log_that_starts_inside_the_window),
         cmocka_unit_test(an_index_that_differs_is_taken_once_exactly_that_one_was_accepted),
+        cmocka_unit_test(a_log_that_retention_shortened_inside_the_window_goes_on_once_its_index_was_accepted),
+        cmocka_unit_test(an_index_accepted_at_another_offset_does_not_excuse_a_truncated_log),
         cmocka_unit_test(a_judged_record_that_vanished_needs_both_decisions_and_is_not_counted_as_lost),
         cmocka_unit_test(a_position_written_back_lets_the_partition_go_on_and_doubles_nothing),
         cmocka_unit_test(an_append_time_a_year_ahead_expires_nothing),
