@@ -5,6 +5,7 @@
 #include "gateway/base/version.h"
 #include "gateway/cli/adapters.h"
 #include "gateway/cli/cli.h"
+#include "gateway/cli/reload.h"
 #include "gateway/core/core.h"
 #include "gateway/ingest/ingest.h"
 #include "gateway/ingest/peers.h"
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 #define DRAIN_MS 20000
-#define CERTIFICATES_LOOK_S 5
+#define LOOK_S 5
 
 struct gateway {
     struct lt_compiled compiled;
@@ -30,6 +31,7 @@ struct gateway {
     struct lt_ingest *ingest;
     struct lt_peers *peers; /* without role ingest: the listener for other instances' questions */
     struct lt_genesis_watch *genesis;
+    struct lt_reload *reload;
     struct lt_delivery_engine **targets;
     atomic_size_t targets_len; /* grows while the admin listener already answers */
     struct lt_listener *listener;
@@ -74,18 +76,21 @@ static void metrics(void *ctx, struct lt_buf *out)
         lt_core_metrics(g->core, out);
     for (size_t i = 0; i < g->targets_len; i++)
         lt_delivery_metrics(g->targets[i], out);
+    lt_reload_metrics(g->reload, out);
 }
 
 static void status(void *ctx, struct lt_json_writer *w)
 {
     struct gateway *g = ctx;
     char generation[17];
-    snprintf(generation, sizeof(generation), "%016llx", (unsigned long long)g->compiled.config->generation);
+    snprintf(generation, sizeof(generation), "%016llx", (unsigned long long)lt_config_generation(g->compiled.config));
     lt_json_begin_object(w);
     lt_json_str(w, "instance", lt_span_str(g->compiled.config->instance));
     lt_json_str(w, "version", lt_span_str(LT_VERSION));
     lt_json_str(w, "generation", lt_span_str(generation));
     lt_json_num(w, "uptime_s", (lt_mono_ms() - g->started_ms) / 1000);
+    lt_json_key(w, LT_SPAN_LIT("tables"));
+    lt_reload_status(g->reload, w);
     if (g->ingest) {
         lt_json_key(w, LT_SPAN_LIT("ingest"));
         lt_ingest_status(g->ingest, w);
@@ -219,6 +224,7 @@ static void stop(struct gateway *g)
     free(g->targets);
     lt_core_free(lt_steal(&g->core));
     lt_compiled_deinit(&g->compiled);
+    lt_reload_free(lt_steal(&g->reload)); /* its texts are what the tables were made of */
 }
 
 static void renew_certificates(struct gateway *g, bool force)
@@ -236,18 +242,20 @@ static void renew_certificates(struct gateway *g, bool force)
 
 /*
  * Until SIGTERM, SIGINT or SIGUSR1, which is returned. The last says that the process is started again at once
- * (systemd's RestartKillSignal): its partitions wait for it. SIGHUP and time look after the certificates meanwhile.
+ * (systemd's RestartKillSignal): its partitions wait for it. SIGHUP and time look after certificates and tables
+ * meanwhile.
  */
 static int wait_for_end(struct gateway *g, const sigset_t *signals)
 {
-    static const struct timespec look = {.tv_sec = CERTIFICATES_LOOK_S};
+    static const struct timespec look = {.tv_sec = LOOK_S};
     for (;;) {
         int caught = sigtimedwait(signals, NULL, &look);
         if (caught == SIGTERM || caught == SIGINT || caught == SIGUSR1)
             return caught;
         if (caught == SIGHUP)
-            lt_info("run", "reloading", "SIGHUP: certificates; other settings are read at the start only");
+            lt_info("run", "reloading", "SIGHUP: certificates and tables; other settings are read at the start only");
         renew_certificates(g, caught == SIGHUP);
+        lt_reload_look(g->reload, caught == SIGHUP);
     }
 }
 
@@ -335,6 +343,7 @@ static int run(int argc, char **argv)
     sigaddset(&signals, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
+    g.reload = lt_reload_new(o.config, &g.compiled);
     r = start(&g);
     if (r == LT_EXIT_OK) {
         lt_info("run", "started", "lienthong %s, instance %s, roles %s, admin http://%s", LT_VERSION, c->instance,

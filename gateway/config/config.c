@@ -168,6 +168,16 @@ int lt_config_load(const char *path, struct lt_config **ret, struct lt_diags *di
     return r;
 }
 
+uint64_t lt_config_generation(const struct lt_config *c)
+{
+    return __atomic_load_n(&c->generation, __ATOMIC_RELAXED);
+}
+
+void lt_config_generation_set(struct lt_config *c, uint64_t generation)
+{
+    __atomic_store_n(&c->generation, generation, __ATOMIC_RELAXED);
+}
+
 void lt_config_free(struct lt_config *c)
 {
     if (!c)

@@ -13,7 +13,8 @@ struct condition {
     bool present;
     const char **globs;
     size_t globs_len;
-    const struct lt_table *table; /* instead of globs */
+    const struct lt_tables *tables; /* of table, for whoever replaces its content */
+    const struct lt_table *table;   /* instead of globs */
     const char *table_field;
     const char **values; /* of the table's field */
     size_t values_len;
@@ -90,6 +91,7 @@ static void compile_table_condition(struct lt_routes *r, const struct lt_config 
         lt_yaml_expected(diags, n, key, "{table: NAME, FIELD: value}");
         return;
     }
+    ret->tables = tables;
     ret->table = lt_table_find(tables, lt_yaml_text(table));
     if (!ret->table) {
         const char *names[64];
@@ -376,8 +378,11 @@ static bool condition_holds(const struct condition *w, struct lt_span value, int
         return true;
     if (!w->table)
         return any_glob(w->globs, w->globs_len, value);
+    lt_tables_hold(w->tables);
     const struct lt_table_entry *e = lt_table_lookup(w->table, value, at_ms, NULL);
-    return e && any_glob(w->values, w->values_len, lt_span_str(lt_table_field(e, w->table_field)));
+    bool holds = e && any_glob(w->values, w->values_len, lt_span_str(lt_table_field(e, w->table_field)));
+    lt_tables_release(w->tables);
+    return holds;
 }
 
 static struct lt_span event_field(const struct lt_event *e, enum field f)

@@ -173,7 +173,7 @@ static struct lt_record_source source_of(const struct lt_submission_item *it)
                                      .position = it->position,
                                      .media = p->media,
                                      .mapping = p->translation.mapping,
-                                     .generation = s->intake->config->generation,
+                                     .generation = lt_config_generation(s->intake->config),
                                      .resubmit_of = s->resubmit_of,
                                      .resubmits = s->resubmits,
                                      .now_ms = lt_now_ms()};

@@ -556,3 +556,8 @@ const struct lt_tables *lt_mappings_tables(const struct lt_mappings *m)
 {
     return m->tables;
 }
+
+void lt_mappings_take_tables(struct lt_mappings *running, struct lt_mappings *fresh)
+{
+    lt_tables_take(running->tables, fresh->tables);
+}

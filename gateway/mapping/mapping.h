@@ -1,9 +1,9 @@
 /*
  * Mappings: provincial dialects to canonical events, by YAML alone (design 4).
  *
- * lt_mappings is compiled once from the configuration and immutable; any number of threads translate with it, each with
- * its own lt_translator (XPath state, scratch). Translation is pure: same bytes, same configuration, same result; no
- * I/O, no clock (tables are looked up at the event's own time).
+ * lt_mappings is compiled once from the configuration and immutable but for the content of its tables; any number of
+ * threads translate with it, each with its own lt_translator (XPath state, scratch). Translation is pure: same bytes,
+ * same configuration, same result; no I/O, no clock (tables are looked up at the event's own time).
  */
 #ifndef LT_MAPPING_MAPPING_H
 #define LT_MAPPING_MAPPING_H
@@ -22,6 +22,8 @@ int lt_mappings_new(const struct lt_config *c, struct lt_diags *diags, struct lt
 int lt_mappings_survey(const struct lt_config *c, struct lt_diags *diags, struct lt_mappings **ret) LT_MUST_CHECK;
 void lt_mappings_free(struct lt_mappings *m);
 const struct lt_tables *lt_mappings_tables(const struct lt_mappings *m); /* lent */
+/* The running mappings look up in the fresh ones' tables from now on (lt_tables_take). */
+void lt_mappings_take_tables(struct lt_mappings *running, struct lt_mappings *fresh);
 /* Run every example of every mapping, compare, and check outputs against the canonical schemas. Returns examples run.
  */
 size_t lt_mappings_run_examples(const struct lt_mappings *m, struct lt_diags *diags);

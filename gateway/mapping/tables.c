@@ -1,5 +1,6 @@
 #include "gateway/mapping/tables.h"
 
+#include <pthread.h>
 #include <uthash.h>
 
 #include "gateway/base/clock.h"
@@ -23,11 +24,23 @@ struct lt_table {
 };
 
 struct lt_tables {
-    struct lt_arena arena;
+    pthread_rwlock_t *lock;   /* over the contents: v[].entries and codes, and the arena they are in */
+    struct lt_arena arena;    /* of the contents */
+    struct lt_arena skeleton; /* of v and names, which stay */
     struct lt_table *v;
     size_t len;
     const char **names;
 };
+
+void lt_tables_hold(const struct lt_tables *t)
+{
+    pthread_rwlock_rdlock(t->lock);
+}
+
+void lt_tables_release(const struct lt_tables *t)
+{
+    pthread_rwlock_unlock(t->lock);
+}
 
 /* ---- look-up ---- */
 
@@ -322,8 +335,10 @@ struct lt_tables *lt_tables_compile(const struct lt_config *c, struct lt_diags *
     struct lt_tables *ts = lt_alloc(sizeof(*ts));
     struct lt_diags found = LT_DIAGS_INIT;
 
-    ts->v = lt_arena_alloc(&ts->arena, c->tables_len * sizeof(*ts->v));
-    ts->names = lt_arena_alloc(&ts->arena, (c->tables_len + 1) * sizeof(*ts->names));
+    ts->lock = lt_alloc(sizeof(*ts->lock));
+    pthread_rwlock_init(ts->lock, NULL);
+    ts->v = lt_arena_alloc(&ts->skeleton, c->tables_len * sizeof(*ts->v));
+    ts->names = lt_arena_alloc(&ts->skeleton, (c->tables_len + 1) * sizeof(*ts->names));
     for (size_t i = 0; i < c->tables_len; i++)
         table_compile(ts, c->tables[i], &found);
     lt_findings_merge(diags, &found);
@@ -358,5 +373,51 @@ void lt_tables_free(struct lt_tables *t)
     for (size_t i = 0; i < t->len; i++)
         HASH_CLEAR(hh, t->v[i].codes);
     lt_arena_deinit(&t->arena);
+    lt_arena_deinit(&t->skeleton);
+    pthread_rwlock_destroy(t->lock);
+    free(t->lock);
     free(t);
+}
+
+/* ---- replacing ---- */
+
+static struct lt_table *table_by_name(const struct lt_tables *ts, const char *name)
+{
+    for (size_t i = 0; i < ts->len; i++)
+        if (strcmp(ts->v[i].name, name) == 0)
+            return &ts->v[i];
+    return NULL;
+}
+
+int lt_tables_fit(const struct lt_tables *running, const struct lt_tables *fresh, struct lt_err *err)
+{
+    for (size_t i = 0; i < running->len; i++) {
+        const struct lt_table *t = table_by_name(fresh, running->v[i].name);
+        if (!t || t->units != running->v[i].units)
+            return lt_err_set(err, LT_E_INVALID, "table", "table %s: expected kind %s, got %s", running->v[i].name,
+                              running->v[i].units ? "units" : "codes", t ? "the other kind" : "no such table");
+    }
+    return LT_OK;
+}
+
+void lt_tables_take(struct lt_tables *running, struct lt_tables *fresh)
+{
+    pthread_rwlock_wrlock(running->lock);
+    for (size_t i = 0; i < running->len; i++) {
+        struct lt_table *to = &running->v[i], *from = table_by_name(fresh, to->name);
+        struct lt_table former = *to;
+        *to = *from;
+        *from = former;
+        running->names[i] = to->name;
+    }
+    for (size_t i = 0; i < fresh->len; i++)
+        fresh->names[i] = fresh->v[i].name;
+    /* Entries of a table that only the fresh ones have go along unused; its index is cleared while they are there. */
+    for (size_t i = 0; i < fresh->len; i++)
+        if (!table_by_name(running, fresh->v[i].name))
+            HASH_CLEAR(hh, fresh->v[i].codes);
+    struct lt_arena arena = running->arena;
+    running->arena = fresh->arena;
+    fresh->arena = arena;
+    pthread_rwlock_unlock(running->lock);
 }

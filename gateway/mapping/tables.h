@@ -1,7 +1,7 @@
 /*
  * Code tables: YAML, effective-dated (design 4): procedure local -> national, units with from/to dates and successor,
- * status words, names for the portal. Looked up at an event's own time, never at the time of processing. Immutable once
- * compiled, shared by all threads.
+ * status words, names for the portal. Looked up at an event's own time, never at the time of processing. Shared by all
+ * threads; a table's content is replaced as a whole (lt_tables_take) while nobody holds it (lt_tables_hold).
  *
  * table: units
  * kind: units                      # units | codes
@@ -24,6 +24,20 @@ int lt_tables_new(const struct lt_config *c, struct lt_diags *diags, struct lt_t
 /* For `check`: the entries that are right, even when others are not; free it in every case. */
 int lt_tables_survey(const struct lt_config *c, struct lt_diags *diags, struct lt_tables **ret) LT_MUST_CHECK;
 void lt_tables_free(struct lt_tables *t);
+/*
+ * Entries, and every text of them, are lent only between hold and release; what is kept longer is copied. Cheap, any
+ * number of threads at once, not to be nested. Needed only where another thread may take.
+ */
+void lt_tables_hold(const struct lt_tables *t);
+void lt_tables_release(const struct lt_tables *t);
+/*
+ * The running tables get the contents of the fresh ones, which get the former contents: pointers to a table stay good.
+ * Tables that only the fresh ones have are not taken. The fresh configuration must outlive the running tables from now
+ * on, the former one need only outlive the fresh tables. Waits until nobody holds the running ones.
+ */
+void lt_tables_take(struct lt_tables *running, struct lt_tables *fresh);
+/* May they be taken? LT_E_INVALID: a running table is missing among the fresh ones or of another kind. */
+int lt_tables_fit(const struct lt_tables *running, const struct lt_tables *fresh, struct lt_err *err) LT_MUST_CHECK;
 const struct lt_table *lt_table_find(const struct lt_tables *t, struct lt_span name);
 /* NULL-terminated, for suggestions; lent. */
 const char *const *lt_tables_names(const struct lt_tables *t);

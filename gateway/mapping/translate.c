@@ -490,6 +490,7 @@ void lt_translate(struct lt_translator *t, const struct lt_input *in, struct lt_
 
     lt_arena_reset(&t->doc);
     lt_arena_reset(&t->item);
+    lt_tables_hold(t->m->tables);
     r.walk.xpath = t->xpath;
     r.walk.arena = &t->doc;
     (void)lt_span_cut(&rest, ';', &media);
@@ -505,4 +506,5 @@ void lt_translate(struct lt_translator *t, const struct lt_input *in, struct lt_
                  media.ptr ? media.ptr : "");
         translate_no_mapping(&r, what);
     }
+    lt_tables_release(t->m->tables); /* what was taken from them is copied into ret */
 }

@@ -1,6 +1,9 @@
 #include "gateway/base/clock.h"
 #include "tests/unit/test_mapping_kit.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 static int64_t at(const char *day)
 {
     int64_t ms;
@@ -175,6 +178,105 @@ static void wrong_dates_kinds_and_keys_are_all_found_in_one_run(void **state)
             "t.yaml:8:", "code: expected a text, got nothing");
 }
 
+/* ---- replacing the contents of tables that are in use ---- */
+
+#define FORMER "table: t\nkind: codes\nentries: {a: old, b: old}\n"
+#define FRESH "table: t\nkind: codes\nentries: {a: new, c: new}\n"
+
+static void a_table_that_is_looked_up_in_goes_on_with_other_contents(void **state)
+{
+    struct lt_tables *running, *fresh;
+    struct lt_err err = LT_ERR_INIT;
+    struct kit k, l;
+    (void)state;
+    const struct lt_table *t = table(&k, &running, FORMER, "t");
+    kit_init(&l);
+    kit_text(&l, KIT_TABLE, "t.yaml", FRESH);
+    kit_text(&l, KIT_TABLE, "more.yaml", "table: more\nkind: codes\nentries: {x: y}\n");
+    assert_int_equal(lt_tables_new(&l.config, &l.diags, &fresh), LT_OK);
+    assert_int_equal(lt_tables_fit(running, fresh, &err), LT_OK);
+    lt_tables_take(running, fresh);
+    lt_tables_free(fresh); /* with the former contents */
+    kit_deinit(&k);        /* and what these were texts of */
+    assert_ptr_equal(lt_table_find(running, LT_SPAN_LIT("t")), t);
+    assert_string_equal(lt_table_lookup(t, LT_SPAN_LIT("a"), 0, NULL)->value, "new");
+    assert_string_equal(lt_table_lookup(t, LT_SPAN_LIT("c"), 0, NULL)->value, "new");
+    assert_null(lt_table_lookup(t, LT_SPAN_LIT("b"), 0, NULL));
+    assert_null(lt_table_find(running, LT_SPAN_LIT("more")));
+    assert_string_equal(lt_tables_names(running)[0], "t");
+    table_free(&l, running);
+}
+
+static void tables_that_lack_one_in_use_or_changed_its_kind_do_not_fit(void **state)
+{
+    static const char *const others[] = {"table: u\nkind: codes\nentries: {a: b}\n",
+                                         "table: t\nkind: units\nentries: [{code: a}]\n"};
+    (void)state;
+    for (size_t i = 0; i < LT_ARRAY_LEN(others); i++) {
+        struct lt_tables *running, *fresh;
+        struct lt_err err = LT_ERR_INIT;
+        struct kit k, l;
+        (void)table(&k, &running, FORMER, "t");
+        kit_init(&l);
+        kit_text(&l, KIT_TABLE, "t.yaml", others[i]);
+        assert_int_equal(lt_tables_new(&l.config, &l.diags, &fresh), LT_OK);
+        assert_int_equal(lt_tables_fit(running, fresh, &err), LT_E_INVALID);
+        assert_contains(err.text, "table t: expected kind codes");
+        table_free(&l, fresh);
+        table_free(&k, running);
+    }
+}
+
+static struct {
+    struct lt_tables *tables;
+    const struct lt_table *t;
+    atomic_bool stop;
+    atomic_size_t looked;
+} shared;
+
+/* Whatever was taken up: a look-up sees one content or the other, whole, as long as it holds it. */
+static void *look_up(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&shared.stop)) {
+        lt_tables_hold(shared.tables);
+        const struct lt_table_entry *a = lt_table_lookup(shared.t, LT_SPAN_LIT("a"), 0, NULL),
+                                    *b = lt_table_lookup(shared.t, LT_SPAN_LIT("b"), 0, NULL),
+                                    *c = lt_table_lookup(shared.t, LT_SPAN_LIT("c"), 0, NULL);
+        bool former = strcmp(a->value, "old") == 0;
+        assert_true(former ? b && !c : !b && c);
+        lt_tables_release(shared.tables);
+        atomic_fetch_add(&shared.looked, 1);
+    }
+    return NULL;
+}
+
+static void contents_are_replaced_under_readers(void **state)
+{
+    struct kit k, last;
+    pthread_t readers[2];
+    (void)state;
+    shared.t = table(&k, &shared.tables, FORMER, "t");
+    last = k;
+    for (size_t i = 0; i < LT_ARRAY_LEN(readers); i++)
+        assert_int_equal(pthread_create(&readers[i], NULL, look_up, NULL), 0);
+    for (int n = 0; n < 200; n++) {
+        struct lt_tables *fresh;
+        struct kit l;
+        size_t before = atomic_load(&shared.looked);
+        (void)table(&l, &fresh, n % 2 ? FORMER : FRESH, "t");
+        lt_tables_take(shared.tables, fresh);
+        table_free(&last, fresh);
+        last = l;
+        while (atomic_load(&shared.looked) == before)
+            sched_yield();
+    }
+    atomic_store(&shared.stop, true);
+    for (size_t i = 0; i < LT_ARRAY_LEN(readers); i++)
+        pthread_join(readers[i], NULL);
+    table_free(&last, shared.tables);
+}
+
 static void a_table_name_is_used_once(void **state)
 {
     struct lt_tables *t = NULL;
@@ -218,6 +320,9 @@ int main(void)
         cmocka_unit_test(a_circle_through_later_entries_ends_in_a_finding),
         cmocka_unit_test(successors_must_exist_be_in_force_and_follow_an_end),
         cmocka_unit_test(wrong_dates_kinds_and_keys_are_all_found_in_one_run),
+        cmocka_unit_test(a_table_that_is_looked_up_in_goes_on_with_other_contents),
+        cmocka_unit_test(tables_that_lack_one_in_use_or_changed_its_kind_do_not_fit),
+        cmocka_unit_test(contents_are_replaced_under_readers),
         cmocka_unit_test(a_table_name_is_used_once),
         cmocka_unit_test(findings_of_tables_compiled_twice_are_reported_once),
     };
