@@ -26,9 +26,12 @@ int64_t lt_engine_start_by_ms(const struct lt_engine *e, enum lt_step step)
     return e->start_by_ms + (e->set.adapter->once(step) ? 0 : t->timeout_ms + t->connect_timeout_ms);
 }
 
+/* A frozen sender does not count its call's time: what it was about to write leaves when it thaws, and within its
+ * session nobody knows that it is frozen (rule 13). */
 int64_t lt_engine_settled_ms(const struct lt_engine *e, enum lt_step step)
 {
-    return lt_engine_start_by_ms(e, step) + e->set.target->timeout_ms + e->set.target->settle_ms;
+    const struct lt_config_target *t = e->set.target;
+    return lt_engine_start_by_ms(e, step) + LT_MAX(t->timeout_ms, LT_LOG_SESSION_MS) + t->settle_ms;
 }
 
 int64_t lt_engine_settled_ms_max(const struct lt_engine *e, enum lt_step step)

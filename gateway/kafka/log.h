@@ -15,6 +15,9 @@
 
 #include <stdatomic.h>
 
+/* A member that is silent for so long has lost its partitions (protocol 2 "Settings"). */
+#define LT_LOG_SESSION_MS ((int64_t)10000)
+
 struct lt_config_prop;
 struct lt_log;
 

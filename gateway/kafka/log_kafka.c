@@ -2,6 +2,7 @@
 
 #include "gateway/config/config.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 static const struct lt_log_ops kafka_ops = {
@@ -54,8 +55,9 @@ struct lt_kafka_partition *lt_log_kafka_partition(struct lt_log_kafka *k, int32_
 
 int lt_log_kafka_consumer(struct lt_log_kafka *k, struct lt_err *err)
 {
-    char queue_kib[24];
+    char queue_kib[24], session_ms[24];
     snprintf(queue_kib, sizeof(queue_kib), "%zu", LT_MAX(k->queue_bytes / 1024, (size_t)1024));
+    snprintf(session_ms, sizeof(session_ms), "%" PRId64, LT_LOG_SESSION_MS);
     /* Static membership, session and poll interval: protocol 2 "Settings". */
     const struct lt_kafka_setting forced[] = {
         {"group.id", k->group},
@@ -66,7 +68,7 @@ int lt_log_kafka_consumer(struct lt_log_kafka *k, struct lt_err *err)
         {"enable.auto.offset.store", "false"},
         {"auto.offset.reset", "error"},
         {"partition.assignment.strategy", "cooperative-sticky"},
-        {"session.timeout.ms", "10000"},
+        {"session.timeout.ms", session_ms},
         {"heartbeat.interval.ms", "500"}, /* by its answers members learn of a rebalance: it waits for the last one */
         {"max.poll.interval.ms", "60000"},
         {"check.crcs", "true"},

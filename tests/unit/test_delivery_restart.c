@@ -258,6 +258,8 @@ static enum reply covered(struct world *w, const struct seen *call)
     assert_int_equal(l.opens_len, 1);
     assert_int_equal(l.opens->state, LT_OPEN_INTENT);
     assert_true(l.opens->until_ms >= w->now_ms + w->target.timeout_ms + w->target.settle_ms);
+    /* and until a sender that froze within its session has written it, however short the call's own time is */
+    assert_true(l.opens->until_ms >= w->now_ms + 10000 + w->target.settle_ms);
     lt_ledger_deinit(&l);
     return REPLY_OK;
 }
