@@ -42,7 +42,9 @@ static void not_sent(struct lt_out_call *c, const char *why)
 static void answered(void *ctx, const struct lt_http_answer *a)
 {
     struct lt_out_call *c = ctx;
-    c->engine->flying--;
+    struct lt_engine *e = c->engine;
+    e->flying--;
+    e->call_ms += ((double)(lt_engine_now(e) - c->begun_ms) - e->call_ms) / 32;
     call_end(c, a);
 }
 
@@ -68,6 +70,7 @@ static void start_calls(struct lt_engine *e)
         struct lt_err err = LT_ERR_INIT;
         e->flying++;
         e->calls++;
+        c->begun_ms = now;
         if (e->set.caller.call(e->set.caller.ctx, c->method, c->url, c->headers, c->body, answered, c, &err) != LT_OK) {
             e->flying--;
             not_sent(c, err.text);

@@ -11,6 +11,7 @@
 #define CLIENT_QUEUE_BYTES ((size_t)8 << 20)
 #define LOG_RETRY_MS 1000
 #define POLL_BURST 256
+#define MEANWHILE_MS 1
 #define BREAKER_MIN 10
 #define LEDGER_ROOM 4096 /* a parked event is larger than it was in its queue by what is known of it */
 
@@ -64,6 +65,17 @@ int lt_engine_new(const struct lt_engine_settings *s, struct lt_engine **ret, st
     return LT_OK;
 }
 
+/*
+ * Calls go on while a transaction is being committed: those whose intents stand in the log already, and the answers of
+ * those that are out. What came of them is looked at in the next turn; items change nothing but their result here.
+ */
+static bool meanwhile(void *ctx)
+{
+    struct lt_engine *e = ctx;
+    lt_engine_move_calls(e, MEANWHILE_MS);
+    return e->flying > 0;
+}
+
 static bool open_log(struct lt_engine *e)
 {
     if (e->log)
@@ -77,7 +89,7 @@ static bool open_log(struct lt_engine *e)
         .group = e->topic,
         .topic = e->topic,
         .instance_id = e->instance_id,
-        .callbacks = {.ctx = e, .on_assign = lt_part_on_assign, .on_revoke = lt_part_on_revoke},
+        .callbacks = {.ctx = e, .on_assign = lt_part_on_assign, .on_revoke = lt_part_on_revoke, .meanwhile = meanwhile},
         .claim = &e->claim,
         .leaving = e->set.leaving,
         .other_topic = e->ledger,

@@ -179,6 +179,7 @@ struct lt_out_call {
     int64_t start_by_ms;
     lt_http_done_fn fn;
     void *ctx;
+    int64_t begun_ms;
     struct lt_out_call *prev, *next;
 };
 
@@ -228,7 +229,7 @@ struct lt_engine {
     uint64_t outcomes[LT_OUTCOMES]; /* of events: ok, exists, pass; of attempts: the others */
     uint64_t calls, skipped, transactions, forwarded, notes, parkings;
     uint64_t latency_ms_sum;
-    double intent_ms, service_ms; /* moving averages: intent asked to sent, sent to answered */
+    double intent_ms, call_ms; /* moving averages: intent asked to sent, a call begun to answered */
 };
 
 /* ---- records to write (write.c) ---- */

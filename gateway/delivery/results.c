@@ -162,7 +162,6 @@ static void take_result(struct lt_engine *e, struct lt_item *i)
         e->good_ms = now;
     if (r->outcome > LT_OUTCOME_PASS)
         e->outcomes[r->outcome]++;
-    e->service_ms += ((double)(now - i->sent_ms) - e->service_ms) / 32;
     if (!i->part) { /* the partition is gone; its next owner delivers it */
         lt_item_free(e, i);
         return;

@@ -71,8 +71,8 @@ static void wake_delayed(struct lt_engine *e, int64_t now)
 static size_t out_max(const struct lt_engine *e)
 {
     size_t limit = (size_t)LT_MAX(e->set.target->concurrency, 1) * e->traits.batch_max;
-    if (e->gate.state == LT_GATE_FLOWING && e->service_ms < AHEAD_CALL_MS)
-        limit += (size_t)((double)limit * LT_MIN(e->intent_ms / LT_MAX(e->service_ms, 1.0), AHEAD_MAX));
+    if (e->gate.state == LT_GATE_FLOWING && e->call_ms < AHEAD_CALL_MS)
+        limit += (size_t)((double)limit * LT_MIN(e->intent_ms / LT_MAX(e->call_ms, 1.0), AHEAD_MAX));
     if (e->set.target->rate > 0) /* no more than the rate lets out in a second: intents grow old in 2 s */
         limit = LT_MIN(limit, (size_t)LT_MAX(e->gate.rate, 1.0));
     return limit;

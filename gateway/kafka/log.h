@@ -57,6 +57,12 @@ struct lt_log_callbacks {
      * transaction). stop() is not needed. Never called by close.
      */
     void (*on_revoke)(void *ctx, int32_t partition, bool lost);
+    /*
+     * The log waits for the end of a transaction (send_offsets, commit): the owner may go on with work that does not
+     * need the log, which must not be touched in here. Called again and again on the owner's thread until the log has
+     * its answer; true: it waited itself, for a millisecond or so. NULL: nothing to do meanwhile.
+     */
+    bool (*meanwhile)(void *ctx);
 };
 
 /*

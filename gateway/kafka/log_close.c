@@ -46,6 +46,8 @@ void lt_log_kafka_close(struct lt_log *l)
         return;
     struct lt_log_kafka *k = lt_log_kafka_of(l);
     k->closing = true; /* the owner is going away: no more callbacks */
+    lt_log_kafka_aside_free(k->aside);
+    k->aside = NULL;
     /* An open transaction would hold up read_committed readers until its timeout. */
     if (k->producer && (k->transaction == LT_TXN_OPEN || k->transaction == LT_TXN_ABORTING)) {
         rd_kafka_error_t *error = rd_kafka_abort_transaction(k->producer, CLOSE_ABORT_MS);

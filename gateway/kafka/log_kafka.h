@@ -1,8 +1,8 @@
 /*
  * The inside of the Kafka log, shared by its parts: log_group.c (membership, polling), log_claim.c (twins), log_share.c
- * (partitions that nobody owns), log_position.c (what is asked of
+ * (partitions that nobody owns), log_aside.c (waiting while the owner works), log_position.c (what is asked of
  * the log), log_scan.c (reading aside), log_transaction.c (the producer), log_close.c. Private to gateway/kafka; one
- * thread.
+ * thread, and a helper that it waits for (log_aside.c).
  *
  * Four handles of librdkafka:
  *   consumer  member of the group, read_committed; committed() and stable_end() go through it
@@ -17,6 +17,7 @@
 #include "gateway/kafka/client.h"
 #include "gateway/kafka/log.h"
 
+#include <pthread.h>
 #include <uthash.h>
 
 /* A topic that is produced to; known to exist with this many partitions when it was asked. */
@@ -49,6 +50,8 @@ struct lt_kafka_kept { /* a record that came while polls were served aside (rule
 };
 
 #define LT_KAFKA_FETCHED 256
+
+struct lt_kafka_aside;
 
 struct lt_log_kafka {
     struct lt_log base;
@@ -88,6 +91,7 @@ struct lt_log_kafka {
     } watch;
     uint64_t disturbances;
 
+    struct lt_kafka_aside *aside; /* NULL: not needed yet */
     enum lt_kafka_transaction transaction;
     int64_t begun_ms; /* CLOCK_BOOTTIME */
     struct lt_kafka_topic *topics;
@@ -173,6 +177,13 @@ int lt_log_kafka_abort(struct lt_log *l, struct lt_err *err);
 int lt_log_kafka_renew(struct lt_log *l, struct lt_err *err);
 int64_t lt_log_kafka_age(struct lt_log *l);
 void lt_log_kafka_producer_free(struct lt_log_kafka *k);
+
+/* log_aside.c */
+/* Run a job that blocks: on a helper thread while the owner's meanwhile() is called, or here when there is none. The
+ * job has the log to itself. Returns what the job returned. */
+int lt_log_kafka_aside(struct lt_log_kafka *k, int (*job)(struct lt_log_kafka *k, void *arg, struct lt_err *err),
+                       void *arg, struct lt_err *err);
+void lt_log_kafka_aside_free(struct lt_kafka_aside *a);
 
 /* log_close.c */
 void lt_log_kafka_close(struct lt_log *l);

@@ -27,8 +27,8 @@ static int severity(rd_kafka_resp_err_t code)
     }
 }
 
-/* Called for failures only (delivery.report.only.error), inside poll, flush, commit and abort, on the owner's thread.
- */
+/* Called for failures only (delivery.report.only.error), inside poll, flush, commit and abort, on the owner's thread
+ * or, while that waits, on the helper's. */
 static void on_delivery(rd_kafka_t *rk LT_UNUSED, const rd_kafka_message_t *m, void *opaque)
 {
     struct lt_log_kafka *k = opaque;
@@ -118,7 +118,9 @@ static int producer_new(struct lt_log_kafka *k, struct lt_err *err)
     snprintf(record_max, sizeof(record_max), "%zu", LT_MAX(largest, (size_t)1000));
     snprintf(batch_size, sizeof(batch_size), "%zu",
              LT_MIN(largest - LT_MIN(largest / 2, (size_t)8192), (size_t)1000000));
-    const struct lt_kafka_setting defaults[] = {{"linger.ms", "2"}};
+    /* A transaction that begins while the broker still writes the markers of the one before it is told
+     * CONCURRENT_TRANSACTIONS, and the library asks again after retry.backoff.ms (100 by default, most of a commit). */
+    const struct lt_kafka_setting defaults[] = {{"linger.ms", "2"}, {"retry.backoff.ms", "10"}};
     const struct lt_kafka_setting forced[] = {
         {"transactional.id", k->instance_id},
         {"client.id", k->instance_id},
@@ -344,6 +346,23 @@ const struct lt_headers *lt_log_kafka_headers(struct lt_log *l LT_UNUSED, struct
     return &r->headers;
 }
 
+struct offsets_job {
+    rd_kafka_topic_partition_list_t *list;
+    const struct lt_log_membership *membership;
+};
+
+static int send_offsets_job(struct lt_log_kafka *k, void *arg, struct lt_err *err)
+{
+    const struct offsets_job *job = arg;
+    rd_kafka_error_t *error = rd_kafka_send_offsets_to_transaction(
+        k->producer, job->list, lt_log_kafka_metadata(job->membership), (int)LT_MAX(LT_MIN(left_ms(k), CALL_MS), 100));
+    rd_kafka_poll(k->producer, 0);
+    if (!error)
+        return LT_LOG_OK;
+    int r = result(k, error, "sending offsets", err);
+    return r == LT_LOG_RETRY && left_ms(k) <= 0 ? LT_LOG_ABORTABLE : r;
+}
+
 int lt_log_kafka_send_offsets(struct lt_log *l, const struct lt_log_membership *m, const struct lt_log_offset *offsets,
                               size_t n, struct lt_err *err)
 {
@@ -362,22 +381,15 @@ int lt_log_kafka_send_offsets(struct lt_log *l, const struct lt_log_membership *
             e->metadata_size = len;
         }
     }
-    rd_kafka_error_t *error = rd_kafka_send_offsets_to_transaction(k->producer, list, lt_log_kafka_metadata(m),
-                                                                   (int)LT_MAX(LT_MIN(left_ms(k), CALL_MS), 100));
+    struct offsets_job job = {list, m};
+    r = lt_log_kafka_aside(k, send_offsets_job, &job, err);
     rd_kafka_topic_partition_list_destroy(list);
-    rd_kafka_poll(k->producer, 0);
-    if (!error)
-        return LT_LOG_OK;
-    r = result(k, error, "sending offsets", err);
-    return r == LT_LOG_RETRY && left_ms(k) <= 0 ? LT_LOG_ABORTABLE : r;
+    return r;
 }
 
-int lt_log_kafka_commit(struct lt_log *l, struct lt_err *err)
+static int commit_job(struct lt_log_kafka *k, void *arg LT_UNUSED, struct lt_err *err)
 {
-    struct lt_log_kafka *k = lt_log_kafka_of(l);
-    int r = obstacle(k, "committing", err);
-    if (r != LT_LOG_OK)
-        return r;
+    int r;
     /*
      * The records first, by themselves: as long as no commit was asked for, every failure is one of this transaction
      * and not an unknown outcome.
@@ -416,6 +428,13 @@ int lt_log_kafka_commit(struct lt_log *l, struct lt_err *err)
         return LT_LOG_UNKNOWN;
     }
     return r;
+}
+
+int lt_log_kafka_commit(struct lt_log *l, struct lt_err *err)
+{
+    struct lt_log_kafka *k = lt_log_kafka_of(l);
+    int r = obstacle(k, "committing", err);
+    return r == LT_LOG_OK ? lt_log_kafka_aside(k, commit_job, NULL, err) : r;
 }
 
 int lt_log_kafka_abort(struct lt_log *l, struct lt_err *err)

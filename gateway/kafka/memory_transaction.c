@@ -178,10 +178,18 @@ int memory_forward(struct lt_log *log, const char *topic, int32_t partition, str
     return log->ops->produce(log, topic, partition, r->key, &h, r->value_null ? LT_SPAN_NULL : r->value, err);
 }
 
+/* The owner does what it would do while Kafka takes its time. */
+static void memory_meanwhile(struct lt_log_memory *l)
+{
+    if (l->callbacks.meanwhile)
+        (void)l->callbacks.meanwhile(l->callbacks.ctx);
+}
+
 int memory_send_offsets(struct lt_log *log, const struct lt_log_membership *ms, const struct lt_log_offset *offsets,
                         size_t n, struct lt_err *err)
 {
     struct lt_log_memory *l = memory_log_of(log);
+    memory_meanwhile(l);
     enum lt_memory_fault fault = memory_step(l, LT_STEP_SEND_OFFSETS);
     if (fault == LT_FAULT_CRASH)
         return memory_dead(l, err);
@@ -209,6 +217,7 @@ int memory_send_offsets(struct lt_log *log, const struct lt_log_membership *ms, 
 int memory_commit(struct lt_log *log, struct lt_err *err)
 {
     struct lt_log_memory *l = memory_log_of(log);
+    memory_meanwhile(l);
     enum lt_memory_fault fault = memory_step(l, LT_STEP_COMMIT);
     if (fault == LT_FAULT_CRASH)
         return memory_dead(l, err);

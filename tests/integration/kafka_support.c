@@ -92,6 +92,13 @@ static void on_revoke(void *ctx, int32_t partition, bool lost)
     w->lost += lost;
 }
 
+static bool meanwhile(void *ctx)
+{
+    struct worker *w = ctx;
+    w->meanwhile++;
+    return false;
+}
+
 static int open_log(struct worker *w, bool claims, struct lt_err *err)
 {
     struct lt_log_settings s = {
@@ -100,7 +107,7 @@ static int open_log(struct worker *w, bool claims, struct lt_err *err)
         .group = w->group,
         .topic = w->topic,
         .instance_id = w->instance,
-        .callbacks = {w, on_assign, on_revoke},
+        .callbacks = {w, on_assign, on_revoke, meanwhile},
         .other_topic = w->other,
         .claim = claims ? &w->claim : NULL,
         .transaction_timeout_ms = 15000,

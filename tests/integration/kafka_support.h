@@ -34,6 +34,7 @@ struct worker {
     bool assigned[SUPPORT_PARTITIONS], started[SUPPORT_PARTITIONS];
     int assigns, revokes, lost;
     void (*revoking)(struct worker *w, int32_t partition); /* NULL: nothing to finish */
+    int meanwhile;                                         /* how often the owner could work beside a transaction */
 };
 struct worker *worker_new(const char *group, const char *topic, const char *instance);
 /* Its log claims nothing: what a join looks like whose answer nobody waits for any more. */

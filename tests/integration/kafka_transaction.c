@@ -78,6 +78,25 @@ static void records_offset_and_metadata_become_final_together(void **state LT_UN
     bench_free(&b);
 }
 
+/* And every other test of transactions here runs with such an owner. */
+static void the_owner_can_work_while_offsets_and_commit_are_waited_for(void **state LT_UNUSED)
+{
+    struct bench b = bench_new(1);
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_log *log = b.w->log;
+    ops(&b)->record_free(log, worker_record(b.w));
+    struct lt_log_membership *m = worker_capture(b.w);
+    assert_int_equal(b.w->meanwhile, 0);
+    assert_ok(write_batch(&b, m, 2, LT_SPAN_LIT("out"), 1, "one", &err), err);
+    int offsets = b.w->meanwhile;
+    assert_true(offsets > 0);
+    assert_ok(ops(&b)->commit(log, &err), err);
+    assert_true(b.w->meanwhile > offsets);
+    support_must_count(b.out, 2);
+    ops(&b)->membership_free(log, m);
+    bench_free(&b);
+}
+
 static void an_aborted_batch_is_written_again_and_counts_once(void **state LT_UNUSED)
 {
     struct bench b = bench_new(1);
@@ -416,6 +435,7 @@ int transaction_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_offset_and_metadata_become_final_together),
+        cmocka_unit_test(the_owner_can_work_while_offsets_and_commit_are_waited_for),
         cmocka_unit_test(an_aborted_batch_is_written_again_and_counts_once),
         cmocka_unit_test(a_transaction_left_open_is_ended_by_the_next_begin),
         cmocka_unit_test(a_fenced_producer_is_renewed_in_process),

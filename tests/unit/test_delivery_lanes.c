@@ -409,6 +409,67 @@ static void a_missing_topic_is_waited_for_with_the_same_outcomes(void **state)
     world_free(w);
 }
 
+/* ---- while a transaction is being committed ---- */
+
+struct slow_commit {
+    struct lt_log_ops ops;
+    const struct lt_log_ops *real;
+    bool committing, holding;
+    size_t answered; /* inside commits */
+};
+
+static struct world *slow_world; /* operations of a log have no context of their own */
+
+static int commit_slowly(struct lt_log *l, struct lt_err *err)
+{
+    struct slow_commit *s = slow_world->ctx;
+    size_t before = slow_world->applied_len;
+    s->committing = true;
+    int r = s->real->commit(l, err);
+    s->committing = false;
+    s->answered += slow_world->applied_len - before;
+    return r;
+}
+
+/* The target answers A while a commit is under way, and only then. */
+static enum reply answer_inside_commits(struct world *w, const struct seen *call)
+{
+    struct slow_commit *s = w->ctx;
+    s->holding = s->holding || strcmp(call->dossier, "A") == 0;
+    return strcmp(call->dossier, "A") != 0 || s->committing ? REPLY_OK : REPLY_HOLD;
+}
+
+static void calls_go_on_while_a_transaction_is_being_committed(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct slow_commit s = {.holding = false};
+    slow_world = w;
+    w->script = answer_inside_commits;
+    w->ctx = &s;
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    for (int i = 0; i < 1000 && !s.holding; i++)
+        world_turn(w);
+    assert_true(s.holding); /* A's first call is out */
+    s.real = w->log->ops;
+    s.ops = *s.real;
+    s.ops.commit = commit_slowly;
+    w->log->ops = &s.ops;
+    for (int n = 0; n < 6; n++) { /* others, whose transactions A's calls are answered in */
+        char code[16];
+        snprintf(code, sizeof(code), "B%d", n);
+        world_received(w, 1, code, 0);
+        world_turns(w, 60);
+    }
+    world_run_until_forwarded(w, 7);
+    assert_true(s.answered >= 2); /* both steps of A */
+    assert_int_equal(world_applied_count(w, "A", 0, LT_STEP_UPSERT), 1);
+    assert_int_equal(world_applied_count(w, "A", 0, LT_STEP_PROGRESS), 1);
+    w->log->ops = s.real;
+    world_free(w);
+}
+
 static void metrics_name_the_target_and_count(void **state)
 {
     (void)state;
@@ -447,6 +508,7 @@ int main(void)
         cmocka_unit_test(a_record_that_is_no_event_stops_its_partition_and_one_of_no_known_type_is_parked),
         cmocka_unit_test(an_outcome_that_cannot_be_written_parks_its_dossier_and_others_are_committed),
         cmocka_unit_test(a_missing_topic_is_waited_for_with_the_same_outcomes),
+        cmocka_unit_test(calls_go_on_while_a_transaction_is_being_committed),
         cmocka_unit_test(metrics_name_the_target_and_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

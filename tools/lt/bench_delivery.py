@@ -158,11 +158,10 @@ class Bench:
         wait_for("calls to flow", lambda: self.counters()["calls"] > before + 20 * self.a.concurrency)
 
         def look():
-            return time.monotonic(), self.counters(), cpu_seconds(self.gateway.pid()), cpu_seconds(self.mock.pid()), cpu_seconds(self.broker)
-        t0, c0, g0, m0, b0 = look()
+            return time.monotonic(), self.counters(), cpu_seconds(self.gateway.pid()), cpu_seconds(self.mock.pid()), cpu_seconds(self.broker), self.status()
+        t0, c0, g0, m0, b0, s0 = look()
         time.sleep(seconds)
-        t1, c1, g1, m1, b1 = look()
-        status = self.status()
+        t1, c1, g1, m1, b1, status = look()
         if status["lag"] < self.a.concurrency:
             raise Failure(f"the queue ran dry: {json.dumps(status)[:1000]}")
         if self.gateway.stop() != 0:
@@ -171,7 +170,9 @@ class Bench:
             if c1[what] != c0[what]:
                 raise Failure(f"the mock counted {what}: {c1}")
         n = c1["calls"] - c0["calls"]
-        return {"calls_per_s": n / (t1 - t0), "cpu_us": (g1 - g0) / n * 1e6, "mock_cpu_us": (m1 - m0) / n * 1e6, "broker_cpu_us": (b1 - b0) / n * 1e6}
+        transactions = status["counters"]["transactions"] - s0["counters"]["transactions"]
+        return {"calls_per_s": n / (t1 - t0), "cpu_us": (g1 - g0) / n * 1e6, "mock_cpu_us": (m1 - m0) / n * 1e6, "broker_cpu_us": (b1 - b0) / n * 1e6,
+                "transactions_per_s": transactions / (t1 - t0)}
 
     # -- latency
 
@@ -220,7 +221,7 @@ def run(a):
                 sides = [("bare", lambda: bench.bare(a.concurrency, a.seconds)), ("engine", lambda: bench.engine(expected, a.seconds))]
                 for name, measure in sides if n % 2 == 0 else reversed(sides):
                     r = measure()
-                    say(f"run {n + 1} {service:3} ms {name:7}{r['calls_per_s']:9.0f} calls/s  {r['cpu_us']:6.0f} us CPU a call, mock {r['mock_cpu_us']:.0f}, broker {r.get('broker_cpu_us', 0):.0f}")
+                    say(f"run {n + 1} {service:3} ms {name:7}{r['calls_per_s']:9.0f} calls/s  {r['cpu_us']:6.0f} us CPU a call, mock {r['mock_cpu_us']:.0f}, broker {r.get('broker_cpu_us', 0):.0f}, {r.get('transactions_per_s', 0):.0f} transactions/s")
                     if n >= 0:
                         rows[service][name].append(r)
         if not a.no_latency:
