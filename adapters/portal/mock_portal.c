@@ -418,33 +418,22 @@ static void portal_agencies(struct lt_mock_portal *p, const struct call *c, stru
     lt_json_end_object(&w);
 }
 
-/* A dossier born here is told its status by the province (domain 1.2): an object, not a list. */
 static void portal_status(struct lt_mock_portal *p, const struct call *c, struct lt_mock_reply *reply)
 {
-    lt_json_value data = lt_json_get(c->body, "data");
-    struct lt_span status = text_of(data, "TrangThai");
-    if (!lt_span_is(text_of(c->body, "type"), "2")) {
-        reject(p, reply, "Trường type phải là \"2\"");
-    } else if (!lt_json_present(data) || lt_json_type_of(data) != LT_JSON_OBJECT || text_of(data, "MaHoSo").len == 0) {
-        reject(p, reply, "Trường data phải là một đối tượng có MaHoSo");
-    } else if (!lt_span_is(status, "2") && !lt_span_is(status, "5")) {
-        reject(p, reply, "Trường TrangThai phải là 2 hoặc 5");
+    LT_AUTOBUF struct lt_buf why = LT_BUF_INIT(1024);
+    if (!lt_mock_portal_status_ok(c->body, &why)) {
+        reject(p, reply, why.ptr);
     } else {
         p->counters.statuses++;
         answer(p, reply, 0, LT_SPAN_LIT("Đồng bộ trạng thái hồ sơ thành công"));
     }
 }
 
-/* Ratings of a month (domain 1.2). */
 static void portal_rating(struct lt_mock_portal *p, const struct call *c, struct lt_mock_reply *reply)
 {
-    struct lt_span month = text_of(c->body, "NgayTongHop"), rest = month, part;
-    uint64_t number, year;
-    if (!lt_span_cut(&rest, '-', &part) || !lt_span_u64(part, &number) || number < 1 || number > 12 ||
-        !lt_span_u64(rest, &year) || rest.len != 4) {
-        reject(p, reply, "Trường NgayTongHop phải có dạng M-yyyy");
-    } else if (text_of(c->body, "TongSoNguoiDanhGia").len == 0) {
-        reject(p, reply, "Thiếu trường bắt buộc TongSoNguoiDanhGia");
+    LT_AUTOBUF struct lt_buf why = LT_BUF_INIT(1024);
+    if (!lt_mock_portal_rating_ok(c->body, &why)) {
+        reject(p, reply, why.ptr);
     } else {
         p->counters.ratings++;
         answer(p, reply, 0, LT_SPAN_LIT("Đồng bộ đánh giá thành công"));

@@ -271,3 +271,46 @@ bool lt_mock_portal_progress_ok(lt_json_value item, struct lt_buf *why)
 {
     return table_ok(progress, item, why);
 }
+
+static struct lt_span text_of(lt_json_value v, const char *name)
+{
+    struct lt_span s = LT_SPAN_LIT("");
+    (void)lt_json_string(lt_json_get(v, name), &s); /* absent or no text: stays empty */
+    return s;
+}
+
+static bool refuse(struct lt_buf *why, const char *text)
+{
+    lt_buf_str(why, text);
+    return false;
+}
+
+/* A dossier born at the portal is told its status by the province (domain 1.2): an object, not a list. */
+bool lt_mock_portal_status_ok(lt_json_value body, struct lt_buf *why)
+{
+    lt_json_value data = lt_json_get(body, "data");
+    struct lt_span status = text_of(data, "TrangThai"), time = text_of(data, "ThoiDiemXuLy");
+    int64_t ms;
+    if (!lt_span_is(text_of(body, "type"), "2"))
+        return refuse(why, "Trường type phải là \"2\"");
+    if (!lt_json_present(data) || lt_json_type_of(data) != LT_JSON_OBJECT || text_of(data, "MaHoSo").len == 0)
+        return refuse(why, "Trường data phải là một đối tượng có MaHoSo");
+    if (!lt_span_is(status, "2") && !lt_span_is(status, "5"))
+        return refuse(why, "Trường TrangThai phải là 2 hoặc 5");
+    if (time.len > 0 && !lt_time_parse(LT_TIME_PORTAL, time, &ms))
+        return refuse(why, "Trường ThoiDiemXuLy không hợp lệ");
+    return true;
+}
+
+/* Ratings of a month (domain 1.2). */
+bool lt_mock_portal_rating_ok(lt_json_value body, struct lt_buf *why)
+{
+    struct lt_span rest = text_of(body, "NgayTongHop"), month;
+    uint64_t number, year, total;
+    if (!lt_span_cut(&rest, '-', &month) || !lt_span_u64(month, &number) || number < 1 || number > 12 ||
+        month.ptr[0] == '0' || rest.len != 4 || !lt_span_u64(rest, &year))
+        return refuse(why, "Trường NgayTongHop phải có dạng M-yyyy");
+    if (!lt_span_u64(text_of(body, "TongSoNguoiDanhGia"), &total))
+        return refuse(why, "Thiếu trường bắt buộc TongSoNguoiDanhGia");
+    return true;
+}

@@ -31,6 +31,14 @@ static bool all_items_ok(rule ok, lt_json_value data)
     return good;
 }
 
+/* Rules about a whole request. */
+static rule whole_rule_of(const char *schema)
+{
+    return strcmp(schema, "status-request") == 0   ? lt_mock_portal_status_ok
+           : strcmp(schema, "rating-request") == 0 ? lt_mock_portal_rating_ok
+                                                   : NULL;
+}
+
 /* Each example against its schema (the word before the first dot) and, where there is one, against the mock's rule. */
 static size_t check_examples(const char *folder, bool valid)
 {
@@ -62,6 +70,12 @@ static size_t check_examples(const char *folder, bool valid)
         bool flag_wrong = lt_json_string(updating, &flag) && !lt_span_is(flag, "True") && !lt_span_is(flag, "False");
         if (ok && !flag_wrong && all_items_ok(ok, lt_json_get(lt_json_root(doc), "data")) != valid)
             fail_msg("%s: the mock does not agree with the schema", path);
+        rule whole = whole_rule_of(name);
+        struct lt_buf why = LT_BUF_INIT(4096);
+        if (whole && whole(lt_json_root(doc), &why) != valid)
+            fail_msg("%s: the mock does not agree with the schema", path);
+        assert_true(!whole || valid == (why.len == 0));
+        lt_buf_deinit(&why);
         lt_json_schema_free(schema);
         n++;
     }
@@ -72,13 +86,13 @@ static size_t check_examples(const char *folder, bool valid)
 static void every_valid_example_passes_its_schema_and_the_mock(void **state)
 {
     (void)state;
-    assert_true(check_examples(SCHEMAS "/valid", true) >= 15);
+    assert_true(check_examples(SCHEMAS "/valid", true) >= 22);
 }
 
 static void every_invalid_example_is_refused_by_its_schema_and_the_mock(void **state)
 {
     (void)state;
-    assert_true(check_examples(SCHEMAS "/invalid", false) >= 20);
+    assert_true(check_examples(SCHEMAS "/invalid", false) >= 34);
 }
 
 static void a_refusal_names_the_field_and_where_it_stands(void **state)

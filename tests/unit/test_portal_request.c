@@ -167,9 +167,52 @@ static void a_connector_may_want_other_statuses(void **state)
     lt_yaml_free(yaml);
 }
 
+static void passes(const char *schema, struct lt_span body)
+{
+    LT_AUTOFREE char *path = lt_asprintf("schemas/portal/%s.json", schema);
+    LT_AUTO_JSON struct lt_json *json = NULL;
+    const struct lt_json_limits limits = {.bytes_max = 1 << 20, .depth_max = 32};
+    struct lt_json_schema *s = NULL;
+    struct lt_err err = LT_ERR_INIT;
+    assert_int_equal(lt_json_schema_load(path, &s, &err), LT_OK);
+    assert_int_equal(lt_json_parse(body, &limits, &json, &err), LT_OK);
+    if (lt_json_schema_check(s, lt_json_root(json), &err) != LT_OK)
+        fail_msg("%s: %s", path, err.text);
+    lt_json_schema_free(s);
+}
+
+static void statuses_of_dossiers_born_at_the_portal_and_ratings_have_the_form_of_their_schema(void **state)
+{
+    (void)state;
+    const struct lt_json_limits limits = {.bytes_max = 1 << 20, .depth_max = 32};
+    static const char *const rows[] = {
+        "{\"ThoiDiemXuLy\":\"20240101090000\",\"NoiDungXuLy\":\"Tiếp nhận\",\"NguoiXuLy\":\"x\"}", "{}"};
+    for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
+        LT_AUTO_JSON struct lt_json *tiendo = NULL;
+        struct lt_arena a = LT_ARENA_INIT;
+        struct lt_portal_cuts cuts = {0};
+        struct lt_buf item = LT_BUF_INIT(1 << 16), body = LT_BUF_INIT(1 << 16);
+        assert_int_equal(lt_json_parse(lt_span_str(rows[i]), &limits, &tiendo, NULL), LT_OK);
+        lt_portal_status_item(lt_json_root(tiendo), LT_SPAN_LIT("G-1"), LT_SPAN_LIT("2"), &a, &cuts, &item);
+        lt_portal_status_body(&options, LT_SPAN_LIT("s-1"), lt_buf_view(&item), &body);
+        passes("status-request", lt_buf_view(&body));
+        lt_buf_deinit(&item);
+        lt_buf_deinit(&body);
+        lt_portal_cuts_deinit(&cuts);
+        lt_arena_deinit(&a);
+    }
+    struct lt_buf body = LT_BUF_INIT(1 << 16);
+    lt_portal_service_body(
+        &options, LT_SPAN_LIT("s-1"), "DongBoDanhGia",
+        LT_SPAN_LIT("\"NgayTongHop\":\"9-2025\",\"TongSoNguoiDanhGia\":\"120\",\"PhanTramHaiLong\":\"96.5\""), &body);
+    passes("rating-request", lt_buf_view(&body));
+    lt_buf_deinit(&body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(statuses_of_dossiers_born_at_the_portal_and_ratings_have_the_form_of_their_schema),
         cmocka_unit_test(a_dossier_goes_out_with_every_field_that_everybody_sends),
         cmocka_unit_test(further_fields_follow_and_every_scalar_is_a_text),
         cmocka_unit_test(fields_that_are_too_long_are_cut_at_a_character_and_listed),
