@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *login(void)
+const char *lt_decide_login(void)
 {
     const char *sudo = getenv("SUDO_USER");
     if (sudo && *sudo)
@@ -48,7 +48,7 @@ bool lt_decide_options(const struct lt_command *c, int argc, char **argv, struct
         {"all", no_argument, NULL, 'a'},
         {0},
     };
-    struct lt_decide d = {.who = login(), .rate = 100, .rounds_max = -1};
+    struct lt_decide d = {.who = lt_decide_login(), .rate = 100, .rounds_max = -1};
     bool good = true;
     int letter;
     while ((letter = lt_cli_option(argc, argv, extra, &d.cli)) > 0) {

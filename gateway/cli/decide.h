@@ -13,6 +13,8 @@ struct lt_decide {
     bool all;
 };
 /* Options of these commands. false: usage was printed. */
+/* Who runs this command: the login, also behind sudo. */
+const char *lt_decide_login(void);
 bool lt_decide_options(const struct lt_command *c, int argc, char **argv, struct lt_decide *ret);
 /* The configuration alone; an exit code, LT_EXIT_OK when *ret is there. */
 int lt_decide_config(const struct lt_command *c, const struct lt_decide *d, struct lt_config **ret);

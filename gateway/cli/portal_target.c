@@ -35,6 +35,7 @@ int lt_portal_target_open(const char *config, const char *name, const char *comm
             fprintf(stderr, "lienthong %s: %s\n", command, err.text);
             ret->client = NULL;
         } else {
+            ret->target = found;
             code = LT_EXIT_OK;
         }
     }

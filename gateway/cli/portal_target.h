@@ -6,6 +6,7 @@
 
 struct lt_portal_target {
     struct lt_config *config;
+    const struct lt_config_target *target; /* of config */
     struct lt_portal_client *client;
 };
 /* name NULL: the first target with adapter: portal. An exit code; complaints go to stderr under the command's name. */

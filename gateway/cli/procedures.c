@@ -4,7 +4,9 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/file.h"
 #include "gateway/cli/cli.h"
+#include "gateway/cli/decide.h"
 #include "gateway/cli/portal_target.h"
+#include "gateway/ops/courier.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -80,15 +82,36 @@ static void show(const struct lt_procedure_changes *changes, size_t now, bool js
                                    : "");
 }
 
-static size_t vanished(const struct lt_procedure_changes *changes)
+/* One pull: where to, on whose word. */
+struct pull {
+    const struct lt_portal_target *target;
+    const char *path, *who;
+    bool dry_run, json, force;
+};
+
+static size_t count(const struct lt_procedure_changes *changes, int what)
 {
     size_t n = 0;
     for (size_t i = 0; i < changes->list.len; i++)
-        n += changes->list.v[i].what == LT_PROC_VANISHED;
+        n += (int)changes->list.v[i].what == what;
     return n;
 }
 
-static int merge(const char *path, const struct lt_procedures *now, const struct lt_cli_options *o, bool force)
+/* Who changed the table, how much and whether by force; before it is written. */
+static int audit(const struct pull *p, const struct lt_procedure_changes *changes, struct lt_err *err)
+{
+    LT_AUTOBUF struct lt_buf what = LT_BUF_INIT(4096);
+    lt_buf_str(&what, "\"target\":");
+    lt_buf_json(&what, lt_span_str(p->target->target->name));
+    lt_buf_str(&what, ",\"table\":");
+    lt_buf_json(&what, lt_span_str(p->path));
+    for (size_t i = 0; i < LT_ARRAY_LEN(words); i++)
+        lt_buf_printf(&what, ",\"%s\":%zu", words[i], count(changes, (int)i));
+    lt_buf_printf(&what, ",\"forced\":%s", p->force ? "true" : "false");
+    return lt_audit(p->target->config, p->who, "procedures-pull", lt_buf_view(&what), err);
+}
+
+static int merge(const struct pull *p, const struct lt_procedures *now)
 {
     struct lt_procedures table = LT_PROCEDURES_INIT;
     struct lt_procedure_changes changes = {0};
@@ -98,7 +121,7 @@ static int merge(const char *path, const struct lt_procedures *now, const struct
     int code = LT_EXIT_OK;
     lt_time_date(lt_now_ms(), day);
     snprintf(today, sizeof(today), "%.4s-%.2s-%.2s", day, day + 4, day + 6);
-    if (lt_procedures_load(path, &table, &diags) != LT_OK) {
+    if (lt_procedures_load(p->path, &table, &diags) != LT_OK) {
         LT_AUTOBUF struct lt_buf text = LT_BUF_INIT(1 << 20);
         lt_diags_print(&diags, &text);
         fputs(lt_buf_view(&text).ptr, stderr);
@@ -106,8 +129,9 @@ static int merge(const char *path, const struct lt_procedures *now, const struct
     } else {
         size_t before = table.list.len;
         lt_procedures_merge(&table, now, today, &changes);
-        bool many = before > 0 && vanished(&changes) * 2 > before, write = !o->dry_run && changes.list.len > 0;
-        if (write && many && !force) {
+        bool many = before > 0 && count(&changes, LT_PROC_VANISHED) * 2 > before;
+        bool write = !p->dry_run && changes.list.len > 0;
+        if (write && many && !p->force) {
             fprintf(stderr,
                     "lienthong procedures: more than half of the table vanished at the portal; look at it, then "
                     "pull again with --force\n");
@@ -116,13 +140,14 @@ static int merge(const char *path, const struct lt_procedures *now, const struct
         }
         LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(TABLE_MAX);
         lt_procedures_write(&table, TABLE_NAME, &out);
-        if (write && lt_file_write(path, lt_buf_view(&out), 0644, &err) != LT_OK) {
+        if (write &&
+            (audit(p, &changes, &err) != LT_OK || lt_file_write(p->path, lt_buf_view(&out), 0644, &err) != LT_OK)) {
             fprintf(stderr, "lienthong procedures: %s\n", err.text);
             write = false;
             code = LT_EXIT_UNAVAILABLE;
         }
-        show(&changes, now->list.len, o->json, write);
-        if (o->dry_run && changes.list.len > 0)
+        show(&changes, now->list.len, p->json, write);
+        if (p->dry_run && changes.list.len > 0)
             code = LT_EXIT_FINDING;
     }
     lt_vec_deinit(&changes.list);
@@ -136,18 +161,22 @@ static int procedures(int argc, char **argv)
     static const struct option extra[] = {{"target", required_argument, NULL, 't'},
                                           {"table", required_argument, NULL, 'T'},
                                           {"force", no_argument, NULL, 'f'},
+                                          {"who", required_argument, NULL, 'w'},
                                           {0}};
     struct lt_cli_options o = {0};
-    const char *target = NULL, *table = "config/tables/" TABLE_NAME ".yaml";
-    bool force = false;
+    struct lt_portal_target t;
+    struct pull p = {.target = &t, .path = "config/tables/" TABLE_NAME ".yaml", .who = lt_decide_login()};
+    const char *target = NULL;
     int letter;
     while ((letter = lt_cli_option(argc, argv, extra, &o)) > 0) {
         if (letter == 't')
             target = optarg;
         else if (letter == 'T')
-            table = optarg;
+            p.path = optarg;
         else if (letter == 'f')
-            force = true;
+            p.force = true;
+        else if (letter == 'w')
+            p.who = optarg;
         else
             return lt_cli_usage(&lt_command_procedures);
     }
@@ -155,7 +184,8 @@ static int procedures(int argc, char **argv)
         return lt_cli_help(&lt_command_procedures);
     if (letter != -1 || optind + 1 != argc || strcmp(argv[optind], "pull") != 0)
         return lt_cli_usage(&lt_command_procedures);
-    struct lt_portal_target t;
+    p.dry_run = o.dry_run;
+    p.json = o.json;
     int code = lt_portal_target_open(o.config, target, "procedures", &t);
     if (code != LT_EXIT_OK)
         return code;
@@ -165,7 +195,7 @@ static int procedures(int argc, char **argv)
     if (r == LT_OK && now.list.len == 0)
         r = lt_err_set(&err, LT_E_INVALID, "empty", "the portal listed no procedures at all: nothing is changed");
     if (r == LT_OK) {
-        code = merge(table, &now, &o, force);
+        code = merge(&p, &now);
     } else { /* a table of half a catalogue would end the other half */
         fprintf(stderr, "lienthong procedures: %s; the table is as it was\n", err.text);
         code = r == LT_E_INVALID ? LT_EXIT_FINDING : LT_EXIT_UNAVAILABLE;
@@ -176,7 +206,7 @@ static int procedures(int argc, char **argv)
 }
 
 const struct lt_command lt_command_procedures = {
-    "procedures", "pull [--target NAME] [--table FILE] [--force] [--dry-run] [--json]",
+    "procedures", "pull [--target NAME] [--table FILE] [--force] [--who NAME] [--dry-run] [--json]",
     "the portal's procedures into config/tables/portal-procedures.yaml, with the difference; exit 1: differences "
     "(--dry-run) or too many vanished",
     procedures};

@@ -1,8 +1,11 @@
 /* lienthong ratings send FILE: the ratings of a month to the portal (DongBoDanhGia, domain 1.2). */
 #include "adapters/portal/client.h"
+#include "gateway/base/crypto.h"
 #include "gateway/base/file.h"
 #include "gateway/cli/cli.h"
+#include "gateway/cli/decide.h"
 #include "gateway/cli/portal_target.h"
+#include "gateway/ops/courier.h"
 
 #include <stdio.h>
 
@@ -18,7 +21,7 @@ static bool is_month(struct lt_span s)
 }
 
 /* The file as members of the call: an object of texts and numbers, which go out as texts. */
-static int members_of(const char *path, struct lt_buf *out, struct lt_err *err)
+static int members_of(const char *path, struct lt_buf *out, char ret_month[8], struct lt_err *err)
 {
     LT_AUTOFREE char *text = NULL;
     LT_AUTO_JSON struct lt_json *doc = NULL;
@@ -55,20 +58,39 @@ static int members_of(const char *path, struct lt_buf *out, struct lt_err *err)
     }
     if (r == LT_OK && !is_month(month))
         r = lt_err_set(err, LT_E_INVALID, "month", "%s: NgayTongHop: expected a month as M-yyyy, such as 9-2025", path);
+    if (r == LT_OK)
+        snprintf(ret_month, 8, LT_SPAN_FMT, LT_SPAN_ARG(month));
     lt_arena_deinit(&a);
     return r;
 }
 
+/* What was sent, for the audit: the month and the digest of the figures; before they leave. */
+static int audit(const struct lt_portal_target *t, const char *who, const char *month, struct lt_span members,
+                 struct lt_err *err)
+{
+    uint8_t digest[LT_SHA256_SIZE];
+    char hex[2 * LT_SHA256_SIZE + 1];
+    lt_sha256_once(members, digest);
+    lt_hex(digest, sizeof(digest), hex);
+    LT_AUTOFREE char *what =
+        lt_asprintf("\"target\":\"%s\",\"NgayTongHop\":\"%s\",\"sha256\":\"%s\"", t->target->name, month, hex);
+    return lt_audit(t->config, who, "ratings-send", lt_span_str(what), err);
+}
+
 static int ratings(int argc, char **argv)
 {
-    static const struct option extra[] = {{"target", required_argument, NULL, 't'}, {0}};
+    static const struct option extra[] = {
+        {"target", required_argument, NULL, 't'}, {"who", required_argument, NULL, 'w'}, {0}};
     struct lt_cli_options o = {0};
-    const char *target = NULL;
+    const char *target = NULL, *who = lt_decide_login();
     int letter;
     while ((letter = lt_cli_option(argc, argv, extra, &o)) > 0) {
-        if (letter != 't')
+        if (letter == 't')
+            target = optarg;
+        else if (letter == 'w')
+            who = optarg;
+        else
             return lt_cli_usage(&lt_command_ratings);
-        target = optarg;
     }
     if (o.help)
         return lt_cli_help(&lt_command_ratings);
@@ -76,7 +98,8 @@ static int ratings(int argc, char **argv)
         return lt_cli_usage(&lt_command_ratings);
     LT_AUTOBUF struct lt_buf members = LT_BUF_INIT(FILE_MAX);
     struct lt_err err = LT_ERR_INIT;
-    if (members_of(argv[optind + 1], &members, &err) != LT_OK) {
+    char month[8];
+    if (members_of(argv[optind + 1], &members, month, &err) != LT_OK) {
         fprintf(stderr, "lienthong ratings: %s\n", err.text);
         return LT_EXIT_FINDING;
     }
@@ -88,6 +111,11 @@ static int ratings(int argc, char **argv)
     int code = lt_portal_target_open(o.config, target, "ratings", &t);
     if (code != LT_EXIT_OK)
         return code;
+    if (audit(&t, who, month, lt_buf_view(&members), &err) != LT_OK) {
+        fprintf(stderr, "lienthong ratings: %s; nothing was sent\n", err.text);
+        lt_portal_target_close(&t);
+        return LT_EXIT_UNAVAILABLE;
+    }
     struct lt_json *answer = NULL;
     int r =
         lt_portal_client_call(t.client, LT_PORTAL_RATING, "DongBoDanhGia", false, lt_buf_view(&members), &answer, &err);
@@ -102,5 +130,5 @@ static int ratings(int argc, char **argv)
     return r == LT_E_INVALID ? LT_EXIT_FINDING : LT_EXIT_UNAVAILABLE;
 }
 
-const struct lt_command lt_command_ratings = {"ratings", "send FILE [--target NAME] [--dry-run] [--json]",
+const struct lt_command lt_command_ratings = {"ratings", "send FILE [--target NAME] [--who NAME] [--dry-run] [--json]",
                                               "the ratings of a month (JSON object) to the portal", ratings};

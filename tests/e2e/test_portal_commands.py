@@ -4,18 +4,34 @@ import json
 
 import pytest
 
-from tests.e2e.world import LIENTHONG, World, run
+from tests.e2e.world import LIENTHONG, World, empty_kafka, run
 
 
 @pytest.fixture(scope="module")
-def portal(tmp_path_factory, pki):
-    """The mock of the portal alone."""
-    world = World(tmp_path_factory.mktemp("commands"), pki, "127.0.0.1:1")
+def portal(tmp_path_factory, pki, bootstrap):
+    """The mock of the portal alone, and the topics for the audit."""
+    empty_kafka(bootstrap)
+    world = World(tmp_path_factory.mktemp("commands"), pki, bootstrap)
+    try:
+        world.topics()
+        world.start_mock("portal")
+        yield world
+    finally:
+        world.stop()
+
+
+@pytest.fixture
+def without_kafka(tmp_path, pki):
+    world = World(tmp_path, pki, "127.0.0.1:1")
     try:
         world.start_mock("portal")
         yield world
     finally:
         world.stop()
+
+
+def audited(world, action):
+    return [r for r in (json.loads(value) for _, _, _, _, value in world.read("lt.audit")) if r["action"] == action]
 
 
 def procedures(world, table, *switches, check=0):
@@ -36,6 +52,31 @@ def test_a_pull_shows_the_difference_then_writes_a_table_that_check_takes(portal
     assert {(c["what"], c["code"], c.get("before")) for c in changes} == {("changed", "1.001193", "Khai sinh"), ("vanished", "9.999999", None)}
     assert "to: " in table.read_text()
     run(LIENTHONG, "check", "--config", portal.config, check=0, timeout=60)
+    table.unlink()
+
+
+def test_who_changed_the_table_and_who_sent_ratings_stands_in_the_audit(portal, tmp_path):
+    table, file = tmp_path / "t.yaml", tmp_path / "ratings.json"
+    before = len(audited(portal, "procedures-pull"))
+    procedures(portal, table, "--dry-run", check=1)
+    procedures(portal, table, "--who", "lan")
+    procedures(portal, table, "--who", "nobody")  # no difference: nothing was done
+    records = audited(portal, "procedures-pull")[before:]
+    assert [(r["actor"], r["target"], r["table"], r["added"], r["vanished"], r["forced"]) for r in records] == [("lan", "portal", str(table), 26, 0, False)]
+    file.write_text(json.dumps({"NgayTongHop": "8-2025", "TongSoNguoiDanhGia": 7}))
+    run(LIENTHONG, "ratings", "send", file, "--config", portal.config, "--dry-run", check=0, timeout=60)
+    run(LIENTHONG, "ratings", "send", file, "--config", portal.config, "--who", "lan", check=0, timeout=60)
+    sent = [r for r in audited(portal, "ratings-send") if r["NgayTongHop"] == "8-2025"]
+    assert [(r["actor"], r["target"], len(r["sha256"])) for r in sent] == [("lan", "portal", 64)]
+
+
+def test_what_cannot_be_audited_is_not_done(without_kafka, tmp_path):
+    table, file = tmp_path / "t.yaml", tmp_path / "ratings.json"
+    r = run(LIENTHONG, "procedures", "pull", "--config", without_kafka.config, "--table", table, check=69, timeout=90)
+    assert "nothing written" in r.stdout and not table.exists()
+    file.write_text(json.dumps({"NgayTongHop": "9-2025", "TongSoNguoiDanhGia": 120}))
+    r = run(LIENTHONG, "ratings", "send", file, "--config", without_kafka.config, check=69, timeout=90)
+    assert "nothing was sent" in r.stderr and without_kafka.counters()["ratings"] == 0
 
 
 def test_a_pull_that_fails_half_way_or_loses_half_of_the_table_changes_nothing(portal, tmp_path):
