@@ -63,34 +63,6 @@ static void add_copy(struct lt_batch *b, struct lt_batch_item *it, int output, c
     it->copy_len++;
 }
 
-/* The gateway's own headers of a record that the core looks at, found in one pass. */
-struct own_headers {
-    struct lt_span replay, effects;
-    bool is_plain;
-};
-
-static struct own_headers own_headers_of(const struct lt_headers *h)
-{
-    struct own_headers own = {.is_plain = !h->over && h->len + ORIGIN_HEADERS <= LT_HEADERS_MAX};
-    bool replay = false, effects = false; /* the first one counts, as in lt_headers_get */
-    for (size_t i = 0; i < h->len; i++) {
-        struct lt_span name = h->v[i].name;
-        if (name.len < 6 || memcmp(name.ptr, "lt_", 3) != 0)
-            continue;
-        if (!replay && lt_span_eq(name, LT_SPAN_LIT("lt_replay"))) {
-            own.replay = h->v[i].value;
-            replay = true;
-        } else if (!effects && lt_span_eq(name, LT_SPAN_LIT("lt_effects"))) {
-            own.effects = h->v[i].value;
-            effects = true;
-        } else if (lt_span_starts(name, "lt_path") || lt_span_starts(name, "lt_hop") ||
-                   lt_span_eq(name, LT_SPAN_LIT("lt_origin")) || lt_span_eq(name, LT_SPAN_LIT("lt_verdict"))) {
-            own.is_plain = false;
-        }
-    }
-    return own;
-}
-
 static size_t headers_bytes(const struct lt_headers *h)
 {
     size_t n = 0;
@@ -105,19 +77,20 @@ void lt_batch_add_take(struct lt_batch *b, struct lt_log_record *r, struct lt_pa
     struct lt_event event;
     struct lt_err err;
     lt_err_clear(&err);
-    struct own_headers own = own_headers_of(&r->headers);
+    struct lt_event_marks own;
+    int read = lt_event_read_marks(r->key, &r->headers, r->value, &event, &own, &err);
+    size_t room = LT_HEADERS_MAX - ORIGIN_HEADERS;
     struct lt_batch_item *it = lt_vec_push(&b->items);
     *it = (struct lt_batch_item){.record = r,
                                  .partition = p,
                                  .epoch = p->epoch,
-                                 .time_ms = lt_position_time(r),
+                                 .time_ms = lt_position_time_of(r->append_ms, own.time),
                                  .is_replay = own.replay.len > 0,
-                                 .is_plain = own.is_plain,
+                                 .is_plain = !own.is_routed && !r->headers.over && r->headers.len <= room,
                                  .tell = lt_routes_told(routes, own.replay.len > 0, own.effects),
                                  .copy_first = (uint32_t)b->copies.len};
     b->bytes += r->key.len + r->value.len + headers_bytes(&r->headers);
-    if (lt_event_read(r->key, &r->headers, r->value, &event, &err) < 0 ||
-        !lt_index_key_of(event.id, event.digest, event.digest_v, own.replay, &it->key)) {
+    if (read < 0 || !lt_index_key_of(event.id, event.digest, event.digest_v, own.replay, &it->key)) {
         it->reason = lt_strdup(err.text[0] ? err.text : "ce_id or lt_digest is not hexadecimal");
         if (!lt_tell_has_addressee(r->key, &r->headers))
             it->tell = 0;

@@ -89,7 +89,10 @@ static int take_record(void *ctx, const struct lt_log_record *r)
         return 1;
     }
     b->expected = r->offset + 1;
-    l->clock_ms = lt_position_clock(l->clock_ms, r);
+    struct lt_event e;
+    struct lt_event_marks marks;
+    bool is_event = lt_event_read_marks(r->key, &r->headers, r->value, &e, &marks, NULL) == LT_OK;
+    l->clock_ms = LT_MAX(l->clock_ms, lt_position_time_of(r->append_ms, marks.time));
     struct taken *t = &b->group[b->group_len++];
     *t = (struct taken){.offset = r->offset, .generation = lt_generation_of(&l->window, l->clock_ms)};
     if (!b->any)
@@ -100,9 +103,7 @@ static int take_record(void *ctx, const struct lt_log_record *r)
     b->any = true;
     if (r->offset == l->committed - 1)
         l->last_anchor = lt_position_anchor(r);
-    struct lt_event e;
-    t->valid = lt_event_read(r->key, &r->headers, r->value, &e, NULL) == LT_OK &&
-               lt_index_key_of(e.id, e.digest, e.digest_v, lt_headers_value(&r->headers, "lt_replay"), &t->key);
+    t->valid = is_event && lt_index_key_of(e.id, e.digest, e.digest_v, marks.replay, &t->key);
     if (l->p->files) {
         lt_files_add(l->p->files, t->valid ? &t->key : NULL, r->offset, l->clock_ms);
         if (lt_files_gathered_many(l->p->files))

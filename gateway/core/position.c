@@ -102,13 +102,17 @@ uint64_t lt_position_anchor(const struct lt_log_record *r)
     return a;
 }
 
-int64_t lt_position_time(const struct lt_log_record *r)
+int64_t lt_position_time_of(int64_t append_ms, struct lt_span lt_time)
 {
     int64_t sent;
-    if (r->append_ms < 0 || !lt_span_i64(lt_headers_value(&r->headers, "lt_time"), &sent) || sent < 0 ||
-        sent > INT64_MAX - CLOCK_AHEAD_MAX_MS)
+    if (append_ms < 0 || !lt_span_i64(lt_time, &sent) || sent < 0 || sent > INT64_MAX - CLOCK_AHEAD_MAX_MS)
         return -1;
-    return LT_MIN(r->append_ms, sent + CLOCK_AHEAD_MAX_MS);
+    return LT_MIN(append_ms, sent + CLOCK_AHEAD_MAX_MS);
+}
+
+int64_t lt_position_time(const struct lt_log_record *r)
+{
+    return r->append_ms < 0 ? -1 : lt_position_time_of(r->append_ms, lt_headers_value(&r->headers, "lt_time"));
 }
 
 int64_t lt_position_clock(int64_t before_ms, const struct lt_log_record *r)

@@ -58,6 +58,8 @@ uint64_t lt_position_anchor(const struct lt_log_record *r);
 /* What a record lets the clock advance to: min(append time, lt_time + 10 min); -1 without log append time or a readable
  * lt_time. */
 int64_t lt_position_time(const struct lt_log_record *r);
+/* The same when the record's lt_time has been found already. */
+int64_t lt_position_time_of(int64_t append_ms, struct lt_span lt_time);
 /* clock(o) = max(clock(o-1), min(append time, lt_time + 10 min)); without log append time or a readable lt_time it does
  * not advance. */
 int64_t lt_position_clock(int64_t before_ms, const struct lt_log_record *r);

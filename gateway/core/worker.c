@@ -131,8 +131,6 @@ static bool open_log(struct lt_worker *w)
         .other_topic = LT_TOPIC_POSITION,
         .transaction_timeout_ms = TRANSACTION_TIMEOUT_MS,
         .record_max = (size_t)c->topics.record_max,
-        /* More than a second of records: librdkafka 2.0.2 looks only once a second whether a full queue has room again.
-         */
         .queue_bytes = (size_t)c->core.commit_bytes * 4,
     };
     struct lt_err err = LT_ERR_INIT;

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define WAKE_MS 100
+
 /* librdkafka's own log. It names brokers, topics and partitions, never keys or values of records. */
 static void on_log(const rd_kafka_t *rk, int level, const char *fac, const char *text)
 {
@@ -255,6 +257,15 @@ int lt_kafka_low(rd_kafka_t *rk, const char *topic, int32_t partition, int timeo
 int lt_kafka_end(rd_kafka_t *rk, const char *topic, int32_t partition, int timeout_ms, int64_t *ret, struct lt_err *err)
 {
     return edge(rk, topic, partition, RD_KAFKA_OFFSET_END, timeout_ms, ret, err);
+}
+
+void lt_kafka_wake(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *partitions)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(partitions);
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = RD_KAFKA_OFFSET_END;
+    (void)rd_kafka_offsets_for_times(rk, list, WAKE_MS); /* also a request that fails has woken it */
+    rd_kafka_topic_partition_list_destroy(list);
 }
 
 rd_kafka_headers_t *lt_kafka_headers(const struct lt_headers *h)

@@ -56,6 +56,24 @@ int lt_kafka_low(rd_kafka_t *rk, const char *topic, int32_t partition, int timeo
                  struct lt_err *err) LT_MUST_CHECK;
 int lt_kafka_end(rd_kafka_t *rk, const char *topic, int32_t partition, int timeout_ms, int64_t *ret,
                  struct lt_err *err) LT_MUST_CHECK;
+/*
+ * librdkafka 2.0.2 stops fetching while its queue is full, and looks whether there is room again only when something
+ * else wakes the thread of that broker, at the latest after a second: who empties a full queue calls this, or it stays
+ * empty for the rest of that second. Any request to the partition's leader wakes it; this one asks for an end of the
+ * log. Its answer does not matter; blocks for that round trip, at most 100 ms.
+ */
+void lt_kafka_wake(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *partitions);
+
+/* What has come through a queue: how large its records are. */
+struct lt_kafka_seen {
+    uint64_t records, bytes; /* keys and values, as librdkafka counts them for its limit */
+};
+/* Is there so much in the queue that the fetcher has gone to sleep? */
+static inline bool lt_kafka_is_full(const struct lt_kafka_seen *s, size_t waiting, size_t records_max, size_t bytes_max)
+{
+    uint64_t each = s->records ? s->bytes / s->records : 0;
+    return waiting >= records_max || waiting * each >= bytes_max / 8 * 7;
+}
 /* Headers for a record to be produced; the caller destroys them unless produce took them. NULL when there are none. */
 rd_kafka_headers_t *lt_kafka_headers(const struct lt_headers *h);
 #endif

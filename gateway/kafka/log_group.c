@@ -295,6 +295,8 @@ static int classify(struct lt_log_kafka *k, rd_kafka_message_t *m, struct lt_log
     if (of_partition && (size_t)m->partition < k->partitions.len && !k->partitions.v[m->partition].started)
         of_partition = false; /* fetched before stop(): nobody waits for it */
     else if (!m->err) {
+        k->seen.records++;
+        k->seen.bytes += m->len + m->key_len;
         *ret = record_take(k, m);
         return LT_LOG_OK;
     }
@@ -357,6 +359,20 @@ void lt_log_kafka_serve(struct lt_log_kafka *k)
     }
 }
 
+/* A queue that was full is half empty: fetching goes on while the rest of it is worked off. */
+static void keep_filled(struct lt_log_kafka *k)
+{
+    size_t waiting = rd_kafka_queue_length(k->queue), max = LT_KAFKA_QUEUE_RECORDS, bytes = k->queue_bytes;
+    if (lt_kafka_is_full(&k->seen, waiting, max, bytes)) {
+        k->was_full = true;
+    } else if (k->was_full && !lt_kafka_is_full(&k->seen, waiting, max / 2, bytes / 2)) {
+        k->was_full = false;
+        rd_kafka_topic_partition_list_t *list = lt_log_kafka_running(k);
+        lt_kafka_wake(k->consumer, list);
+        rd_kafka_topic_partition_list_destroy(list);
+    }
+}
+
 /*
  * Beside the one that was polled, take what else lies in the queue in one go: a call for each record costs as much as
  * the rest of its way through the core. Callbacks may run in here. That changes nothing for the owner, who finds out
@@ -367,6 +383,7 @@ static void fetch_more(struct lt_log_kafka *k)
 {
     if (k->fetched_first < k->fetched_len)
         return; /* of paused partitions: they wait */
+    keep_filled(k);
     ssize_t n = rd_kafka_consume_batch_queue(k->queue, 0, k->fetched, LT_KAFKA_FETCHED);
     k->fetched_first = 0;
     k->fetched_len = n > 0 ? (size_t)n : 0;

@@ -1,6 +1,7 @@
 #include "gateway/kafka/log_kafka.h"
 
 #include "gateway/config/config.h"
+#include "gateway/kafka/scan.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -53,9 +54,19 @@ struct lt_kafka_partition *lt_log_kafka_partition(struct lt_log_kafka *k, int32_
     return &k->partitions.v[partition];
 }
 
+rd_kafka_topic_partition_list_t *lt_log_kafka_running(const struct lt_log_kafka *k)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)k->partitions.len);
+    for (size_t i = 0; i < k->partitions.len; i++)
+        if (k->partitions.v[i].started && !k->partitions.v[i].paused)
+            rd_kafka_topic_partition_list_add(list, k->topic, (int32_t)i);
+    return list;
+}
+
 int lt_log_kafka_consumer(struct lt_log_kafka *k, struct lt_err *err)
 {
-    char queue_kib[24], session_ms[24];
+    char queue_kib[24], queue_records[24], session_ms[24];
+    snprintf(queue_records, sizeof(queue_records), "%d", LT_KAFKA_QUEUE_RECORDS);
     snprintf(queue_kib, sizeof(queue_kib), "%zu", LT_MAX(k->queue_bytes / 1024, (size_t)1024));
     snprintf(session_ms, sizeof(session_ms), "%" PRId64, LT_LOG_SESSION_MS);
     /* Static membership, session and poll interval: protocol 2 "Settings". */
@@ -74,6 +85,7 @@ int lt_log_kafka_consumer(struct lt_log_kafka *k, struct lt_err *err)
         {"check.crcs", "true"},
         {"enable.partition.eof", "false"},
         {"allow.auto.create.topics", "false"},
+        {"queued.min.messages", queue_records},
         {"queued.max.messages.kbytes", queue_kib},
     };
     const struct lt_kafka_spec spec = lt_log_kafka_spec(k, NULL, 0, forced, LT_ARRAY_LEN(forced));
@@ -94,14 +106,11 @@ int lt_log_kafka_consumer(struct lt_log_kafka *k, struct lt_err *err)
 
 int lt_log_kafka_reader(struct lt_log_kafka *k, const char *isolation, rd_kafka_t **ret, struct lt_err *err)
 {
-    /* A short fetch.wait: the end of a partition is told by an empty fetch, and scans wait for that. */
-    const struct lt_kafka_setting defaults[] = {{"fetch.wait.max.ms", "50"}, {"fetch.error.backoff.ms", "100"}};
+    const struct lt_kafka_setting defaults[] = {{"fetch.error.backoff.ms", "100"}};
     const struct lt_kafka_setting forced[] = {
-        {"client.id", k->instance_id},           {"isolation.level", isolation},
-        {"auto.offset.reset", "error"},          {"enable.auto.commit", "false"},
-        {"enable.auto.offset.store", "false"},   {"check.crcs", "true"},
-        {"enable.partition.eof", "true"},        {"allow.auto.create.topics", "false"},
-        {"queued.max.messages.kbytes", "16384"},
+        {"client.id", k->instance_id},    {"isolation.level", isolation},        {"auto.offset.reset", "error"},
+        {"enable.auto.commit", "false"},  {"enable.auto.offset.store", "false"}, {"check.crcs", "true"},
+        {"enable.partition.eof", "true"}, {"allow.auto.create.topics", "false"}, LT_KAFKA_SCAN_SETTINGS,
     };
     const struct lt_kafka_spec spec =
         lt_log_kafka_spec(k, defaults, LT_ARRAY_LEN(defaults), forced, LT_ARRAY_LEN(forced));

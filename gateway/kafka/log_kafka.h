@@ -50,6 +50,7 @@ struct lt_kafka_kept { /* a record that came while polls were served aside (rule
 };
 
 #define LT_KAFKA_FETCHED 256
+#define LT_KAFKA_QUEUE_RECORDS 32768 /* fetched ahead at most: a full transaction's worth, while one is committed */
 
 struct lt_kafka_aside;
 
@@ -72,6 +73,8 @@ struct lt_log_kafka {
     rd_kafka_queue_t *queue;                       /* the consumer's */
     rd_kafka_message_t *fetched[LT_KAFKA_FETCHED]; /* polled in one go, given out one by one; NULL: dropped since */
     size_t fetched_first, fetched_len;
+    struct lt_kafka_seen seen;
+    bool was_full;                        /* the queue: the fetcher sleeps until it is woken */
     LT_VEC(struct lt_log_record *) spare; /* memory of records that were freed */
     /*
      * The generation as it was when the last rebalance callback began. Every generation brings at least one callback,
@@ -112,6 +115,8 @@ int lt_log_kafka_reader(struct lt_log_kafka *k, const char *isolation, rd_kafka_
 /* The configuration's properties between these; all lent. */
 struct lt_kafka_spec lt_log_kafka_spec(const struct lt_log_kafka *k, const struct lt_kafka_setting *defaults,
                                        size_t defaults_len, const struct lt_kafka_setting *forced, size_t forced_len);
+/* Partitions that are fetched at the moment; the caller destroys the list. */
+rd_kafka_topic_partition_list_t *lt_log_kafka_running(const struct lt_log_kafka *k);
 /* the partition's row, made when first seen */
 struct lt_kafka_partition *lt_log_kafka_partition(struct lt_log_kafka *k, int32_t partition);
 

@@ -11,15 +11,6 @@ struct aside {
     bool paused; /* the member's own fetching, because the kept records grew */
 };
 
-static rd_kafka_topic_partition_list_t *running(const struct lt_log_kafka *k)
-{
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    for (size_t i = 0; i < k->partitions.len; i++)
-        if (k->partitions.v[i].started && !k->partitions.v[i].paused)
-            rd_kafka_topic_partition_list_add(list, k->topic, (int32_t)i);
-    return list;
-}
-
 /*
  * Serving polls may bring records of started partitions, which are kept. A long scan must not pull in the whole topic:
  * beyond the queue's budget fetching rests until the scan ends.
@@ -30,7 +21,7 @@ static int serve(void *ctx, struct lt_err *err)
     struct lt_log_kafka *k = a->k;
     if (a->paused || k->kept_bytes > LT_MAX(k->queue_bytes, (size_t)1 << 20)) {
         /* Again each time: a partition that was started meanwhile fetches too, and pausing twice does no harm. */
-        rd_kafka_topic_partition_list_t *list = running(k);
+        rd_kafka_topic_partition_list_t *list = lt_log_kafka_running(k);
         (void)rd_kafka_pause_partitions(k->consumer, list); /* what cannot be paused is only kept */
         rd_kafka_topic_partition_list_destroy(list);
         a->paused = true;
@@ -67,7 +58,7 @@ int lt_log_kafka_scan(struct lt_log *l, const char *topic, int32_t partition, in
     };
     r = lt_kafka_scan(&s, err);
     if (aside.paused) {
-        rd_kafka_topic_partition_list_t *list = running(k);
+        rd_kafka_topic_partition_list_t *list = lt_log_kafka_running(k);
         rd_kafka_resp_err_t code = rd_kafka_resume_partitions(k->consumer, list);
         if (code)
             lt_warn(k->instance_id, "resume", "resuming after a scan: %s", rd_kafka_err2str(code));

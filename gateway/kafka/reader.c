@@ -14,17 +14,11 @@ struct lt_reader {
 
 int lt_reader_new(const struct lt_config_prop *props, size_t n_props, struct lt_reader **ret, struct lt_err *err)
 {
-    /* A short fetch.wait: the end of a partition is told by an empty fetch. */
-    static const struct lt_kafka_setting defaults[] = {{"fetch.wait.max.ms", "50"}, {"fetch.error.backoff.ms", "100"}};
+    static const struct lt_kafka_setting defaults[] = {{"fetch.error.backoff.ms", "100"}};
     static const struct lt_kafka_setting forced[] = {
-        {"isolation.level", "read_committed"},
-        {"auto.offset.reset", "error"},
-        {"enable.auto.commit", "false"},
-        {"enable.auto.offset.store", "false"},
-        {"check.crcs", "true"},
-        {"enable.partition.eof", "true"},
-        {"allow.auto.create.topics", "false"},
-        {"queued.max.messages.kbytes", "8192"},
+        {"isolation.level", "read_committed"}, {"auto.offset.reset", "error"}, {"enable.auto.commit", "false"},
+        {"enable.auto.offset.store", "false"}, {"check.crcs", "true"},         {"enable.partition.eof", "true"},
+        {"allow.auto.create.topics", "false"}, LT_KAFKA_SCAN_SETTINGS,
     };
     const struct lt_kafka_spec spec = {props, n_props, defaults, forced, LT_ARRAY_LEN(defaults), LT_ARRAY_LEN(forced)};
     rd_kafka_t *rk;

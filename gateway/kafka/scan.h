@@ -1,12 +1,27 @@
 /*
  * Reading one partition by position with librdkafka's simple consumer (no group, no offsets kept): what the log's scans
- * and the reader share. Private to gateway/kafka. The handle must have enable.partition.eof and
- * auto.offset.reset=error; one thread.
+ * and the reader share. Private to gateway/kafka. The handle must have enable.partition.eof, auto.offset.reset=error
+ * and LT_KAFKA_SCAN_SETTINGS; one thread.
  */
 #ifndef LT_KAFKA_SCAN_H
 #define LT_KAFKA_SCAN_H
 
 #include "gateway/kafka/client.h"
+
+/*
+ * What lies fetched ahead of a scan, at most; twice that while the part that was taken is worked off. And a short
+ * fetch.wait: the end of a partition is told by an empty fetch, and scans wait for that.
+ */
+#define LT_KAFKA_SCAN_RECORDS 16384
+#define LT_KAFKA_SCAN_KIB 8192
+#define LT_KAFKA_SCAN_TEXT_(n) #n
+#define LT_KAFKA_SCAN_TEXT(n) LT_KAFKA_SCAN_TEXT_(n)
+#define LT_KAFKA_SCAN_SETTINGS                                                                                         \
+    {"queued.min.messages", LT_KAFKA_SCAN_TEXT(LT_KAFKA_SCAN_RECORDS)},                                                \
+        {"queued.max.messages.kbytes", LT_KAFKA_SCAN_TEXT(LT_KAFKA_SCAN_KIB)},                                         \
+    {                                                                                                                  \
+        "fetch.wait.max.ms", "5"                                                                                       \
+    }
 
 struct lt_kafka_scan {
     rd_kafka_t *rk;

@@ -36,32 +36,54 @@ void lt_event_headers(const struct lt_event *e, struct lt_arena *a, struct lt_he
 }
 
 /* The headers that are read, with their lengths, because every record of intake passes here. */
-enum { NAME_VERSION = 10, NAME_DIGEST_V, NAMES };
+enum { NAME_VERSION = 10, NAME_DIGEST_V, NAME_TIME, NAME_REPLAY, NAME_EFFECTS, NAMES };
 static const struct lt_span names[NAMES] = {
     LT_SPAN_LIT("ce_id"),          LT_SPAN_LIT("ce_source"),   LT_SPAN_LIT("ce_type"), LT_SPAN_LIT("ce_subject"),
     LT_SPAN_LIT("ce_time"),        LT_SPAN_LIT("ce_province"), LT_SPAN_LIT("ce_unit"), LT_SPAN_LIT("ce_procedure"),
     LT_SPAN_LIT("ce_channel"),     LT_SPAN_LIT("lt_digest"), /* as in attributes */
-    LT_SPAN_LIT("ce_specversion"), LT_SPAN_LIT("lt_digest_v")};
+    LT_SPAN_LIT("ce_specversion"), LT_SPAN_LIT("lt_digest_v"), LT_SPAN_LIT("lt_time"), LT_SPAN_LIT("lt_replay"),
+    LT_SPAN_LIT("lt_effects")};
 _Static_assert(LT_ARRAY_LEN(attributes) == NAME_VERSION, "names begins with the attributes");
 
 struct found {
-    struct lt_span value; /* of the last one */
+    struct lt_span first, last;
     unsigned times;
 };
 
+/* Which of the names this is; NAMES: none. The search begins at `from`, because they mostly come in order. */
+static size_t name_of(struct lt_span name, size_t from)
+{
+    for (size_t i = 0; name.len && i < NAMES; i++) {
+        size_t n = from + i < NAMES ? from + i : from + i - NAMES;
+        if (names[n].len == name.len && names[n].ptr[name.len - 1] == name.ptr[name.len - 1] &&
+            memcmp(names[n].ptr, name.ptr, name.len) == 0)
+            return n;
+    }
+    return NAMES;
+}
+
+static bool is_of_copy(struct lt_span name)
+{
+    return name.len >= 6 && memcmp(name.ptr, "lt_", 3) == 0 &&
+           (lt_span_starts(name, "lt_path") || lt_span_starts(name, "lt_hop") || lt_span_is(name, "lt_origin") ||
+            lt_span_is(name, "lt_verdict"));
+}
+
 /* One pass over the headers. */
-static void find(const struct lt_headers *h, struct found f[NAMES])
+static void find(const struct lt_headers *h, struct found f[NAMES], bool *ret_routed)
 {
     memset(f, 0, NAMES * sizeof(*f));
-    for (size_t i = 0; i < h->len; i++) {
-        struct lt_span name = h->v[i].name;
-        for (size_t n = 0; n < NAMES; n++) {
-            if (names[n].len == name.len && memcmp(names[n].ptr, name.ptr, name.len) == 0) {
-                f[n].value = h->v[i].value;
-                f[n].times++;
-                break;
-            }
+    *ret_routed = false;
+    for (size_t i = 0, next = 0; i < h->len; i++) {
+        size_t n = name_of(h->v[i].name, next);
+        if (n == NAMES) {
+            *ret_routed |= is_of_copy(h->v[i].name);
+            continue;
         }
+        f[n].last = h->v[i].value;
+        if (f[n].times++ == 0)
+            f[n].first = f[n].last;
+        next = n + 1 < NAMES ? n + 1 : 0;
     }
 }
 
@@ -73,9 +95,9 @@ static int take(const struct found *f, size_t n, bool required, struct lt_span *
                           f[n].times);
     if (required && !f[n].times)
         return lt_err_set(err, LT_E_INVALID, "missing-header", "%s: expected as a header, found none", names[n].ptr);
-    if (required && !f[n].value.len)
+    if (required && !f[n].last.len)
         return lt_err_set(err, LT_E_INVALID, "missing-header", "%s: expected a value, found it empty", names[n].ptr);
-    *ret = f[n].value;
+    *ret = f[n].last;
     return LT_OK;
 }
 
@@ -107,16 +129,15 @@ static bool key_is(struct lt_span key, const struct lt_event *e)
            lt_span_eq(lt_span(key.ptr + e->province.len + 1, e->subject.len), e->subject);
 }
 
-int lt_event_read(struct lt_span key, const struct lt_headers *h, struct lt_span value, struct lt_event *ret,
-                  struct lt_err *err)
+/* What was found is an event? */
+static int check(struct lt_span key, const struct lt_headers *h, const struct found f[NAMES], struct lt_span value,
+                 struct lt_event *ret, struct lt_err *err)
 {
     struct lt_event e = {.key = key, .data = value};
     struct lt_span version, digest_v;
-    struct found f[NAMES];
     int r;
     if (h->over)
         return lt_err_set(err, LT_E_INVALID, "bad-header", "headers: expected at most %d, found more", LT_HEADERS_MAX);
-    find(h, f);
     if ((r = take(f, NAME_VERSION, true, &version, err)) < 0)
         return r;
     if (!lt_span_is(version, "1.0"))
@@ -136,4 +157,22 @@ int lt_event_read(struct lt_span key, const struct lt_headers *h, struct lt_span
         return lt_err_set(err, LT_E_INVALID, "bad-header", "key: expected <ce_province>/<ce_subject>, found another");
     *ret = e;
     return LT_OK;
+}
+
+int lt_event_read_marks(struct lt_span key, const struct lt_headers *h, struct lt_span value, struct lt_event *ret,
+                        struct lt_event_marks *ret_marks, struct lt_err *err)
+{
+    struct found f[NAMES];
+    find(h, f, &ret_marks->is_routed);
+    ret_marks->time = f[NAME_TIME].first;
+    ret_marks->replay = f[NAME_REPLAY].first;
+    ret_marks->effects = f[NAME_EFFECTS].first;
+    return check(key, h, f, value, ret, err);
+}
+
+int lt_event_read(struct lt_span key, const struct lt_headers *h, struct lt_span value, struct lt_event *ret,
+                  struct lt_err *err)
+{
+    struct lt_event_marks unused;
+    return lt_event_read_marks(key, h, value, ret, &unused, err);
 }

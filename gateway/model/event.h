@@ -60,4 +60,15 @@ void lt_event_headers(const struct lt_event *e, struct lt_arena *a, struct lt_he
  */
 int lt_event_read(struct lt_span key, const struct lt_headers *h, struct lt_span value, struct lt_event *ret,
                   struct lt_err *err) LT_MUST_CHECK;
+
+/* What the gateway itself has noted on a record of intake. Of a name that came twice the first counts; empty: none. */
+struct lt_event_marks {
+    struct lt_span time;    /* lt_time */
+    struct lt_span replay;  /* lt_replay */
+    struct lt_span effects; /* lt_effects */
+    bool is_routed; /* has headers of a routed copy (lt_origin, lt_path, lt_hop, lt_verdict): not as ingest writes it */
+};
+/* The same as lt_event_read, and the marks in the same pass over the headers: they are filled in any case. */
+int lt_event_read_marks(struct lt_span key, const struct lt_headers *h, struct lt_span value, struct lt_event *ret,
+                        struct lt_event_marks *ret_marks, struct lt_err *err) LT_MUST_CHECK;
 #endif

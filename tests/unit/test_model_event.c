@@ -115,6 +115,52 @@ static void each_missing_empty_or_repeated_required_header_is_a_fault(void **sta
     assert_int_equal(lt_event_read(f->e.key, &f->h, f->e.data, &got, NULL), LT_OK);
 }
 
+static void the_gateways_marks_are_the_first_of_their_name_and_are_found_in_what_is_no_event_too(void **state)
+{
+    struct fixture *f = *state;
+    struct lt_event got;
+    struct lt_event_marks m;
+    assert_int_equal(lt_event_read_marks(f->e.key, &f->h, f->e.data, &got, &m, NULL), LT_OK);
+    assert_true(m.time.len == 0 && m.replay.len == 0 && m.effects.len == 0 && !m.is_routed);
+    lt_headers_add(&f->h, LT_SPAN_LIT("lt_effects"), LT_SPAN_LIT("portal"));
+    lt_headers_add(&f->h, LT_SPAN_LIT("lt_time"), LT_SPAN_LIT("17"));
+    lt_headers_add(&f->h, LT_SPAN_LIT("lt_replay"), LT_SPAN_LIT("rep-1"));
+    lt_headers_add(&f->h, LT_SPAN_LIT("lt_time"), LT_SPAN_LIT("18"));
+    lt_headers_add(&f->h, LT_SPAN_LIT("lt_tim"), LT_SPAN_LIT("19"));
+    lt_headers_add(&f->h, LT_SPAN_LIT(""), LT_SPAN_LIT("20"));
+    for (int i = 0; i < 2; i++) {
+        int want = i == 0 ? LT_OK : LT_E_INVALID;
+        assert_int_equal(lt_event_read_marks(f->e.key, &f->h, f->e.data, &got, &m, NULL), want);
+        assert_true(lt_span_is(m.time, "17") && lt_span_is(m.replay, "rep-1") && lt_span_is(m.effects, "portal"));
+        assert_false(m.is_routed);
+        lt_headers_drop_prefix(&f->h, "ce_id");
+    }
+    static const char *const of_copies[] = {"lt_origin", "lt_path", "lt_hop", "lt_verdict"};
+    for (size_t i = 0; i < LT_ARRAY_LEN(of_copies); i++) {
+        lt_headers_add(&f->h, lt_span_str(of_copies[i]), LT_SPAN_LIT("x"));
+        (void)!lt_event_read_marks(f->e.key, &f->h, f->e.data, &got, &m, NULL);
+        assert_true(m.is_routed);
+        lt_headers_drop_prefix(&f->h, of_copies[i]);
+    }
+}
+
+static void headers_in_any_order_give_the_same_event(void **state)
+{
+    struct fixture *f = *state;
+    struct lt_headers turned;
+    struct lt_event got;
+    for (size_t by = 0; by < f->h.len; by++) {
+        lt_headers_reset(&turned);
+        for (size_t i = f->h.len; i-- > 0;)
+            lt_headers_add(&turned, f->h.v[(i + by) % f->h.len].name, f->h.v[(i + by) % f->h.len].value);
+        assert_int_equal(lt_event_read(f->e.key, &turned, f->e.data, &got, NULL), LT_OK);
+        assert_true(lt_span_eq(got.id, f->e.id) && lt_span_eq(got.digest, f->e.digest) &&
+                    lt_span_eq(got.source, f->e.source) && lt_span_eq(got.type, f->e.type) &&
+                    lt_span_eq(got.time, f->e.time) && lt_span_eq(got.unit, f->e.unit) &&
+                    lt_span_eq(got.procedure, f->e.procedure) && got.digest_v == f->e.digest_v);
+    }
+}
+
 static void each_malformed_header_is_a_fault(void **state)
 {
     struct fixture *f = *state;
@@ -175,6 +221,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(headers_are_written_in_a_fixed_order, make, drop),
         cmocka_unit_test_setup_teardown(empty_optional_attributes_are_left_out_and_read_as_empty, make, drop),
         cmocka_unit_test_setup_teardown(each_missing_empty_or_repeated_required_header_is_a_fault, make, drop),
+        cmocka_unit_test_setup_teardown(
+            the_gateways_marks_are_the_first_of_their_name_and_are_found_in_what_is_no_event_too, make, drop),
+        cmocka_unit_test_setup_teardown(headers_in_any_order_give_the_same_event, make, drop),
         cmocka_unit_test_setup_teardown(each_malformed_header_is_a_fault, make, drop),
         cmocka_unit_test_setup_teardown(a_key_that_is_not_province_and_dossier_is_a_fault, make, drop),
         cmocka_unit_test_setup_teardown(more_headers_than_fit_are_a_fault, make, drop),
