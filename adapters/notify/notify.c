@@ -1,18 +1,12 @@
 #include "adapters/notify/notify.h"
 
-#include "gateway/delivery/classifier.h"
-#include "gateway/delivery/message.h"
+#include "gateway/delivery/post.h"
 
 #include <utlist.h>
 
 #define BODY_MAX ((size_t)1 << 20)
-#define DATA_BYTES_MAX ((size_t)8 << 20)
-#define DATA_DEPTH_MAX 32
 
 /* ---- options ---- */
-
-enum { HOLD, RESEND };
-static const char *const unknown_words[] = {"hold", "resend", NULL};
 
 struct options {
     const char *path, *token;
@@ -33,7 +27,7 @@ static const struct lt_opt opts[] = {
      .type = LT_OPT_ENUM,
      .offset = offsetof(struct options, on_unknown),
      .fallback = "hold",
-     .words = unknown_words,
+     .words = lt_post_unknown_words,
      .help = "a message that may or may not have arrived: hold it for people, or send it again (counted)"},
     {.key = "message",
      .type = LT_OPT_NODE,
@@ -43,12 +37,10 @@ static const struct lt_opt opts[] = {
 
 /* ---- the table of answers ---- */
 
-static const char *const operations[] = {"call", NULL};
 static const struct lt_classifier_form answers_form = {
     .who = "the receiver of notifications",
-    .operations = operations,
-    .classes = 1u << LT_CLASS_OK | 1u << LT_CLASS_EXISTS | 1u << LT_CLASS_RETRY | 1u << LT_CLASS_UNAVAILABLE |
-               1u << LT_CLASS_THROTTLE | 1u << LT_CLASS_CREDENTIAL | 1u << LT_CLASS_REJECT | 1u << LT_CLASS_UNKNOWN,
+    .operations = lt_post_operations,
+    .classes = LT_POST_CLASSES,
 };
 
 /* ---- one message on its way ---- */
@@ -78,20 +70,12 @@ static void call_free(struct call *c)
 
 static void on_answer(void *ctx, const struct lt_http_answer *http)
 {
-    static const enum lt_outcome outcomes[LT_CLASSES] = {[LT_CLASS_OK] = LT_OUTCOME_OK,
-                                                         [LT_CLASS_EXISTS] = LT_OUTCOME_EXISTS,
-                                                         [LT_CLASS_RETRY] = LT_OUTCOME_RETRY,
-                                                         [LT_CLASS_UNAVAILABLE] = LT_OUTCOME_RETRY,
-                                                         [LT_CLASS_THROTTLE] = LT_OUTCOME_THROTTLE,
-                                                         [LT_CLASS_CREDENTIAL] = LT_OUTCOME_CREDENTIAL,
-                                                         [LT_CLASS_REJECT] = LT_OUTCOME_REJECT,
-                                                         [LT_CLASS_UNKNOWN] = LT_OUTCOME_UNKNOWN};
     struct call *c = ctx;
     struct notify *n = c->notify;
     struct lt_arena arena = LT_ARENA_INIT;
     LT_AUTO_CLASSIFIED struct lt_classified a;
     lt_classifier_read(n->answers, 0, http, &arena, &a);
-    struct lt_result r = LT_RESULT(outcomes[a.is]);
+    struct lt_result r = LT_RESULT(lt_post_outcome(a.is));
     r.code = a.code;
     r.reason = a.reason;
     r.wait_ms = a.wait_ms;
@@ -103,22 +87,10 @@ static void on_answer(void *ctx, const struct lt_http_answer *http)
 static void submit(void *self, struct lt_work *w)
 {
     struct notify *n = self;
-    struct lt_err err = LT_ERR_INIT;
-    LT_AUTO_JSON struct lt_json *json = NULL;
     LT_AUTOBUF struct lt_buf body = LT_BUF_INIT(BODY_MAX);
-    const struct lt_json_limits limits = {.bytes_max = DATA_BYTES_MAX, .depth_max = DATA_DEPTH_MAX};
-    struct lt_result r = LT_RESULT(LT_OUTCOME_REJECT);
-    if (lt_json_parse(w->event->data, &limits, &json, &err) != LT_OK) {
-        r.code = "bad-data";
-        r.reason = err.text;
-        lt_delivery_done(n->engine, w, &r);
-        return;
-    }
-    lt_message_write(n->message, w->event, lt_json_root(json), &body);
-    if (!lt_buf_ok(&body)) {
-        r.code = "message-too-large";
-        r.reason = "the notification is larger than 1 MiB: name its fields";
-        lt_delivery_done(n->engine, w, &r);
+    struct lt_result refused;
+    if (!lt_post_document(n->message, w, &body, &refused)) {
+        lt_delivery_done(n->engine, w, &refused);
         return;
     }
     struct call *c = lt_alloc(sizeof(*c));
@@ -163,30 +135,9 @@ static int notify_new(const struct lt_adapter_settings *s, void **ret, struct lt
     if (n->options.token)
         n->headers[2] = lt_arena_printf(&n->arena, "Authorization: Bearer %s", n->options.token);
     ret_traits->batch_max = 1;
-    ret_traits->repeat_unknown = n->options.on_unknown == RESEND;
+    ret_traits->repeat_unknown = n->options.on_unknown == LT_POST_RESEND;
     *ret = n;
     return LT_OK;
-}
-
-static size_t steps(const struct lt_event_type *t, const enum lt_step **ret)
-{
-    static const enum lt_step call[] = {LT_STEP_CALL};
-    (void)t; /* whatever a route brings */
-    *ret = call;
-    return 1;
-}
-
-static bool once(enum lt_step step)
-{
-    (void)step;
-    return true; /* nobody can be asked whether a message arrived */
-}
-
-static int64_t tick(void *self, int64_t now_ms)
-{
-    (void)self;
-    (void)now_ms;
-    return INT64_MAX;
 }
 
 static void status(const void *self, struct lt_json_writer *w)
@@ -205,10 +156,9 @@ const struct lt_adapter_type lt_notify_adapter = {
     .opts_len = LT_ARRAY_LEN(opts),
     .new = notify_new,
     .free = notify_free,
-    .steps = steps,
-    .once = once,
+    .steps = lt_post_steps,
+    .once = lt_post_once,
     .submit = submit,
-    .tick = tick,
     .status = status,
     .metrics = metrics,
 };

@@ -368,13 +368,6 @@ static bool once(enum lt_step step)
     return false;
 }
 
-static int64_t tick(void *self, int64_t now_ms)
-{
-    (void)self;
-    (void)now_ms;
-    return INT64_MAX;
-}
-
 static void status(const void *self, struct lt_json_writer *w)
 {
     const struct lt_population *p = self;
@@ -396,7 +389,6 @@ const struct lt_adapter_type lt_population_adapter = {
     .steps = steps,
     .once = once,
     .submit = submit,
-    .tick = tick,
     .status = status,
     .metrics = metrics,
 };

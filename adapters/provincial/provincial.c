@@ -1,23 +1,18 @@
 #include "adapters/provincial/provincial.h"
 
 #include "gateway/base/log.h"
-#include "gateway/delivery/classifier.h"
-#include "gateway/delivery/message.h"
+#include "gateway/delivery/post.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <utlist.h>
 
 #define BODY_MAX ((size_t)1 << 20)
-#define DATA_BYTES_MAX ((size_t)8 << 20)
-#define DATA_DEPTH_MAX 32
 #define PAUSE_MIN_MS 1000
 
 /* ---- options ---- */
 
-enum { HOLD, RESEND };
 enum { REJECT, PASS };
-static const char *const unknown_words[] = {"hold", "resend", NULL};
 static const char *const stranger_words[] = {"reject", "pass", NULL};
 
 struct options {
@@ -35,7 +30,7 @@ static const struct lt_opt opts[] = {
      .type = LT_OPT_ENUM,
      .offset = offsetof(struct options, on_unknown),
      .fallback = "hold",
-     .words = unknown_words,
+     .words = lt_post_unknown_words,
      .help = "a call-back that may or may not have arrived: hold it for people, or send it again (counted); the "
              "province can tell a second one by its id"},
     {.key = "no_endpoint",
@@ -72,12 +67,10 @@ static const struct lt_opt endpoint_opts[] = {
 
 /* ---- the table of answers ---- */
 
-static const char *const operations[] = {"call", NULL};
 static const struct lt_classifier_form answers_form = {
     .who = "the province",
-    .operations = operations,
-    .classes = 1u << LT_CLASS_OK | 1u << LT_CLASS_EXISTS | 1u << LT_CLASS_RETRY | 1u << LT_CLASS_UNAVAILABLE |
-               1u << LT_CLASS_THROTTLE | 1u << LT_CLASS_CREDENTIAL | 1u << LT_CLASS_REJECT | 1u << LT_CLASS_UNKNOWN,
+    .operations = lt_post_operations,
+    .classes = LT_POST_CLASSES,
     .quotes = true,
 };
 
@@ -186,19 +179,15 @@ static void done_at_once(struct provincial *p, struct lt_work *w, enum lt_outcom
 
 static void on_answer(void *ctx, const struct lt_http_answer *http)
 {
-    /* A credential or a throttle of one province is a wait of that province, never a pause of the target. */
-    static const enum lt_outcome outcomes[LT_CLASSES] = {
-        [LT_CLASS_OK] = LT_OUTCOME_OK,          [LT_CLASS_EXISTS] = LT_OUTCOME_EXISTS,
-        [LT_CLASS_RETRY] = LT_OUTCOME_RETRY,    [LT_CLASS_UNAVAILABLE] = LT_OUTCOME_RETRY,
-        [LT_CLASS_THROTTLE] = LT_OUTCOME_RETRY, [LT_CLASS_CREDENTIAL] = LT_OUTCOME_RETRY,
-        [LT_CLASS_REJECT] = LT_OUTCOME_REJECT,  [LT_CLASS_UNKNOWN] = LT_OUTCOME_UNKNOWN};
     struct call *c = ctx;
     struct provincial *p = c->provincial;
     struct lt_arena arena = LT_ARENA_INIT;
     LT_AUTO_CLASSIFIED struct lt_classified a;
     lt_classifier_read(p->answers, 0, http, &arena, &a);
     endpoint_heard(p, c->endpoint, &a);
-    struct lt_result r = LT_RESULT(outcomes[a.is]);
+    /* A credential or a throttle of one province is a wait of that province, never a pause of the target. */
+    bool wait = a.is == LT_CLASS_CREDENTIAL || a.is == LT_CLASS_THROTTLE;
+    struct lt_result r = LT_RESULT(wait ? LT_OUTCOME_RETRY : lt_post_outcome(a.is));
     int64_t paused = c->endpoint->until_ms - lt_delivery_now_ms(p->engine);
     r.code = a.code;
     r.reason = a.reason;
@@ -214,10 +203,8 @@ static void submit(void *self, struct lt_work *w)
     struct provincial *p = self;
     struct endpoint *e = endpoint_of(p, w->event->province);
     int64_t now = lt_delivery_now_ms(p->engine);
-    struct lt_err err = LT_ERR_INIT;
-    LT_AUTO_JSON struct lt_json *json = NULL;
     LT_AUTOBUF struct lt_buf body = LT_BUF_INIT(BODY_MAX);
-    const struct lt_json_limits limits = {.bytes_max = DATA_BYTES_MAX, .depth_max = DATA_DEPTH_MAX};
+    struct lt_result refused;
     if (!e) {
         done_at_once(p, w, p->options.no_endpoint == PASS ? LT_OUTCOME_PASS : LT_OUTCOME_REJECT, "no-endpoint",
                      "the province has no endpoint in options.endpoints", -1);
@@ -228,13 +215,8 @@ static void submit(void *self, struct lt_work *w)
                      LT_MAX(e->until_ms - now, (int64_t)PAUSE_MIN_MS));
         return;
     }
-    if (lt_json_parse(w->event->data, &limits, &json, &err) != LT_OK) {
-        done_at_once(p, w, LT_OUTCOME_REJECT, "bad-data", err.text, -1);
-        return;
-    }
-    lt_message_write(e->message, w->event, lt_json_root(json), &body);
-    if (!lt_buf_ok(&body)) {
-        done_at_once(p, w, LT_OUTCOME_REJECT, "message-too-large", "the call-back is larger than 1 MiB", -1);
+    if (!lt_post_document(e->message, w, &body, &refused)) {
+        lt_delivery_done(p->engine, w, &refused);
         return;
     }
     struct call *c = lt_alloc(sizeof(*c));
@@ -301,30 +283,9 @@ static int provincial_new(const struct lt_adapter_settings *s, void **ret, struc
         return LT_E_INVALID;
     }
     ret_traits->batch_max = 1;
-    ret_traits->repeat_unknown = p->options.on_unknown == RESEND;
+    ret_traits->repeat_unknown = p->options.on_unknown == LT_POST_RESEND;
     *ret = p;
     return LT_OK;
-}
-
-static size_t steps(const struct lt_event_type *t, const enum lt_step **ret)
-{
-    static const enum lt_step call[] = {LT_STEP_CALL};
-    (void)t;
-    *ret = call;
-    return 1;
-}
-
-static bool once(enum lt_step step)
-{
-    (void)step;
-    return true;
-}
-
-static int64_t tick(void *self, int64_t now_ms)
-{
-    (void)self;
-    (void)now_ms;
-    return INT64_MAX;
 }
 
 static void status(const void *self, struct lt_json_writer *w)
@@ -372,10 +333,9 @@ const struct lt_adapter_type lt_provincial_adapter = {
     .opts_len = LT_ARRAY_LEN(opts),
     .new = provincial_new,
     .free = provincial_free,
-    .steps = steps,
-    .once = once,
+    .steps = lt_post_steps,
+    .once = lt_post_once,
     .submit = submit,
-    .tick = tick,
     .status = status,
     .metrics = metrics,
 };

@@ -92,7 +92,7 @@ struct lt_adapter_type {
     bool (*once)(enum lt_step step);
     void (*submit)(void *self, struct lt_work *w);
     /* Timers: called in every turn of the loop; returns when it wants to be called again, INT64_MAX for no matter when.
-     */
+     * NULL: none. */
     int64_t (*tick)(void *self, int64_t now_ms);
     /* Members of an object that `lienthong status` shows beside the engine's own (counts by row of the classifier …).
      * NULL: nothing to show. */

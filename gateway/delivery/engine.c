@@ -209,7 +209,7 @@ static void turn(struct lt_engine *e, int timeout_ms)
     lt_parts_pause(e);
     lt_parts_bound_spans(e);
     lt_engine_start_ready(e);
-    (void)e->set.adapter->tick(e->adapter, lt_engine_now(e));
+    (void)lt_engine_tick(e);
     bool soon = e->counts[LT_ITEM_FINISHED] + e->counts[LT_ITEM_PARKING] + e->counts[LT_ITEM_INTENT] > 0;
     lt_engine_move_calls(e, soon ? 1 : LT_MIN(LT_CALL_WAIT_MS, timeout_ms));
     lt_engine_take_results(e);
@@ -226,7 +226,7 @@ int lt_engine_step(struct lt_engine *e, int timeout_ms)
         return LT_OK;
     if (!open_log(e))
         return e->fatal ? LT_ENGINE_FATAL : LT_OK;
-    int64_t tick_at = e->set.adapter->tick(e->adapter, lt_engine_now(e));
+    int64_t tick_at = lt_engine_tick(e);
     if (!e->log_broken)
         poll_records(e, idle_ms(e, timeout_ms, tick_at));
     if (e->log_broken) {

@@ -339,6 +339,11 @@ static inline int64_t lt_engine_now(const struct lt_engine *e)
 {
     return e->set.now_ms(e->set.ctx);
 }
+/* The adapter's timers; when it wants to be called again. */
+static inline int64_t lt_engine_tick(struct lt_engine *e)
+{
+    return e->set.adapter->tick ? e->set.adapter->tick(e->adapter, lt_engine_now(e)) : INT64_MAX;
+}
 static inline int64_t lt_engine_wall(const struct lt_engine *e)
 {
     return e->set.wall_ms(e->set.ctx);

@@ -171,7 +171,7 @@ static bool uncommitted(const struct lt_engine *e, const struct lt_part *p)
 
 static void move(struct lt_engine *e)
 {
-    (void)e->set.adapter->tick(e->adapter, lt_engine_now(e)); /* the next turn comes at once */
+    (void)lt_engine_tick(e); /* the next turn comes at once */
     lt_engine_move_calls(e, 10);
     lt_engine_take_results(e);
 }
