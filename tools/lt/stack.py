@@ -7,6 +7,7 @@ earlier one left behind.
 import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import ssl
@@ -57,12 +58,24 @@ def port_taken(port):
 
 
 def free_ports(n):
-    sockets = [socket.socket() for _ in range(n)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
+    """Ports from below those that the kernel gives to outgoing connections: one of these would take the port of a process that is away."""
+    end = min(int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]), 32768)
+    sockets = []
+    for port in random.sample(range(end // 4, end // 2), end // 4):  # and from below our own well-known ones
+        s = socket.socket()
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            s.close()
+            continue
+        sockets.append(s)
+        if len(sockets) == n:
+            break
     ports = [s.getsockname()[1] for s in sockets]
     for s in sockets:
         s.close()
+    if len(ports) < n:
+        raise Failure(f"{n} ports are not free below {end // 2}")
     return ports
 
 
