@@ -133,6 +133,7 @@ static bool choose(struct lt_cli_core *s, const struct lt_positions *p, const st
         return false;
     int64_t to = s->to >= 0 ? LT_MIN(s->to, row->offset) : row->offset;
     int64_t from = LT_MAX(s->from >= 0 ? s->from : to - RANGE_DEFAULT, row->low);
+    to = LT_MIN(to, from + LT_VERIFY_RANGE_MAX); /* --from without --to */
     if (from >= to)
         return false;
     *ret = (struct one){.row = row, .from = from, .to = to, .first_ms = -1, .head_ms = -1};

@@ -106,6 +106,8 @@ static void partition_status(struct lt_partition *p, int worker, struct lt_json_
         lt_json_flag(w, "foreign_transaction", p->foreign_transaction);
         if (p->foreign_transaction)
             put_alarm(w, LT_STOP_FOREIGN_TRANSACTION);
+        else if (p->no_append_time)
+            put_alarm(w, LT_STOP_NO_APPEND_TIME);
         if (p->state == LT_PARTITION_STOPPED) {
             lt_json_key(w, LT_SPAN_LIT("stop"));
             lt_json_begin_object(w);
@@ -200,7 +202,8 @@ void lt_core_status(struct lt_core *c, struct lt_json_writer *w)
         }
         lt_json_str(w, "trouble", lt_span_str(k->trouble));
         lt_json_num(w, "trouble_s", k->trouble[0] ? (lt_mono_ms() - k->trouble_since_ms) / 1000 : 0);
-        if (lt_span_starts(lt_span_str(k->trouble), lt_stop_name(LT_STOP_RETRYING)))
+        if (lt_span_starts(lt_span_str(k->trouble), lt_stop_name(LT_STOP_RETRYING)) &&
+            lt_mono_ms() - k->trouble_since_ms >= LT_WORKER_RETRYING_MS) /* as the log says it */
             put_alarm(w, LT_STOP_RETRYING);
         lt_json_end_object(w);
         pthread_mutex_unlock(&k->lock);

@@ -35,7 +35,7 @@ void lt_partition_reset(struct lt_partition *p, enum lt_partition_state state)
     p->retry_at_ms = 0;
     p->short_since_ms = 0;
     p->unstable_since_ms = 0;
-    p->foreign_transaction = false;
+    p->foreign_transaction = p->no_append_time = false;
     p->hole = false;
     pthread_mutex_unlock(&p->lock);
 }

@@ -43,6 +43,7 @@ struct lt_partition {
     uint64_t disturbances;     /* rule 10: as last seen when the anchor was verified */
     int64_t unstable_since_ms; /* rule 10: last stable offset below the high watermark since; 0 not */
     bool foreign_transaction;  /* alarm FOREIGN-TRANSACTION is up */
+    bool no_append_time;       /* alarm NO-APPEND-TIME is up: of the last record taken */
     atomic_bool rebuild;       /* an operator asked: drop the index and build it again; set by any thread */
     bool distrust;             /* until it runs again: local files are not used, the log alone is read */
     enum lt_stop stop;

@@ -82,6 +82,13 @@ static const struct row rows[LT_STOPS] = {
                                      "its transaction, and mend the ACL: only the gateway may write lt.intake. Its "
                                      "markers are then a HOLE.",
                                      NULL},
+    [LT_STOP_NO_APPEND_TIME] = {"NO-APPEND-TIME",
+                                "Records of lt.intake bear the sender's time instead of the broker's: they do not "
+                                "move the clock by which identities expire.",
+                                "every record is judged; identities are only remembered for longer than the window",
+                                "Set message.timestamp.type=LogAppendTime on lt.intake (lienthong topics shows the "
+                                "drift); while it lasts the index grows beyond its window.",
+                                "lienthong topics"},
     [LT_STOP_RETRYING] = {"RETRYING", "A transaction could not be committed for a minute.",
                           "the same batch is written again with the same verdicts; nothing is committed twice",
                           "The text has Kafka's error: brokers, ACL, missing topic. It goes on by itself.", NULL},

@@ -23,6 +23,7 @@ enum lt_stop {
     LT_STOP_WAITING, /* the log or the group coordinator does not answer */
     /* Alarms: the partition or the worker is not stopped, but does not get on. */
     LT_STOP_FOREIGN_TRANSACTION,
+    LT_STOP_NO_APPEND_TIME,
     LT_STOP_RETRYING,
     LT_STOP_TWIN,
     LT_STOPS

@@ -15,7 +15,6 @@
 #define LOOK_AT_CLOCK 64 /* records taken between two looks at it */
 #define BACKOFF_MS_MIN 100
 #define BACKOFF_MS_MAX 10000
-#define RETRYING_ALARM_MS 60000
 #define FOREIGN_LOOK_MS 5000
 #define FOREIGN_ALARM_MS 30000
 
@@ -318,6 +317,22 @@ static void serve_partitions(struct lt_worker *w)
 
 /* ---- polling ---- */
 
+/* "A record without log append time does not advance the clock (alarm)": the topic's setting is wrong. */
+static void note_append_time(struct lt_partition *p, const struct lt_log_record *r)
+{
+    bool missing = r->append_ms < 0;
+    if (missing == p->no_append_time)
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->no_append_time = missing;
+    pthread_mutex_unlock(&p->lock);
+    if (missing)
+        lt_error("core", "no-append-time", "partition %d, offset %" PRId64 " of " LT_TOPIC_INTAKE ": %s",
+                 (int)p->number, r->offset, lt_stop_cause(LT_STOP_NO_APPEND_TIME));
+    else
+        lt_info("core", "append-time-back", "partition %d has the broker's time again", (int)p->number);
+}
+
 /* Rule 9: below expected is dropped, above is a hole. false: a hole was met, judge what came before it. */
 static bool take_record(struct lt_worker *w, struct lt_log_record *r)
 {
@@ -335,6 +350,7 @@ static bool take_record(struct lt_worker *w, struct lt_log_record *r)
         return !(running && p->hole);
     }
     p->next++;
+    note_append_time(p, r);
     lt_batch_add_take(&w->batch, r, p, w->settings->routes);
     return true;
 }
@@ -540,7 +556,7 @@ static void back_off(struct lt_worker *w, struct commit_attempt *a, const struct
 {
     w->aborted++;
     trouble_set(w, "RETRYING a transaction", err);
-    if (!a->alarmed && lt_mono_ms() - a->since_ms >= RETRYING_ALARM_MS) {
+    if (!a->alarmed && lt_mono_ms() - a->since_ms >= LT_WORKER_RETRYING_MS) {
         a->alarmed = true;
         lt_error("core", "retrying", "worker %d has not been able to commit for a minute: %s", w->number, err->text);
     }
@@ -596,6 +612,8 @@ static void attempt(struct lt_worker *w, struct commit_attempt *a)
         w->records += n;
         a->n = w->batch.items.len;
         a->backoff_ms = backoff_min(w);
+        a->since_ms = lt_mono_ms();
+        a->alarmed = false;
         trouble_clear(w);
         break;
     case LT_LOG_TOO_LARGE:

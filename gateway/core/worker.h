@@ -10,6 +10,8 @@
 
 #include <stdatomic.h>
 
+#define LT_WORKER_RETRYING_MS 60000 /* a transaction that cannot be committed for so long is the alarm RETRYING */
+
 /* A record that came while polls were served inside a batch. */
 struct lt_carried {
     struct lt_log_record *record;

@@ -1,5 +1,6 @@
 #include "gateway/ops/verify.h"
 
+#include "gateway/base/crypto.h"
 #include "gateway/core/tell.h"
 
 #include <inttypes.h>
@@ -7,7 +8,7 @@
 #include <uthash.h>
 
 #define OUTPUTS_MAX 64 /* bits of a mask: outputs of the routes beyond them are only counted */
-#define ID_MAX 128
+#define ID_MAX (LT_EVENT_ID_LEN + 1 + 2 * LT_SHA256_SIZE + 1) /* ce_id / SHA-256 of the replay id in hex */
 
 /* What was last seen of one identity with one content. */
 struct content {
@@ -86,8 +87,14 @@ static bool identity_of(const struct lt_log_record *r, struct lt_event *e, char 
     if (lt_event_read(r->key, &r->headers, r->value, e, NULL) < 0)
         return false;
     struct lt_span replay = lt_headers_value(&r->headers, "lt_replay");
-    int n = snprintf(id, ID_MAX, LT_SPAN_FMT "/" LT_SPAN_FMT, LT_SPAN_ARG(e->id), LT_SPAN_ARG(replay));
-    return n > 0 && n < ID_MAX;
+    char run[2 * LT_SHA256_SIZE + 1] = "";
+    if (replay.len) { /* of any length, and any bytes */
+        uint8_t sha[LT_SHA256_SIZE];
+        lt_sha256_once(replay, sha);
+        lt_hex(sha, sizeof(sha), run);
+    }
+    snprintf(id, ID_MAX, LT_SPAN_FMT "/%s", LT_SPAN_ARG(e->id), run);
+    return true;
 }
 
 static struct expected *at(struct lt_verify *v, int64_t offset)

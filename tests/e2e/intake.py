@@ -6,7 +6,7 @@ import json
 import time
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from tests.e2e.world import LIENTHONG, dismiss, run
 from tools.lt.stack import get, wait_for
@@ -40,10 +40,14 @@ class Core:
         if window != "400d":
             world.edit("gateway.yaml", "window: 400d", f"window: {window}")
         self.admin = AdminClient({"bootstrap.servers": world.bootstrap})
-        self.producer = Producer({"bootstrap.servers": world.bootstrap, "enable.idempotence": True, "linger.ms": 0, "message.max.bytes": 4000000})
+        self.producer = self.another_producer()
         world.gateway = world.gateway_with("--roles", "core")
 
     # -- writing
+
+    def another_producer(self):
+        """One that knows nothing of the topics yet: they may have been made again."""
+        return Producer({"bootstrap.servers": self.world.bootstrap, "enable.idempotence": True, "linger.ms": 0, "message.max.bytes": 4000000})
 
     def append(self, n, partition=0, content=None, value=b'{"HoSo":{}}', producer=None, key=None, **changes):
         producer = producer or self.producer
@@ -52,6 +56,17 @@ class Core:
                          on_delivery=lambda e, _: failed.append(e) if e else None)
         producer.flush(20)
         assert not failed, failed
+
+    def append_many(self, n, partition=0):
+        """n events at once, numbered from 0."""
+        for i in range(n):
+            while True:
+                try:
+                    self.producer.produce(INTAKE, partition=partition, key=f"H22/HS-{i}", value=b'{"HoSo":{}}', headers=list(headers_of(i).items()))
+                    break
+                except BufferError:
+                    self.producer.poll(0.1)
+        assert self.producer.flush(60) == 0
 
     def append_range(self, *numbers, partition=0):
         for n in range(*numbers):
@@ -118,6 +133,27 @@ class Core:
         """What a reset-offsets tool does."""
         wanted = ConsumerGroupTopicPartitions(GROUP, [TopicPartition(INTAKE, partition, offset)])
         self.admin.alter_consumer_group_offsets([wanted])[GROUP].result()
+
+    def doctor(self, offset, metadata, partition=0):
+        """An offset with metadata of our own making; the group must be empty."""
+        c = Consumer({"bootstrap.servers": self.world.bootstrap, "group.id": GROUP, "enable.auto.commit": False})
+        try:
+            c.commit(offsets=[TopicPartition(INTAKE, partition, offset, metadata=metadata)], asynchronous=False)
+        finally:
+            c.close()
+        at = self.committed(partition)
+        assert (at.offset, at.metadata) == (offset, metadata)
+
+    def setting(self, topic, name, value):
+        entry = ConfigEntry(name, str(value), incremental_operation=AlterConfigOpType.SET)
+        for future in self.admin.incremental_alter_configs([ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])]).values():
+            future.result()
+
+    def alarm_of(self, reason, partition=0, seconds=60):
+        def raised():
+            found = self.partitions()[partition].get("alarm")
+            return found if found and found["reason"] == reason else None
+        return wait_for(f"the alarm {reason}", raised, seconds, every=0.2)
 
     def forget(self):
         self.admin.delete_consumer_groups([GROUP])[GROUP].result()

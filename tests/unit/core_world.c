@@ -177,8 +177,9 @@ int64_t core_world_append(struct core_world *w, const struct core_event *e)
     lt_headers_add(&h, LT_SPAN_LIT("lt_time"), lt_span_str(time));
     for (const struct lt_header *more = e->more; more && more->name.len; more++)
         lt_headers_add(&h, more->name, more->value);
-    return lt_memory_append(w->memory, LT_TOPIC_INTAKE, e->partition, lt_span_str(key), &h,
-                            lt_span_str(e->value ? e->value : "{\"HoSo\":{}}"));
+    return lt_memory_append_at(w->memory, LT_TOPIC_INTAKE, e->partition, lt_span_str(key), &h,
+                               lt_span_str(e->value ? e->value : "{\"HoSo\":{}}"),
+                               w->append_ms ? w->append_ms : lt_memory_clock(w->memory));
 }
 
 int64_t core_world_committed(struct core_world *w, int32_t partition, struct lt_position *ret_position)

@@ -45,7 +45,8 @@ struct core_world {
     struct lt_core_settings settings;
     struct lt_worker worker;
     bool worker_open;
-    int fatal_code; /* of the last on_fatal; 0 none */
+    int fatal_code;    /* of the last on_fatal; 0 none */
+    int64_t append_ms; /* append time of what is appended; 0: the memory's clock, -1: none */
 };
 
 /* Caller's storage. The group has no position yet. */

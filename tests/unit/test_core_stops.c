@@ -363,6 +363,32 @@ static void an_append_time_a_year_ahead_expires_nothing(void **state)
     core_world_deinit(&w);
 }
 
+static void records_without_the_brokers_time_raise_an_alarm_move_no_clock_and_are_judged(void **state)
+{
+    (void)state;
+    struct core_world w;
+    init_world(&w);
+    append(&w, 0, 1);
+    run_to_the_end(&w);
+    int64_t clock_ms = must_add_up(&w, 0).clock_ms;
+    lt_memory_advance(w.memory, 3600000);
+    w.append_ms = -1;
+    append(&w, 0, 1);
+    append(&w, 0, 2);
+    run_to_the_end(&w);
+    struct lt_position p = must_add_up(&w, 0);
+    assert_int_equal(p.clock_ms, clock_ms);
+    assert_int_equal(p.verdicts[LT_VERDICT_DUPLICATE], 1);
+    assert_true(w.worker.partitions[0].no_append_time);
+    assert_false(w.worker.partitions[1].no_append_time);
+    w.append_ms = 0;
+    append(&w, 0, 3);
+    run_to_the_end(&w);
+    assert_false(w.worker.partitions[0].no_append_time);
+    assert_true(must_add_up(&w, 0).clock_ms > clock_ms);
+    core_world_deinit(&w);
+}
+
 /* ---- Kafka refuses a write: the ACL ---- */
 
 static struct {
@@ -468,6 +494,7 @@ int main(void)
         cmocka_unit_test(a_judged_record_that_vanished_needs_both_decisions_and_is_not_counted_as_lost),
         cmocka_unit_test(a_position_written_back_lets_the_partition_go_on_and_doubles_nothing),
         cmocka_unit_test(an_append_time_a_year_ahead_expires_nothing),
+        cmocka_unit_test(records_without_the_brokers_time_raise_an_alarm_move_no_clock_and_are_judged),
         cmocka_unit_test(a_write_that_the_acl_refuses_is_retried_with_its_reason_and_never_a_dead_letter),
         cmocka_unit_test(a_rebuild_asked_for_drops_the_index_and_loses_and_doubles_nothing),
         cmocka_unit_test(every_stop_says_what_it_means_what_is_safe_and_what_to_do),

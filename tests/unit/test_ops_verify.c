@@ -123,6 +123,29 @@ static void an_undisturbed_run_verifies_and_the_verdicts_are_those_of_the_positi
     core_world_deinit(&w);
 }
 
+static void replays_are_told_apart_by_ids_of_any_length(void **state)
+{
+    (void)state;
+    struct core_world w;
+    struct lt_verify_result x;
+    char id[400];
+    init_world(&w);
+    append(&w, 1, 1);
+    memset(id, 'r', sizeof(id));
+    for (int i = 0; i < 3; i++) { /* two of one replay, one of another that begins alike */
+        struct lt_header more[] = {{LT_SPAN_LIT("lt_replay"), lt_span(id, sizeof(id) - (i == 2))},
+                                   {LT_SPAN_NULL, LT_SPAN_NULL}};
+        (void)core_world_append(&w, &(struct core_event){.subject = 1, .id = 1, .digest = 1, .more = more});
+    }
+    run_to_the_end(&w);
+    struct lt_verify *v = verified(&w, 0, 4, &x);
+    must_find(&x, 0, 0, 0);
+    assert_int_equal(x.verdicts[LT_VERDICT_REPLAY], 2);
+    assert_int_equal(x.verdicts[LT_VERDICT_DUPLICATE], 1);
+    lt_verify_free(v);
+    core_world_deinit(&w);
+}
+
 /* The first copy in the topic, written again with the origin of another offset. */
 struct forged {
     struct core_world *w;
@@ -340,6 +363,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_undisturbed_run_verifies_and_the_verdicts_are_those_of_the_position),
+        cmocka_unit_test(replays_are_told_apart_by_ids_of_any_length),
         cmocka_unit_test(a_copy_too_many_and_a_copy_of_a_duplicate_are_found),
         cmocka_unit_test(a_record_of_which_nothing_was_written_is_lost_and_one_copy_of_two_is_told),
         cmocka_unit_test(a_province_told_another_verdict_or_twice_is_found),

@@ -156,8 +156,8 @@ class Process:
 class Kafka:
     """tools/kafka with a folder and a port of its own."""
 
-    def __init__(self, folder, port):
-        self.env = {**os.environ, "LT_KAFKA_DIR": str(folder), "LT_KAFKA_PORT": str(port)}
+    def __init__(self, folder, port, **env):
+        self.env = {**os.environ, "LT_KAFKA_DIR": str(folder), "LT_KAFKA_PORT": str(port), **env}
         self.bootstrap = f"127.0.0.1:{port}"
 
     def run(self, verb, quiet=True):
