@@ -53,6 +53,7 @@ int lt_engine_new(const struct lt_engine_settings *s, struct lt_engine **ret, st
     lt_gate_init(&e->gate, s->target->rate, (unsigned)breaker, s->target->retry_min_ms, s->target->retry_max_ms,
                  e->set.seed, lt_engine_now(e));
     lt_gate_refuse_at(&e->gate, (unsigned)s->target->refused_max);
+    lt_identity_begin(e);
     const struct lt_adapter_settings as = {.target = s->target, .engine = e};
     e->traits.batch_max = 1;
     int r = s->adapter->new (&as, &e->adapter, &e->traits, diags);
@@ -208,6 +209,7 @@ static void turn(struct lt_engine *e, int timeout_ms)
     lt_redrive_load(e);
     lt_parts_pause(e);
     lt_parts_bound_spans(e);
+    lt_identity_look(e);
     lt_engine_start_ready(e);
     (void)lt_engine_tick(e);
     bool soon = e->counts[LT_ITEM_FINISHED] + e->counts[LT_ITEM_PARKING] + e->counts[LT_ITEM_INTENT] > 0;

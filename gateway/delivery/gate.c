@@ -27,6 +27,12 @@ void lt_gate_rate(struct lt_gate *g, double rate)
     g->tokens = LT_MIN(g->tokens, LT_MAX(rate, 1.0));
 }
 
+void lt_gate_try_at(struct lt_gate *g, int64_t at_ms)
+{
+    if (g->state == LT_GATE_PAUSED)
+        g->until_ms = LT_MIN(g->until_ms, at_ms);
+}
+
 void lt_gate_resume(struct lt_gate *g, int64_t now_ms)
 {
     g->answers_len = 0;

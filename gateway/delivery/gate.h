@@ -47,6 +47,8 @@ bool lt_gate_outcome(struct lt_gate *g, enum lt_outcome o, int64_t wait_ms, int6
 void lt_gate_refuse_at(struct lt_gate *g, unsigned percent);
 /* An operator's word: whatever it was paused for, the next piece of work probes now, and refusals count anew. */
 void lt_gate_resume(struct lt_gate *g, int64_t now_ms);
+/* Paused: probe at that time, or before. */
+void lt_gate_try_at(struct lt_gate *g, int64_t at_ms);
 void lt_gate_rate(struct lt_gate *g, double rate); /* this instance's share */
 /* Full jitter: uniform in 0 .. min(max, min * 2^n). */
 int64_t lt_gate_jitter(struct lt_gate *g, unsigned n);

@@ -183,6 +183,11 @@ struct lt_out_call {
     struct lt_out_call *prev, *next;
 };
 
+/* Certificate, key and CA as files: all zero where there are none. */
+struct lt_identity {
+    int64_t changed_s[3], changed_ns[3], inode[3];
+};
+
 struct lt_topic_count {
     char *topic;
     int32_t partitions;
@@ -213,6 +218,8 @@ struct lt_engine {
     size_t bytes, records;
     bool over_memory;
     struct lt_gate gate;
+    struct lt_identity identity; /* as seen last */
+    int64_t identity_look_ms;
     int64_t good_ms; /* last answer that shows the target healthy */
     struct lt_txn txn;
     int64_t dirty_since_ms; /* -1: nothing to commit */
@@ -321,6 +328,10 @@ int64_t lt_engine_settled_ms(const struct lt_engine *e, enum lt_step step);
 /* The same whoever sent it and however slow his commits were. */
 int64_t lt_engine_settled_ms_max(const struct lt_engine *e, enum lt_step step);
 int64_t lt_engine_start_by_ms(const struct lt_engine *e, enum lt_step step);
+
+/* ---- our files (identity.c) ---- */
+void lt_identity_begin(struct lt_engine *e);
+void lt_identity_look(struct lt_engine *e); /* replaced while they were the trouble: probe soon */
 
 /* ---- calls (calls.c) ---- */
 void lt_engine_move_calls(struct lt_engine *e, int wait_ms);

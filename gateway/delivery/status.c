@@ -189,6 +189,10 @@ void lt_engine_metrics(const struct lt_engine *e, struct lt_buf *out)
                       lt_count_name((enum lt_count)c), t.counts[c]);
     lt_buf_printf(out, "lienthong_delivery_lanes{target=\"%s\",state=\"parked\"} %zu\n", e->name, t.parked);
     lt_buf_printf(out, "lienthong_delivery_lanes{target=\"%s\",state=\"retrying\"} %zu\n", e->name, t.retrying);
+    static const char *const breaker[] = {"running", "paused", "probing"};
+    for (size_t i = 0; i < LT_ARRAY_LEN(breaker); i++)
+        lt_buf_printf(out, "lienthong_delivery_breaker{target=\"%s\",state=\"%s\"} %d\n", e->name, breaker[i],
+                      strcmp(lt_gate_state_name(&e->gate), breaker[i]) == 0);
     static const char *const reasons[] = {"credential", "throttle", "trouble", "refusals"};
     for (size_t i = 0; i < LT_ARRAY_LEN(reasons); i++)
         lt_buf_printf(out, "lienthong_delivery_paused_for{target=\"%s\",reason=\"%s\"} %d\n", e->name, reasons[i],

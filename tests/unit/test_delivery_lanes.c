@@ -1,7 +1,10 @@
 /* Order per dossier, outcomes, stops: one process, no faults of the log. */
 #include "tests/unit/delivery_world.h"
 
+#include "gateway/base/file.h"
+
 #include <stdio.h>
+#include <unistd.h>
 
 static void events_of_a_dossier_go_out_in_order_and_dossiers_side_by_side(void **state)
 {
@@ -150,6 +153,43 @@ static void credential_trouble_pauses_the_target_and_it_resumes_by_itself(void *
     world_run_until_forwarded(w, 2);
     world_expect_status(w, "\"state\":\"running\"");
     assert_true(lt_engine_ready(w->engine));
+    world_free(w);
+}
+
+static void write_file(const char *path, const char *text)
+{
+    struct lt_err err = LT_ERR_INIT;
+    assert_int_equal(lt_file_write(path, lt_span_str(text), 0600, &err), LT_OK);
+}
+
+/* Nobody waits for the end of a long back-off after the certificate was renewed. */
+static void a_replaced_certificate_is_tried_within_seconds(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct first f = {.n = 3, .reply = REPLY_CREDENTIAL, .step = LT_STEP_UPSERT};
+    LT_AUTOFREE char *path = lt_asprintf("/tmp/lt-identity-%d.crt", (int)getpid());
+    write_file(path, "expired");
+    w->target.tls.certificate = path;
+    w->script = first_calls;
+    w->ctx = &f;
+    w->target.retry_min_ms = w->target.retry_max_ms = 3600000;
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_turns(w, 10);
+    world_expect_status(w, "\"reason\":\"credential\"");
+    world_advance(w, 60000);
+    world_turns(w, 10);
+    assert_int_equal(w->calls, 1);
+    f.n = 0;
+    write_file(path, "renewed");
+    world_advance(w, 1000);
+    world_turns(w, 10);
+    assert_int_equal(w->calls, 1); /* connections of the old one are given up first */
+    world_advance(w, 5000);
+    world_run_until_forwarded(w, 1);
+    world_expect_status(w, "\"state\":\"running\"");
+    unlink(path);
     world_free(w);
 }
 
@@ -496,6 +536,7 @@ int main(void)
         cmocka_unit_test(a_retry_waits_and_others_go_on),
         cmocka_unit_test(a_row_that_was_certainly_not_taken_is_sent_again_with_a_new_intent),
         cmocka_unit_test(credential_trouble_pauses_the_target_and_it_resumes_by_itself),
+        cmocka_unit_test(a_replaced_certificate_is_tried_within_seconds),
         cmocka_unit_test(a_target_that_names_a_time_is_left_alone_until_then),
         cmocka_unit_test(a_rejected_call_parks_its_dossier_and_no_other),
         cmocka_unit_test(an_unknown_upsert_settles_and_is_tried_again),

@@ -1,0 +1,38 @@
+"""What delivery shows stands in docs/operations.md: every metric, every stop, every warning of its log, each with what to do."""
+
+import re
+
+from tools.lt.stack import ROOT
+
+MANUAL = (ROOT / "docs/operations.md").read_text()
+SOURCES = [p for d in ("gateway/delivery", "adapters") for p in sorted((ROOT / d).rglob("*.c")) if "/mock" not in str(p)]
+TEXT = "\n".join(p.read_text() for p in SOURCES)
+JOINED = re.sub(r'"\s*\n\s*"', "", TEXT)
+
+
+def rows(first):
+    """Rows of the manual's tables whose first cell holds this word, with something in every other cell."""
+    return [line for line in MANUAL.splitlines() if line.startswith("|") and re.search(first, line.split("|")[1]) and all(c.strip() for c in line.split("|")[2:-1])]
+
+
+def test_every_metric_is_explained_with_when_to_alarm():
+    names = set(re.findall(r"lienthong_delivery_([a-z_]+)", JOINED)) | set(re.findall(r'metric\(e, out, "([a-z_]+)"', JOINED))
+    names = {n for n in names if n != "" and not n.endswith("_")}
+    assert {"breaker", "in_flight", "lag_records", "oldest_unfinished_ms", "outcomes_total", "repeats_total", "ledger_total"} <= names
+    missing = sorted(n for n in names if not rows(rf"lienthong_delivery_{n}\b"))
+    assert not missing
+
+
+def test_every_stop_of_a_partition_has_its_row():
+    names = set(re.findall(r'lt_part_stop\(\s*[^"]*"([A-Z-]+)"', JOINED)) | {"FETCH-FAILED"}
+    assert len(names) >= 10
+    missing = sorted(n for n in names if not rows(rf"\b{n}\b"))
+    assert not missing
+
+
+def test_every_warning_and_error_of_the_log_says_what_to_do():
+    names = set(re.findall(r'lt_(?:warn|error)\([^"]*?(?:"[a-z]+/[a-z]+")?[^"]*?"([a-z]+(?:-[a-z]+)*)"', JOINED))
+    names |= set(re.findall(r'lt_log\([^"]*"([a-z]+(?:-[a-z]+)+)"', JOINED))
+    assert {"lane-parked", "partition-stopped", "repeat", "log-broken"} <= names
+    missing = sorted(n for n in names if not rows(rf"`{n}`"))
+    assert not missing
