@@ -3,6 +3,7 @@
 #include "gateway/codec/json.h"
 #include "gateway/http/client.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 struct fetched {
@@ -74,6 +75,24 @@ static size_t put_stops(struct lt_span module, lt_json_value partitions, struct 
         stops += put_one("ALARM", module, n, lt_json_get(p, "alarm"), out);
     }
     return stops;
+}
+
+/* Local index files that are not written or were not all used: nothing is stopped by it, but a start takes longer. */
+static void put_files(lt_json_value partitions, struct lt_buf *out)
+{
+    for (size_t i = 0; i < lt_json_len(partitions); i++) {
+        lt_json_value p = lt_json_at(partitions, i), files = lt_json_get(p, "files");
+        struct lt_span why = text_of(files, "why"), passed_over = text_of(files, "passed_over");
+        int64_t n = -1;
+        lt_json_int(lt_json_get(p, "partition"), &n);
+        if (why.len)
+            lt_buf_printf(out, "FILES     core/%" PRId64 ": goes on without local index files: " LT_SPAN_FMT "\n", n,
+                          LT_SPAN_ARG(why));
+        if (passed_over.len)
+            lt_buf_printf(out,
+                          "FILES     core/%" PRId64 ": was loaded without some of its index files: " LT_SPAN_FMT "\n",
+                          n, LT_SPAN_ARG(passed_over));
+    }
 }
 
 static size_t put_troubles(lt_json_value workers, struct lt_buf *out)
@@ -157,6 +176,7 @@ static size_t describe(lt_json_value root, struct lt_buf *out)
         lt_buf_char(out, '\n');
         findings += put_troubles(lt_json_get(core, "workers"), out);
         findings += put_stops(LT_SPAN_LIT("core"), lt_json_get(core, "partitions"), out);
+        put_files(lt_json_get(core, "partitions"), out);
     }
     for (size_t i = 0; i < lt_json_len(targets); i++)
         findings += put_target(lt_json_at(targets, i), out);

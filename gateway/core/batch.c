@@ -584,6 +584,7 @@ void lt_batch_apply(struct lt_batch *b, struct lt_log *log, const struct lt_batc
         p->position = r->position;
         p->offset = r->after;
         memcpy(p->routed, r->routed, p->routed_len * sizeof(*p->routed));
+        lt_partition_note_files(p);
         pthread_mutex_unlock(&p->lock);
     }
     size_t kept = 0;

@@ -9,6 +9,7 @@
 #include "gateway/model/event.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #define GROUP 32
 
@@ -179,11 +180,16 @@ enum files_use { FILES_NONE, FILES_USED, FILES_GIVE_UP /* the load ends here: st
  */
 static enum files_use files_match_log(struct lt_loading *l, const struct lt_files_span *span)
 {
-    if (l->low > span->to)
-        return FILES_NONE; /* the log cannot go on where they end */
+    if (l->low > span->to) {
+        snprintf(l->passed_over, sizeof(l->passed_over), "the log begins after their end");
+        return FILES_NONE;
+    }
     if (span->to - 1 < l->low) {
         uint64_t last = lt_generation_of(&l->window, span->clock_ms), keep = (uint64_t)l->window.generations + 1;
-        return lt_generation_of(&l->window, l->position.clock_ms) > last + keep ? FILES_USED : FILES_NONE;
+        if (lt_generation_of(&l->window, l->position.clock_ms) > last + keep)
+            return FILES_USED;
+        snprintf(l->passed_over, sizeof(l->passed_over), "the log no longer holds the record they end with");
+        return FILES_NONE;
     }
     struct one_anchor one = {0};
     struct lt_err err = LT_ERR_INIT;
@@ -195,6 +201,7 @@ static enum files_use files_match_log(struct lt_loading *l, const struct lt_file
         return FILES_GIVE_UP;
     }
     if (!one.found || one.anchor != span->anchor) {
+        snprintf(l->passed_over, sizeof(l->passed_over), "they are of another log");
         lt_warn("core", "index-files", "partition %d: local index files are of another log; reading the log",
                 (int)l->p->number);
         return FILES_NONE;
@@ -212,6 +219,7 @@ static enum files_use read_files(struct lt_loading *l)
         return FILES_NONE;
     if (!p->files &&
         lt_files_open(l->load->state_dir, l->position.incarnation, p->number, &l->window, &p->files, &err) < 0) {
+        snprintf(l->files_why, sizeof(l->files_why), "%.190s", err.text);
         lt_warn("core", "index-files", "partition %d: no local index files (%s); reading the log", (int)p->number,
                 err.text);
         return FILES_NONE;
@@ -219,6 +227,7 @@ static enum files_use read_files(struct lt_loading *l)
     if (l->no_files)
         return FILES_NONE;
     lt_files_survey(p->files, l->committed, l->position.clock_ms, &span);
+    snprintf(l->passed_over, sizeof(l->passed_over), "%s", lt_files_passed_over(p->files));
     if (span.from == span.to)
         return FILES_NONE;
     enum files_use use = files_match_log(l, &span);
@@ -229,9 +238,12 @@ static enum files_use read_files(struct lt_loading *l)
     bool whole = lt_files_read(p->files, take_entry, &b) && judge_group(&b);
     if (atomic_load(l->load->stopping))
         return FILES_GIVE_UP;
-    if (!whole) /* an index that is full says so again when it is read from the log */
+    if (!whole) { /* an index that is full says so again when it is read from the log */
+        snprintf(l->passed_over, sizeof(l->passed_over), "they could not be read to their end");
         return FILES_NONE;
+    }
     l->from_files = true;
+    l->files_records = (uint64_t)(span.to - span.from);
     l->from = span.to;
     l->clock_ms = span.clock_ms;
     l->head_proved = true;
@@ -257,6 +269,7 @@ bool lt_loading_build(struct lt_loading *l)
         return false;
     index_anew(l);
     l->from_files = false;
+    l->files_records = 0;
     enum files_use use = read_files(l);
     if (use == FILES_GIVE_UP)
         return false;

@@ -85,6 +85,24 @@ static void put_alarm(struct lt_json_writer *w, enum lt_stop alarm)
     lt_json_end_object(w);
 }
 
+static const char *files_name(enum lt_files_state s)
+{
+    static const char *const names[] = {"off", "in-use", "gone-on-without"};
+    return names[s];
+}
+
+/* Local index files: a cache, so nothing here stops anything; but without them the next load reads the log. */
+static void put_files(const struct lt_partition *p, struct lt_json_writer *w)
+{
+    lt_json_key(w, LT_SPAN_LIT("files"));
+    lt_json_begin_object(w);
+    lt_json_str(w, "state", lt_span_str(files_name(p->files_state)));
+    lt_json_str(w, "why", lt_span_str(p->files_why));
+    lt_json_num(w, "loaded_records", (int64_t)p->files_records);
+    lt_json_str(w, "passed_over", lt_span_str(p->files_passed_over));
+    lt_json_end_object(w);
+}
+
 static void partition_status(struct lt_partition *p, int worker, struct lt_json_writer *w)
 {
     pthread_mutex_lock(&p->lock);
@@ -102,6 +120,7 @@ static void partition_status(struct lt_partition *p, int worker, struct lt_json_
                 lt_json_num(w, lt_verdict_name((enum lt_verdict_kind)v), (int64_t)p->position.verdicts[v]);
             lt_json_num(w, "undeliverable", (int64_t)p->position.undeliverable);
             lt_json_num(w, "holes", (int64_t)p->position.holes);
+            put_files(p, w);
         }
         lt_json_flag(w, "foreign_transaction", p->foreign_transaction);
         if (p->foreign_transaction)
@@ -126,6 +145,7 @@ static void partition_status(struct lt_partition *p, int worker, struct lt_json_
 struct totals {
     uint64_t verdicts[LT_VERDICTS], undeliverable, entries, index_bytes;
     uint64_t states[4];
+    uint64_t files[3], files_passed_over;
     uint64_t *routed;
 };
 
@@ -146,6 +166,8 @@ static void totals_of(struct lt_core *c, struct totals *t)
                 t->undeliverable += p->position.undeliverable;
                 t->entries += lt_index_live(p->index);
                 t->index_bytes += lt_index_bytes(p->index);
+                t->files[p->files_state]++;
+                t->files_passed_over += p->files_passed_over[0] != '\0';
                 for (size_t o = 0; o < outputs && o < p->routed_len; o++)
                     t->routed[o] += p->routed[o];
             }
@@ -246,6 +268,15 @@ void lt_core_metrics(struct lt_core *c, struct lt_buf *out)
     lt_buf_str(out, "# HELP lt_core_index_entries Live index entries.\n# TYPE lt_core_index_entries gauge\n");
     lt_buf_printf(out, "lt_core_index_entries %" PRIu64 "\nlt_core_index_bytes %" PRIu64 "\n", t.entries,
                   t.index_bytes);
+    lt_buf_str(out, "# HELP lt_core_index_files Running partitions by what is done with their local index files.\n"
+                    "# TYPE lt_core_index_files gauge\n");
+    for (int f = LT_FILES_OFF; f <= LT_FILES_WITHOUT; f++)
+        lt_buf_printf(out, "lt_core_index_files{state=\"%s\"} %" PRIu64 "\n", files_name((enum lt_files_state)f),
+                      t.files[f]);
+    lt_buf_printf(out,
+                  "# HELP lt_core_index_files_passed_over Running partitions whose load could not use all of their "
+                  "files.\n# TYPE lt_core_index_files_passed_over gauge\nlt_core_index_files_passed_over %" PRIu64 "\n",
+                  t.files_passed_over);
     int32_t unowned = 0;
     for (size_t i = 0; i < c->workers_len; i++) {
         pthread_mutex_lock(&c->workers[i].lock);

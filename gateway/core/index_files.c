@@ -66,6 +66,7 @@ struct lt_files {
     size_t records;
     uint64_t oldest; /* generation of the oldest file there may be */
     char trouble[192];
+    char passed_over[192];
 };
 
 static void trouble(struct lt_files *f, const char *what, const char *why)
@@ -240,9 +241,11 @@ static bool survey_file(struct lt_files *f, uint64_t generation, int64_t committ
             at += (off_t)(sizeof(b) + b.entries * sizeof(struct file_entry));
         }
     }
-    if (!whole)
+    if (!whole) {
+        snprintf(f->passed_over, sizeof(f->passed_over), "%020" PRIu64 ".idx: %s", generation, why);
         lt_info("core", "index-files", "partition %d: local index file %s is used up to there: %s", (int)f->partition,
                 path, why);
+    }
     if (fd >= 0)
         close(fd);
     return whole;
@@ -272,6 +275,7 @@ void lt_files_survey(struct lt_files *f, int64_t committed, int64_t clock_ms, st
     struct generations g = list_files(f);
     bool more = true;
     f->found.len = 0;
+    f->passed_over[0] = '\0';
     f->oldest = g.all.len ? g.all.v[0] : 0;
     for (size_t i = 0; i < g.all.len && more; i++)
         more = survey_file(f, g.all.v[i], committed);
@@ -287,7 +291,9 @@ void lt_files_survey(struct lt_files *f, int64_t committed, int64_t clock_ms, st
         if (first->from == 0 || (before < now && now - before > keep))
             *ret = (struct lt_files_span){first->from, last->to, last->clock_after_ms, last->anchor, 0};
         else
-            f->found.len = 0; /* something live may lie before the first record */
+            f->found.len = 0;
+        if (!f->found.len)
+            snprintf(f->passed_over, sizeof(f->passed_over), "something live may lie before their first record");
     }
     for (size_t i = 0; i < f->found.len; i++)
         ret->entries += f->found.v[i].head.entries;
@@ -439,4 +445,9 @@ void lt_files_expire(struct lt_files *f, int64_t clock_ms)
 const char *lt_files_trouble(const struct lt_files *f)
 {
     return f->trouble;
+}
+
+const char *lt_files_passed_over(const struct lt_files *f)
+{
+    return f->passed_over;
 }

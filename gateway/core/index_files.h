@@ -61,4 +61,6 @@ void lt_files_expire(struct lt_files *f, int64_t clock_ms);
 
 /* Why nothing is written any more, "" while it is. */
 const char *lt_files_trouble(const struct lt_files *f);
+/* Why the last survey did not take all that lay there, "" when it did. */
+const char *lt_files_passed_over(const struct lt_files *f);
 #endif

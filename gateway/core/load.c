@@ -377,6 +377,17 @@ static bool prove_sum(struct lt_loading *l)
     return false;
 }
 
+/* With the partition's lock held. */
+static void note_files(const struct lt_loading *l)
+{
+    struct lt_partition *p = l->p;
+    p->files_state = !l->load->state_dir ? LT_FILES_OFF : p->files ? LT_FILES_IN_USE : LT_FILES_WITHOUT;
+    snprintf(p->files_why, sizeof(p->files_why), "%s", l->files_why);
+    snprintf(p->files_passed_over, sizeof(p->files_passed_over), "%s", l->passed_over);
+    p->files_records = l->files_records;
+    lt_partition_note_files(p);
+}
+
 static void run(struct lt_loading *l)
 {
     struct lt_partition *p = l->p;
@@ -406,6 +417,7 @@ static void run(struct lt_loading *l)
     p->stop = LT_STOP_NONE;
     p->state = LT_PARTITION_RUNNING;
     p->distrust = false;
+    note_files(l);
     pthread_mutex_unlock(&p->lock);
     lt_info("core", "partition-running",
             "partition %d from offset %" PRId64 ", %zu live entries from %" PRIu64 " records in %" PRIu64 " ms",
@@ -419,6 +431,7 @@ static bool agrees_or_anew(struct lt_loading *l)
         return true;
     lt_warn("core", "index-files", "partition %d: local index files do not give the committed sum; reading the log",
             (int)l->p->number);
+    snprintf(l->passed_over, sizeof(l->passed_over), "they do not give the committed sum");
     if (l->p->files)
         lt_files_discard(l->p->files);
     l->no_files = true;

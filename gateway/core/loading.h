@@ -34,7 +34,10 @@ struct lt_loading {
     int64_t clock_ms;          /* of the last record read */
     int64_t first_ms;          /* append time of the first record read; -1: none was */
     bool from_files;           /* part of it came from local files: what does not agree is built again without */
+    uint64_t files_records;    /* so many records they stood for */
     bool no_files;             /* set by the caller: from the log alone */
+    char files_why[192];       /* why there are none to write; "" when there are */
+    char passed_over[192];     /* why not all that lay there was used; "" when it was */
 };
 
 static inline bool lt_loading_lost(const struct lt_loading *l)

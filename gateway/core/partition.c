@@ -40,6 +40,15 @@ void lt_partition_reset(struct lt_partition *p, enum lt_partition_state state)
     pthread_mutex_unlock(&p->lock);
 }
 
+void lt_partition_note_files(struct lt_partition *p)
+{
+    const char *trouble = p->files ? lt_files_trouble(p->files) : "";
+    if (p->files_state != LT_FILES_IN_USE || !trouble[0])
+        return;
+    p->files_state = LT_FILES_WITHOUT;
+    snprintf(p->files_why, sizeof(p->files_why), "%s", trouble);
+}
+
 void lt_partition_stop(struct lt_partition *p, enum lt_stop stop, const char *command, const char *fmt, ...)
 {
     char text[sizeof(p->stop_text)];

@@ -23,6 +23,12 @@ enum lt_partition_state {
     LT_PARTITION_STOPPED, /* stop says why; tried again at retry_at_ms */
 };
 
+enum lt_files_state {
+    LT_FILES_OFF,     /* no state_dir is configured */
+    LT_FILES_IN_USE,  /* written at every commit */
+    LT_FILES_WITHOUT, /* gone on without: the next load reads the log */
+};
+
 struct lt_partition {
     int32_t number;
     enum lt_partition_state state;
@@ -40,12 +46,16 @@ struct lt_partition {
     struct lt_files *files; /* local files, while the partition is loaded or runs; NULL: none */
     uint64_t *routed;       /* per output of the routes, committed */
     size_t routed_len;
-    uint64_t disturbances;     /* rule 10: as last seen when the anchor was verified */
-    int64_t unstable_since_ms; /* rule 10: last stable offset below the high watermark since; 0 not */
-    bool foreign_transaction;  /* alarm FOREIGN-TRANSACTION is up */
-    bool no_append_time;       /* alarm NO-APPEND-TIME is up: of the last record taken */
-    atomic_bool rebuild;       /* an operator asked: drop the index and build it again; set by any thread */
-    bool distrust;             /* until it runs again: local files are not used, the log alone is read */
+    uint64_t disturbances;           /* rule 10: as last seen when the anchor was verified */
+    int64_t unstable_since_ms;       /* rule 10: last stable offset below the high watermark since; 0 not */
+    bool foreign_transaction;        /* alarm FOREIGN-TRANSACTION is up */
+    bool no_append_time;             /* alarm NO-APPEND-TIME is up: of the last record taken */
+    atomic_bool rebuild;             /* an operator asked: drop the index and build it again; set by any thread */
+    enum lt_files_state files_state; /* while it runs, as the three below */
+    char files_why[192];             /* WITHOUT */
+    char files_passed_over[192];     /* why the load did not use all that lay there; "" when it did */
+    uint64_t files_records;          /* how much of the log they stood for */
+    bool distrust;                   /* until it runs again: local files are not used, the log alone is read */
     enum lt_stop stop;
     char stop_text[384];
     char stop_command[LT_STOP_COMMAND_MAX];
@@ -57,6 +67,8 @@ struct lt_partition {
 
 void lt_partition_init(struct lt_partition *p, int32_t number);
 void lt_partition_deinit(struct lt_partition *p);
+/* What has become of the writing of its files; with the lock held. */
+void lt_partition_note_files(struct lt_partition *p);
 /* Rule 1 and rule 17: the index is dropped, a new epoch begins. */
 void lt_partition_reset(struct lt_partition *p, enum lt_partition_state state);
 /* command NULL: the one of the stop's row, if it has one. */

@@ -113,6 +113,9 @@ static void a_start_reads_the_files_and_not_the_log(void **state)
     append_new(w, 40);
     restart(w);
     assert_int_equal(read_from_log(w), 0);
+    assert_int_equal(w->core.worker.partitions[0].files_records, 40);
+    assert_int_equal(w->core.worker.partitions[0].files_state, LT_FILES_IN_USE);
+    assert_string_equal(w->core.worker.partitions[0].files_passed_over, "");
     assert_int_equal(lt_index_live(w->core.worker.partitions[0].index), 40);
     nothing_comes_out_again(w);
     world_free(w);
@@ -243,6 +246,97 @@ static void files_ahead_of_the_committed_offset_are_used_up_to_it(void **state)
     world_free(w);
 }
 
+/* What files say, taken out of them and written back otherwise. */
+struct said {
+    struct lt_index_key key[64];
+    int64_t offset[64];
+    size_t len;
+};
+
+static bool take_said(void *ctx, const struct lt_index_key *k, int64_t offset, uint64_t generation)
+{
+    struct said *s = ctx;
+    (void)generation;
+    assert_in_range(s->len, 0, 63);
+    s->key[s->len] = *k;
+    s->offset[s->len++] = offset;
+    return true;
+}
+
+/* The files of partition 0 as a whole and sound set that says something else. */
+static void write_otherwise(const struct world *w, uint32_t digest_flip, uint64_t anchor_flip)
+{
+    struct lt_files *f;
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_window window = lt_window_of(CORE_WINDOW_MS);
+    struct lt_files_span span;
+    struct said s = {0};
+    assert_int_equal(lt_files_open(w->state, CORE_INCARNATION, 0, &window, &f, &err), LT_OK);
+    lt_files_survey(f, w->next_id, CORE_START_MS, &span);
+    assert_int_equal(span.to, w->next_id);
+    assert_true(lt_files_read(f, take_said, &s));
+    lt_files_discard(f);
+    lt_files_begin(f, 0, 0);
+    for (size_t i = 0; i < s.len; i++) {
+        s.key[i].digest ^= i == 3 ? digest_flip : 0;
+        lt_files_add(f, &s.key[i], s.offset[i], span.clock_ms);
+    }
+    lt_files_flush(f, span.anchor ^ anchor_flip);
+    lt_files_close(f);
+}
+
+static void are_discarded_and_written_anew(struct world *w, const char *why)
+{
+    restart(w);
+    assert_non_null(strstr(w->core.worker.partitions[0].files_passed_over, why));
+    assert_int_equal(read_from_log(w), 20);
+    assert_int_equal(w->core.worker.partitions[0].files_records, 0);
+    append_new(w, 5);
+    restart(w); /* nothing of the former files stands before what was written since */
+    assert_string_equal(w->core.worker.partitions[0].files_passed_over, "");
+    assert_int_equal(read_from_log(w), 0);
+    assert_int_equal(w->core.worker.partitions[0].files_records, 25);
+    nothing_comes_out_again(w);
+}
+
+static void sound_files_that_do_not_give_the_committed_sum_are_discarded_and_the_log_is_read(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    append_new(w, 20);
+    core_world_close(&w->core);
+    write_otherwise(w, 1, 0);
+    are_discarded_and_written_anew(w, "committed sum");
+    world_free(w);
+}
+
+static void files_whose_last_record_is_not_the_logs_are_discarded_though_their_sum_agrees(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    append_new(w, 20);
+    core_world_close(&w->core);
+    write_otherwise(w, 0, 1);
+    are_discarded_and_written_anew(w, "another log");
+    world_free(w);
+}
+
+/* Entries of another log, up to a record before the committed one: the log goes on where they end and hides nothing. */
+static void files_of_a_shorter_other_log_are_discarded_too(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    append_new(w, 15);
+    core_world_close(&w->core);
+    write_otherwise(w, 0, 1);
+    w->core.config.state_dir = NULL;
+    append_new(w, 5);
+    w->core.config.state_dir = w->state;
+    core_world_close(&w->core);
+    are_discarded_and_written_anew(w, "another log");
+    world_free(w);
+}
+
 static void a_full_disk_ends_writing_and_nothing_else(void **state)
 {
     (void)state;
@@ -258,8 +352,12 @@ static void a_full_disk_ends_writing_and_nothing_else(void **state)
     append_new(w, 20);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
     append_new(w, 20); /* room again: written only after the next load, which closes the gap */
-    assert_string_not_equal(lt_files_trouble(w->core.worker.partitions[0].files), "");
+    assert_int_equal(w->core.worker.partitions[0].files_state, LT_FILES_WITHOUT);
+    assert_non_null(strstr(w->core.worker.partitions[0].files_why, "appending"));
     restart(w);
+    assert_int_equal(w->core.worker.partitions[0].files_state, LT_FILES_IN_USE);
+    assert_string_equal(w->core.worker.partitions[0].files_why, "");
+    assert_non_null(strstr(w->core.worker.partitions[0].files_passed_over, "torn"));
     assert_in_range(read_from_log(w), 40, 59);
     restart(w);
     assert_int_equal(read_from_log(w), 0);
@@ -273,6 +371,8 @@ static void a_folder_that_cannot_be_made_is_no_reason_to_stop(void **state)
     struct world *w = world_new();
     w->core.config.state_dir = "/dev/null/nowhere";
     append_new(w, 20);
+    assert_int_equal(w->core.worker.partitions[0].files_state, LT_FILES_WITHOUT);
+    assert_non_null(strstr(w->core.worker.partitions[0].files_why, "/dev/null/nowhere"));
     restart(w);
     assert_int_equal(read_from_log(w), 20);
     nothing_comes_out_again(w);
@@ -295,8 +395,11 @@ static void files_that_another_process_holds_are_neither_read_nor_written(void *
     assert_int_equal(read_from_log(w), 20);
     append_new(w, 10);
     assert_int_equal(size_of(path), size);
+    assert_int_equal(w->core.worker.partitions[0].files_state, LT_FILES_WITHOUT);
+    assert_non_null(strstr(w->core.worker.partitions[0].files_why, "another process holds it"));
     close(fd);
     restart(w);
+    assert_int_equal(w->core.worker.partitions[0].files_state, LT_FILES_IN_USE);
     assert_int_equal(read_from_log(w), 10);
     nothing_comes_out_again(w);
     world_free(w);
@@ -328,6 +431,9 @@ int main(void)
         cmocka_unit_test(a_file_of_another_partition_or_topic_is_refused),
         cmocka_unit_test(files_of_another_window_are_refused),
         cmocka_unit_test(files_ahead_of_the_committed_offset_are_used_up_to_it),
+        cmocka_unit_test(sound_files_that_do_not_give_the_committed_sum_are_discarded_and_the_log_is_read),
+        cmocka_unit_test(files_whose_last_record_is_not_the_logs_are_discarded_though_their_sum_agrees),
+        cmocka_unit_test(files_of_a_shorter_other_log_are_discarded_too),
         cmocka_unit_test(a_full_disk_ends_writing_and_nothing_else),
         cmocka_unit_test(a_folder_that_cannot_be_made_is_no_reason_to_stop),
         cmocka_unit_test(files_that_another_process_holds_are_neither_read_nor_written),

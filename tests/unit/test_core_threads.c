@@ -55,6 +55,9 @@ static int64_t look_at_status(struct lt_core *core)
         assert_false(lt_span_is(state, "stopped"));
         if (!lt_span_is(state, "running"))
             continue;
+        struct lt_span files = LT_SPAN_NULL;
+        assert_true(lt_json_string(lt_json_get(lt_json_get(p, "files"), "state"), &files));
+        assert_true(lt_span_is(files, "off")); /* this world has no folder for them */
         int64_t offset = number_at(p, "offset");
         assert_int_equal(number_at(p, "new") + number_at(p, "duplicate"), offset);
         assert_int_equal(number_at(p, "conflict"), 0);
@@ -68,6 +71,8 @@ static void look_at_metrics(struct lt_core *core)
     LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(64 * 1024);
     lt_core_metrics(core, &out);
     assert_true(lt_span_starts(lt_buf_view(&out), "# HELP lt_core_events_total"));
+    assert_non_null(strstr(out.ptr, "lt_core_index_files{state=\"gone-on-without\"} 0\n"));
+    assert_non_null(strstr(out.ptr, "lt_core_index_files_passed_over 0\n"));
 }
 
 /* A receipt is pending or true. */
