@@ -1,8 +1,7 @@
 /*
  * Rules 5 to 7: the index of a partition from its local files and its log.
  *
- * Records are judged in groups: the keys of a group are taken first and their places in the index fetched together, so
- * that the look-ups do not wait for memory one after the other.
+ * Records are judged in runs, so that the look-ups do not wait for memory one after the other.
  */
 #include "gateway/base/log.h"
 #include "gateway/core/loading.h"
@@ -11,20 +10,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define GROUP 32
-
-/* One record of a group, in offset order. */
-struct taken {
-    struct lt_index_key key;
-    int64_t offset;
-    uint64_t generation;
-    bool valid; /* an event; an invalid record only moves the clock */
-};
+#define RUN 256
 
 struct build {
     struct lt_loading *l;
-    struct taken group[GROUP];
-    size_t group_len;
+    struct lt_index_record run[RUN]; /* in offset order */
+    size_t run_len;
     int64_t expected; /* offset of the next record */
     int64_t hole_at;  /* -1: none */
     int64_t hole_to;
@@ -55,26 +46,12 @@ static bool choose_start(struct lt_loading *l)
     return true;
 }
 
-static bool judge_group(struct build *b)
+static bool judge_run(struct build *b)
 {
-    struct lt_index *ix = b->l->index;
-    if (lt_index_reserve(ix, b->group_len, &b->err) < 0)
+    struct lt_finding ignored[RUN];
+    if (lt_index_judge_run(b->l->index, b->run, b->run_len, ignored, &b->err) < 0)
         return false;
-    for (size_t i = 0; i < b->group_len; i++)
-        if (b->group[i].valid)
-            lt_index_prefetch(ix, &b->group[i].key);
-    for (size_t i = 0; i < b->group_len; i++)
-        if (b->group[i].valid)
-            lt_index_prefetch_next(ix, &b->group[i].key, true);
-    for (size_t i = 0; i < b->group_len; i++) {
-        const struct taken *t = &b->group[i];
-        struct lt_finding ignored;
-        if (!t->valid)
-            lt_index_advance(ix, t->generation);
-        else if (lt_index_judge(ix, &t->key, t->offset, t->generation, &ignored, &b->err) < 0)
-            return false;
-    }
-    b->group_len = 0;
+    b->run_len = 0;
     return true;
 }
 
@@ -94,8 +71,8 @@ static int take_record(void *ctx, const struct lt_log_record *r)
     struct lt_event_marks marks;
     bool is_event = lt_event_read_marks(r->key, &r->headers, r->value, &e, &marks, NULL) == LT_OK;
     l->clock_ms = LT_MAX(l->clock_ms, lt_position_time_of(r->append_ms, marks.time));
-    struct taken *t = &b->group[b->group_len++];
-    *t = (struct taken){.offset = r->offset, .generation = lt_generation_of(&l->window, l->clock_ms)};
+    struct lt_index_record *t = &b->run[b->run_len++];
+    *t = (struct lt_index_record){.offset = r->offset, .generation = lt_generation_of(&l->window, l->clock_ms)};
     if (!b->any)
         l->first_ms = r->append_ms;
     if (!b->any) /* not its own clock: a sender's clock that was slow would make what lies before it look older */
@@ -104,13 +81,14 @@ static int take_record(void *ctx, const struct lt_log_record *r)
     b->any = true;
     if (r->offset == l->committed - 1)
         l->last_anchor = lt_position_anchor(r);
-    t->valid = is_event && lt_index_key_of(e.id, e.digest, e.digest_v, marks.replay, &t->key);
+    bool valid = is_event && lt_index_key_of(e.id, e.digest, e.digest_v, marks.replay, &t->key);
+    t->is_invalid = !valid;
     if (l->p->files) {
-        lt_files_add(l->p->files, t->valid ? &t->key : NULL, r->offset, l->clock_ms);
+        lt_files_add(l->p->files, valid ? &t->key : NULL, r->offset, l->clock_ms);
         if (lt_files_gathered_many(l->p->files))
             lt_files_flush(l->p->files, lt_position_anchor(r));
     }
-    if (b->group_len == GROUP && !judge_group(b)) {
+    if (b->run_len == RUN && !judge_run(b)) {
         b->failed = true;
         return 1;
     }
@@ -126,7 +104,7 @@ static bool read_log(struct lt_loading *l)
     int r = l->load->log->ops->scan(l->load->log, NULL, l->p->number, l->from, l->committed, take_record, &b, &err);
     if (lt_loading_lost(l) || atomic_load(l->load->stopping))
         return false;
-    if (b.failed || !judge_group(&b)) {
+    if (b.failed || !judge_run(&b)) {
         lt_partition_stop(l->p, b.err.code == LT_E_LIMIT ? LT_STOP_INDEX_FULL : LT_STOP_INDEX_DIFFERS, NULL, "%s",
                           b.err.text);
         return false;
@@ -165,12 +143,12 @@ static int take_anchor(void *ctx, const struct lt_log_record *r)
 static bool take_entry(void *ctx, const struct lt_index_key *k, int64_t offset, uint64_t generation)
 {
     struct build *b = ctx;
-    b->group[b->group_len++] = (struct taken){.key = *k, .offset = offset, .generation = generation, .valid = true};
-    if (b->group_len < GROUP)
+    b->run[b->run_len++] = (struct lt_index_record){.key = *k, .offset = offset, .generation = generation};
+    if (b->run_len < RUN)
         return true;
     if (atomic_load(b->l->load->stopping))
         return false;
-    b->failed = !judge_group(b);
+    b->failed = !judge_run(b);
     return !b->failed;
 }
 
@@ -235,7 +213,7 @@ static enum files_use read_files(struct lt_loading *l)
         return use;
     lt_index_expect(l->index, span.entries);
     struct build b = {.l = l};
-    bool whole = lt_files_read(p->files, take_entry, &b) && judge_group(&b);
+    bool whole = lt_files_read(p->files, take_entry, &b) && judge_run(&b);
     if (atomic_load(l->load->stopping))
         return FILES_GIVE_UP;
     if (!whole) { /* an index that is full says so again when it is read from the log */

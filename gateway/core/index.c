@@ -1,14 +1,14 @@
 /*
- * The index of a partition: 16 segments (index_segment.h) of sorted cache lines (index_line.h), and a crowd for what
- * they cannot hold (index_crowd.h).
+ * The index of a partition: 8 segments (index_segment.h) of cache lines (index_line.h), and a crowd for what they
+ * cannot hold (index_crowd.h).
  *
  *   fingerprint, 60 bits ──bijective mix──► place, 60 bits
  *
- *   place   59   56 55                                          0
+ *   place   59   57 56                                          0
  *          ┌───────┬─────────────────────────────────────────────┐
  *          │segment│ place within it                             │
  *          └───────┴─────────────────────────────────────────────┘
- *                    home line = place * lines >> 56; the low 46 bits are stored, the line implies the others
+ *                    home line = place * lines >> 57; the low 45 bits are stored, the line implies the others
  *
  * Two fingerprints have one place only if they are equal: which events count as one depends on their 60 bits alone,
  * never on the size, history or seed of an index, so a rebuilt index gives the same verdicts. The mix has a key drawn
@@ -23,10 +23,14 @@
  * meeting in the life of 100 million of them. It is then called a conflict (its digest differs) and quarantined for a
  * person to see; only with equal digest bits as well (2^-32 of that) would it pass as a duplicate.
  *
- * Memory. A segment grows by 4/10 when 82 % of its slots are taken, so 59-82 % are: 16 / 0.82 to 16 / 0.59 bytes a key.
- * The segments' first sizes are staggered by 1.4^(1/16), and so are all their later ones: at any time some have just
- * grown and some are about to, and the whole stays near 23.2 bytes a key. Growth is in place, so it costs no second
- * table: 1 / 0.4 = 2.5 moves an insertion in all, some 260 slots in any one (2,600 in the last of a growth).
+ * Memory. A segment grows to 1.4 times its size when 82 % of its slots are taken, so 59-82 % are: 16 / 0.82 to
+ * 16 / 0.59 bytes a key. The segments' first sizes are staggered by 1.4^(1/8), and so are all their later ones: at any
+ * time some have just grown and some are about to, and the whole stays near 16 / 0.82 * 0.4 / ln(1.4) = 23.2 bytes a
+ * key. Growth is in place, so it costs no second table: 1 / 0.4 = 2.5 moves an insertion in all, some 1,000 slots in
+ * any eighth one of a segment that grows (2,000 in the last of a growth).
+ *
+ * Look-ups. Of keys that are not there, those read a second line whose class has left its home line, 0.08 of them on
+ * average over a growth; of keys that are there those whose entry has left it, 0.13: 1.08 and 1.13 lines.
  *
  * Expiry. A mark tells 255 generations apart, at most 201 of them live. What is dead is passed over; a sweep takes it
  * out, a few lines an operation, and is brought to an end by force before an entry could come to look 255 generations
@@ -38,20 +42,18 @@
 #include "gateway/core/index_crowd.h"
 #include "gateway/core/index_memory.h"
 #include "gateway/core/index_segment.h"
+#include "gateway/core/index_sum.h"
 
 #include <assert.h>
 
-#define SEGMENTS 16
-#define GENERATION_RING 256
-#define SWEEP_LINES 4 /* an operation: a pass over the index in a twelfth of the time it takes to fill it anew */
-/* What an index holds whose limit is below its first lines, 2.6 MiB when all are touched: that many touch less. */
+#define SEGMENTS 8
+#define SWEEP_TURNS                                                                                                    \
+    16           /* operations for LT_SWEEP_LINES lines: a pass in a twelfth of the time it takes to fill it anew */
+#define AHEAD 32 /* records whose home lines are on their way; half of them later it is their second lines */
+#define STAGGER 1.042955 /* 1.4^(1/8) */
+/* What an index holds whose limit is below its first lines, 2.8 MiB when all are touched: that many touch less. */
 #define SMALLEST_ENTRIES 1000
 #define SEGMENT_RESERVE_MIN ((size_t)8 << 20)
-
-/* Sum and number of the entries whose last record fell in one generation. */
-struct generation_total {
-    uint64_t generation, sum, entries;
-};
 
 struct lt_index {
     struct lt_segment segments[SEGMENTS];
@@ -69,30 +71,13 @@ struct lt_index {
     struct lt_age age;
     /* the sweep */
     bool sweeping;
+    unsigned sweep_turn;
     size_t sweep_segment, sweep_line;
     uint64_t sweep_began; /* generation: what was dead then is gone when the pass has ended */
     uint64_t swept;       /* every entry is at most K generations older than this */
-    /* the sum */
-    uint64_t sum; /* xor of the ring's sums */
-    size_t live;
-    struct generation_total ring[GENERATION_RING];
+    uint64_t moves;       /* times that places have got other home lines */
+    struct lt_sum sum;
 };
-
-/* Finaliser of MurmurHash3: every input bit reaches every output bit. */
-static uint64_t mix64(uint64_t x)
-{
-    x ^= x >> 33;
-    x *= 0xff51afd7ed558ccdULL;
-    x ^= x >> 33;
-    x *= 0xc4ceb9fe1a85ec53ULL;
-    return x ^ x >> 33;
-}
-
-/* Generation mod 256 as in the protocol's entry, so that the sum does not depend on how an index keeps it. */
-static uint64_t entry_mix(uint64_t fingerprint, unsigned version, uint32_t digest, uint64_t generation)
-{
-    return mix64(mix64(fingerprint << 4 | version) ^ mix64((uint64_t)digest << 8 | (generation & 0xff)));
-}
 
 /* Every step can be undone within 60 bits, so two fingerprints never share a place. */
 static uint64_t place_of(const struct lt_index *ix, uint64_t fingerprint)
@@ -120,9 +105,9 @@ static uint64_t generation_of(const struct lt_index *ix, unsigned mark)
     return ix->now - lt_age_of(&ix->age, mark);
 }
 
-static bool is_live(const struct lt_index *ix, uint64_t rest)
+static bool is_live(const struct lt_index *ix, uint32_t meta)
 {
-    return lt_age_of(&ix->age, lt_rest_mark(rest)) <= ix->keep;
+    return lt_age_of(&ix->age, lt_meta_mark(meta)) <= ix->keep;
 }
 
 static void set_now(struct lt_index *ix, uint64_t generation)
@@ -135,11 +120,12 @@ static void segments_init(struct lt_index *ix, size_t first_lines)
 {
     double lines = (double)first_lines;
     for (size_t i = 0; i < SEGMENTS; i++) {
-        lt_segment_init(&ix->segments[i], ix->lines + i * ix->segment_capacity, ix->segment_capacity, (size_t)lines,
-                        ix->block);
-        lines *= 1.02125; /* 1.4^(1/16) */
+        lt_segment_init(&ix->segments[i], ix->lines + i * ix->segment_capacity,
+                        ix->segment_capacity - LT_INDEX_SMALL_LINES, lines, ix->block);
+        lines *= STAGGER;
     }
     ix->room = 0;
+    ix->moves++;
 }
 
 struct lt_index *lt_index_new(uint32_t generations, size_t bytes_max)
@@ -152,7 +138,7 @@ struct lt_index *lt_index_new(uint32_t generations, size_t bytes_max)
     lt_random(ix->key, sizeof(ix->key));
     /* Twice a segment's share: hashing is not even, and the limit is kept by lt_index_reserve, not by the map. */
     size_t bytes = LT_MAX(bytes_max / SEGMENTS * 2, SEGMENT_RESERVE_MIN), huge = (size_t)2 << 20;
-    ix->segment_capacity = (bytes + huge - 1) / huge * huge / sizeof(struct lt_line);
+    ix->segment_capacity = (bytes + huge - 1) / huge * huge / sizeof(struct lt_line) + LT_INDEX_SMALL_LINES;
     ix->lines = lt_index_memory_reserve(ix->segment_capacity * SEGMENTS);
     segments_init(ix, LT_SEGMENT_LINES_MIN);
     ix->tiny = lt_index_bytes(ix) > bytes_max;
@@ -172,14 +158,15 @@ void lt_index_free(struct lt_index *ix)
 
 void lt_index_expect(struct lt_index *ix, size_t n)
 {
-    /* The segments reach from this size to 1.4 times it; at 0.6 of the slots none of them grows at once. */
-    size_t lines = n / SEGMENTS * 10 / (6 * LT_LINE_SLOTS);
-    if (lines <= LT_SEGMENT_LINES_MIN || ix->live || lines * 14 / 10 + LT_SEGMENT_LINES_MIN > ix->segment_capacity ||
+    /* The segments reach from this size to 1.34 times it; at 0.8 of the slots none of them grows at once. */
+    size_t lines = n / SEGMENTS * 10 / (8 * LT_LINE_SLOTS);
+    if (lines <= LT_SEGMENT_LINES_MIN || ix->sum.live || lines * 3 / 2 + LT_SEGMENT_LINES_MIN > ix->segment_capacity ||
         lines * 6 / 5 * SEGMENTS * sizeof(struct lt_line) > ix->bytes_max)
         return;
     segments_init(ix, lines);
     for (size_t i = 0; i < SEGMENTS; i++)
-        lt_index_memory_advise(ix->segments[i].v, lt_segment_lines(&ix->segments[i]), 0);
+        if (!ix->segments[i].small)
+            lt_index_memory_advise(ix->segments[i].v, lt_segment_lines(&ix->segments[i]));
 }
 
 /* n big-endian words of 8 bytes, folded from the last to the first. */
@@ -190,7 +177,7 @@ static uint64_t fold(const uint8_t *bytes, size_t n)
         uint64_t word = 0;
         for (size_t j = 0; j < 8; j++)
             word = word << 8 | bytes[8 * i + j];
-        f = mix64(word ^ f);
+        f = lt_sum_mix64(word ^ f);
     }
     return f;
 }
@@ -217,16 +204,21 @@ bool lt_index_key_of(struct lt_span ce_id, struct lt_span digest, unsigned versi
     return true;
 }
 
+static struct lt_line *home_of(const struct lt_index *ix, uint64_t place)
+{
+    return lt_segment_home(segment_of(ix, place), within(place));
+}
+
 void lt_index_prefetch(const struct lt_index *ix, const struct lt_index_key *k)
 {
-    uint64_t place = place_of(ix, k->fingerprint);
-    lt_segment_prefetch(segment_of(ix, place), within(place));
+    __builtin_prefetch(home_of(ix, place_of(ix, k->fingerprint)), 1);
+    __asm__ volatile(""); /* GCC calls a function pure that does nothing but prefetch, and drops its calls */
 }
 
 void lt_index_prefetch_next(const struct lt_index *ix, const struct lt_index_key *k, bool judge)
 {
     uint64_t place = place_of(ix, k->fingerprint);
-    lt_segment_prefetch_next(segment_of(ix, place), within(place), judge);
+    lt_line_prefetch_second(home_of(ix, place), place & LT_TAG_MASK, judge);
 }
 
 /* ---- growth ---- */
@@ -248,28 +240,21 @@ static void stray(void *ctx, const struct lt_entry *e)
     lt_crowd_add(&at->ix->crowd, whole_place(at, e->place), e);
 }
 
-static void count_met(void *ctx, uint32_t digest, uint64_t *rest)
-{
-    (void)digest;
-    (void)rest;
-    ++*(unsigned *)ctx;
-}
-
 /* A segment that has grown may have room again for its entries in the crowd. true: it stays there. */
 static bool crowd_stays(void *ctx, uint64_t place, const struct lt_entry *e)
 {
     struct at_segment *at = ctx;
     if (segment_of(at->ix, place) != at->segment)
         return true;
-    unsigned met = 0;
-    uint64_t end = lt_segment_seek(at->segment, e->place, count_met, &met);
-    return met >= LT_HITS_MAX || !lt_segment_insert(at->segment, e, end);
+    return !lt_segment_insert(at->segment, lt_segment_home(at->segment, e->place), e, &at->ix->age);
 }
 
 static void grow_step(struct lt_index *ix, struct lt_segment *s)
 {
     struct at_segment at = {ix, s};
-    lt_segment_grow_step(s, &ix->age, stray, &at);
+    if (!lt_segment_grow_step(s, &ix->age, stray, &at))
+        return;
+    ix->moves++;
     if (!s->growing && ix->crowd.len)
         lt_crowd_filter(&ix->crowd, crowd_stays, &at);
 }
@@ -284,7 +269,7 @@ size_t lt_index_bytes(const struct lt_index *ix)
 
 static void maybe_grow(struct lt_index *ix, struct lt_segment *s)
 {
-    if (s->used < lt_segment_used_max(s) || s->growing)
+    if (s->growing)
         return;
     size_t more = (lt_segment_lines_next(s) - lt_segment_lines(s)) * sizeof(struct lt_line);
     if (lt_index_bytes(ix) + more <= ix->bytes_max)
@@ -297,23 +282,22 @@ static bool crowd_lives(void *ctx, uint64_t place, const struct lt_entry *e)
 {
     (void)place;
     const struct lt_age *age = ctx;
-    return lt_age_of(age, lt_rest_mark(e->rest)) <= age->keep;
+    return lt_age_of(age, lt_meta_mark(e->meta)) <= age->keep;
 }
 
-/* false: the pass is at its end. */
-static bool sweep_some(struct lt_index *ix, size_t lines, const struct lt_age *age)
+/* The next lines. false: the pass is at its end. */
+static bool sweep_some(struct lt_index *ix, const struct lt_age *age)
 {
     struct lt_segment *s = &ix->segments[ix->sweep_segment];
-    while (s->growing) {
+    if (s->growing) { /* it leaves the dead behind by itself; what it had moved before they died is still to be swept */
         grow_step(ix, s);
-        if (lines <= SWEEP_LINES)
-            return true;
-    }
-    size_t end = s->used ? lt_segment_lines(s) : 0;
-    for (; lines && ix->sweep_line < end; lines--)
-        lt_segment_sweep_line(s, ix->sweep_line++, age);
-    if (ix->sweep_line < end)
         return true;
+    }
+    if (s->used && ix->sweep_line < lt_segment_lines(s)) {
+        lt_segment_sweep(s, ix->sweep_line, age);
+        ix->sweep_line += LT_SWEEP_LINES;
+        return true;
+    }
     ix->sweep_line = 0;
     return ++ix->sweep_segment < SEGMENTS;
 }
@@ -338,7 +322,7 @@ static void sweep_all(struct lt_index *ix, uint32_t keep)
 {
     struct lt_age age = {.now_mark = ix->age.now_mark, .keep = keep};
     sweep_begin(ix);
-    while (sweep_some(ix, SIZE_MAX, &age))
+    while (sweep_some(ix, &age))
         ;
     sweep_end(ix, &age);
 }
@@ -362,7 +346,7 @@ static size_t used(const struct lt_index *ix)
 
 static void sweep_turn(struct lt_index *ix)
 {
-    if (ix->sweeping && !sweep_some(ix, SWEEP_LINES, &ix->age))
+    if (ix->sweeping && ++ix->sweep_turn % SWEEP_TURNS == 0 && !sweep_some(ix, &ix->age))
         sweep_end(ix, &ix->age);
 }
 
@@ -380,14 +364,9 @@ void lt_index_advance(struct lt_index *ix, uint64_t generation)
         ix->swept = generation;
     }
     set_now(ix, generation);
-    for (size_t i = 0; i < GENERATION_RING; i++)
-        if (ix->ring[i].entries && generation - ix->ring[i].generation > ix->keep) {
-            ix->sum ^= ix->ring[i].sum;
-            ix->live -= ix->ring[i].entries;
-            ix->ring[i] = (struct generation_total){0};
-        }
+    lt_sum_expire(&ix->sum, generation, ix->keep);
     if (!ix->sweeping) {
-        if (used(ix) > ix->live)
+        if (used(ix) > ix->sum.live)
             sweep_begin(ix);
         else
             ix->swept = generation;
@@ -402,109 +381,129 @@ int lt_index_reserve(struct lt_index *ix, size_t n, struct lt_err *err)
         size_t room = SIZE_MAX, lines = 0;
         for (size_t i = 0; i < SEGMENTS; i++) {
             struct lt_segment *s = &ix->segments[i];
-            size_t max = lt_segment_used_max(s), share = n / SEGMENTS * 2 + 8;
-            lines += s->used + share > max ? lt_segment_lines_next(s) - lt_segment_lines(s) : 0;
-            room = LT_MIN(room, s->used < max ? max - s->used : 0);
+            size_t share = n / SEGMENTS * 2 + 8;
+            lines += s->used + share > s->used_max ? lt_segment_lines_next(s) - lt_segment_lines(s) : 0;
+            room = LT_MIN(room, s->used < s->used_max ? s->used_max - s->used : 0);
         }
         ix->room = room;
         size_t bytes = lt_index_bytes(ix) + lines * sizeof(struct lt_line);
         if (bytes <= ix->bytes_max || (lines == 0 && used(ix) + n <= SMALLEST_ENTRIES))
             return LT_OK;
-        if (swept || used(ix) == ix->live)
+        if (swept || used(ix) == ix->sum.live)
             return lt_err_set(err, LT_E_LIMIT, "index-full",
                               "the index of this partition needs %zu MiB to hold %zu entries, core.index_memory allows "
                               "%zu MiB for it; raise it and restart",
-                              (bytes >> 20) + 1, ix->live + n, ix->bytes_max >> 20);
+                              (bytes >> 20) + 1, ix->sum.live + n, ix->bytes_max >> 20);
         sweep_all(ix, ix->keep);
     }
 }
 
-/* ---- the sum ---- */
-
-static void total_add(struct lt_index *ix, const struct lt_index_key *k)
-{
-    struct generation_total *t = &ix->ring[ix->now % GENERATION_RING];
-    uint64_t mixed = entry_mix(k->fingerprint, k->version, k->digest, ix->now);
-    t->generation = ix->now; /* K + 1 <= 201 < 256 live generations never share a place */
-    t->sum ^= mixed;
-    t->entries++;
-    ix->sum ^= mixed;
-    ix->live++;
-}
-
-static void total_drop(struct lt_index *ix, const struct lt_index_key *k, uint64_t rest)
-{
-    uint64_t g = generation_of(ix, lt_rest_mark(rest));
-    struct generation_total *t = &ix->ring[g % GENERATION_RING];
-    uint64_t mixed = entry_mix(k->fingerprint, lt_rest_version(rest), k->digest, g);
-    t->sum ^= mixed;
-    t->entries--;
-    ix->sum ^= mixed;
-    ix->live--;
-}
-
 /* ---- verdicts ---- */
+
+/* An entry where it stands: in a line or in the crowd. */
+struct spot {
+    uint32_t *first, *meta;
+};
+
+static uint64_t spot_first(struct spot at)
+{
+    return lt_meta_first(*at.meta, *at.first);
+}
+
+/* Offsets between a first offset and `at`; exact while it is less than 2^37. */
+static uint64_t offsets_since(uint64_t first, int64_t at)
+{
+    return ((uint64_t)at - first) & LT_FIRST_MASK;
+}
 
 /* What the entries of one key say about one digest. */
 struct sighting {
-    const struct lt_index *ix;
-    const struct lt_index_key *key;
-    int64_t at;            /* offset from which first offsets are counted back */
-    uint64_t *same;        /* `rest` of the live entry with the same digest */
-    uint64_t *dead;        /* of one that has expired: its room can be used again */
+    struct spot same;      /* the live entry with the same digest; meta NULL: none */
+    struct spot dead;      /* one that has expired: its room can be used again */
     uint64_t oldest_other; /* how many offsets before `at` the first with other content lies: the most */
     bool other, version_seen;
-    unsigned met; /* entries of the key in the lines */
-    uint64_t end; /* line where the search ended */
 };
 
-/* Offsets between a first offset and `at`; exact while it is less than 2^38. */
-static uint64_t offsets_since(uint64_t rest, int64_t at)
+static void sight(struct sighting *seen, const struct lt_index *ix, const struct lt_index_key *k, int64_t at,
+                  uint32_t digest, struct spot spot)
 {
-    return ((uint64_t)at - lt_rest_first(rest)) & LT_FIRST_MASK;
-}
-
-static inline void sight(void *ctx, uint32_t digest, uint64_t *rest)
-{
-    struct sighting *seen = ctx;
-    bool same = digest == seen->key->digest;
-    seen->met++;
-    if (!is_live(seen->ix, *rest)) {
+    bool same = digest == k->digest;
+    if (!is_live(ix, *spot.meta)) {
         if (same)
-            seen->dead = rest;
+            seen->dead = spot;
         return;
     }
-    seen->version_seen |= lt_rest_version(*rest) == seen->key->version;
+    seen->version_seen |= lt_meta_version(*spot.meta) == k->version;
     if (same) {
-        seen->same = rest;
+        seen->same = spot;
     } else {
-        uint64_t since = offsets_since(*rest, seen->at);
+        uint64_t since = offsets_since(spot_first(spot), at);
         seen->oldest_other = seen->other ? LT_MAX(seen->oldest_other, since) : since;
         seen->other = true;
     }
 }
 
-static void look_crowd(struct sighting *seen, uint64_t place)
+static struct spot spot_in(struct lt_line *l, unsigned slot)
 {
-    struct lt_crowd_list *list = lt_crowd_find(&seen->ix->crowd, place);
-    for (size_t i = 0; list && i < list->len; i++)
-        sight(seen, list->v[i].digest, &list->v[i].rest);
+    return (struct spot){&l->first[slot], &l->meta[slot]};
 }
 
-static inline void look(struct sighting *seen, uint64_t place)
+static void sight_line(struct sighting *seen, const struct lt_index *ix, const struct lt_index_key *k, int64_t at,
+                       struct lt_line *l, unsigned slots)
 {
-    seen->end = lt_segment_seek(segment_of(seen->ix, place), within(place), sight, seen);
-    if (seen->ix->crowd.len)
-        look_crowd(seen, place);
+    for (; slots; slots &= slots - 1) {
+        unsigned slot = lt_slot_of(slots);
+        sight(seen, ix, k, at, l->digest[slot], spot_in(l, slot));
+    }
+}
+
+/* All entries of the key; `at`: the offset from which first offsets are counted back. */
+static struct sighting look(const struct lt_index *ix, const struct lt_index_key *k, uint64_t place,
+                            struct lt_line *home, int64_t at)
+{
+    struct sighting seen = {0};
+    struct lt_met met = lt_line_seek(home, place & LT_TAG_MASK);
+    sight_line(&seen, ix, k, at, met.home, met.at_home);
+    sight_line(&seen, ix, k, at, met.second, met.away);
+    struct lt_crowd_list *list = ix->crowd.len ? lt_crowd_find(&ix->crowd, place) : NULL;
+    for (size_t i = 0; list && i < list->len; i++)
+        sight(&seen, ix, k, at, list->v[i].digest, (struct spot){&list->v[i].first, &list->v[i].meta});
+    return seen;
+}
+
+/*
+ * What is usual: nothing of the key, or one entry alone which has this digest and is alive. No branch on which it is;
+ * that it stands in its second line is rare enough for one.
+ */
+struct glance {
+    struct spot spot;
+    bool any, over; /* over: the second line may hold more */
+    bool usual;
+};
+static inline struct glance glance_at(const struct lt_index *ix, const struct lt_index_key *k, struct lt_line *home,
+                                      uint64_t tag)
+{
+    struct lt_line *l = home;
+    unsigned slots = lt_line_match(l, tag, false);
+    bool over = lt_line_over(l) >> lt_tag_class(tag) & 1;
+    if (__builtin_expect(over & (slots == 0), 0)) {
+        l += lt_tag_distance(tag);
+        slots = lt_line_match(l, tag, true);
+    }
+    unsigned slot = lt_slot_of(slots | 1u << LT_LINE_SLOTS) % LT_LINE_SLOTS;
+    uint32_t meta = l->meta[slot];
+    bool same =
+        ((slots & (slots - 1)) == 0) & (l->digest[slot] == k->digest) & (lt_meta_mark(meta) != 0) & is_live(ix, meta);
+    return (struct glance){spot_in(l, slot), slots != 0, over, ((slots == 0) | same) & (ix->crowd.len == 0)};
 }
 
 /* Field by field into the caller's: a struct put together on the stack and copied at once waits for its own stores. */
 static inline void put_finding(const struct sighting *seen, int64_t at, int64_t offset, struct lt_finding *ret)
 {
     ret->remapped = false;
-    if (seen->same) {
+    if (seen->same.meta) {
         ret->verdict = LT_VERDICT_DUPLICATE;
-        ret->first_offset = at - (int64_t)offsets_since(*seen->same, at);
+        ret->first_offset = at - (int64_t)offsets_since(spot_first(seen->same), at);
     } else if (seen->other) {
         ret->verdict = LT_VERDICT_CONFLICT;
         ret->remapped = !seen->version_seen;
@@ -521,53 +520,188 @@ static bool is_ahead(uint64_t since)
     return since == 0 || since > LT_FIRST_MASK / 2;
 }
 
-static void remember(struct lt_index *ix, uint64_t place, const struct lt_entry *e, const struct sighting *seen)
+static int say_ahead(int64_t offset, struct lt_err *err)
+{
+    return lt_err_set(err, LT_E_BUG, "index-ahead", "the index holds an entry from offset %lld or later at offset %lld",
+                      (long long)offset, (long long)offset);
+}
+
+static inline void remember(struct lt_index *ix, const struct lt_index_key *k, uint64_t place, struct lt_line *home,
+                            int64_t offset)
 {
     struct lt_segment *s = segment_of(ix, place);
-    if (seen->met >= LT_HITS_MAX || !lt_segment_insert(s, e, seen->end))
-        lt_crowd_add(&ix->crowd, place, e);
+    struct lt_entry e = {.place = within(place),
+                         .digest = k->digest,
+                         .first = (uint32_t)offset,
+                         .meta = lt_meta_make((uint64_t)offset, k->version, ix->age.now_mark)};
+    if (!lt_segment_insert(s, home, &e, &ix->age))
+        lt_crowd_add(&ix->crowd, place, &e);
     ix->room -= ix->room > 0;
-    maybe_grow(ix, s);
+    if (s->used >= s->used_max)
+        maybe_grow(ix, s);
+}
+
+/* The entry leaves the sum as its last record put it there. */
+static inline void drop(struct lt_index *ix, const struct lt_index_key *k, uint32_t meta)
+{
+    lt_sum_drop(&ix->sum, k, lt_meta_version(meta), generation_of(ix, lt_meta_mark(meta)));
+}
+
+/* Version and mark are the last record's, the first offset stays. */
+static inline void refresh(struct lt_index *ix, const struct lt_index_key *k, struct spot at)
+{
+    uint32_t last = LT_META_MARK | 15u << LT_META_VERSION_SHIFT;
+    *at.meta = (*at.meta & ~last) | lt_meta_make(0, k->version, ix->age.now_mark);
+}
+
+/* What is not usual (struct glance). */
+__attribute__((noinline)) static int judge_known(struct lt_index *ix, const struct lt_index_key *k, uint64_t place,
+                                                 struct lt_line *home, int64_t offset, struct lt_finding *ret,
+                                                 struct lt_err *err)
+{
+    struct sighting seen = look(ix, k, place, home, offset);
+    if ((seen.same.meta && is_ahead(offsets_since(spot_first(seen.same), offset))) ||
+        (seen.other && is_ahead(seen.oldest_other)))
+        return say_ahead(offset, err);
+    put_finding(&seen, offset, offset, ret);
+    if (seen.same.meta) {
+        drop(ix, k, *seen.same.meta);
+        refresh(ix, k, seen.same);
+    } else if (seen.dead.meta) {
+        *seen.dead.meta = (*seen.dead.meta ^ lt_meta_bare(*seen.dead.meta)) |
+                          lt_meta_make((uint64_t)offset, k->version, ix->age.now_mark);
+        *seen.dead.first = (uint32_t)offset;
+    } else {
+        remember(ix, k, place, home, offset);
+    }
+    return LT_OK;
+}
+
+/* What a record's clock does to the index, before it is looked at. */
+static inline void pass_time(struct lt_index *ix, uint64_t generation)
+{
+    if (generation > ix->now)
+        lt_index_advance(ix, generation);
+    if (ix->sweeping)
+        sweep_turn(ix);
+}
+
+__attribute__((always_inline)) static inline int judge_at(struct lt_index *ix, const struct lt_index_key *k,
+                                                          uint64_t place, struct lt_line *home, int64_t offset,
+                                                          struct lt_finding *ret, struct lt_err *err)
+{
+    struct glance seen = glance_at(ix, k, home, place & LT_TAG_MASK);
+    if (!seen.usual) {
+        int r = judge_known(ix, k, place, home, offset, ret, err);
+        if (r != LT_OK)
+            return r;
+    } else if (!seen.any) {
+        ret->verdict = LT_VERDICT_NEW;
+        ret->remapped = false;
+        ret->first_offset = offset;
+        remember(ix, k, place, home, offset);
+    } else {
+        uint64_t since = offsets_since(spot_first(seen.spot), offset);
+        if (is_ahead(since))
+            return say_ahead(offset, err);
+        ret->verdict = LT_VERDICT_DUPLICATE;
+        ret->remapped = false;
+        ret->first_offset = offset - (int64_t)since;
+        drop(ix, k, *seen.spot.meta);
+        refresh(ix, k, seen.spot);
+    }
+    ix->last = LT_MAX(ix->last, offset);
+    lt_sum_add(&ix->sum, k, ix->now);
+    return LT_OK;
 }
 
 int lt_index_judge(struct lt_index *ix, const struct lt_index_key *k, int64_t offset, uint64_t generation,
                    struct lt_finding *ret, struct lt_err *err)
 {
-    if (generation > ix->now)
-        lt_index_advance(ix, generation);
-    sweep_turn(ix);
     uint64_t place = place_of(ix, k->fingerprint);
+    pass_time(ix, generation);
     if (segment_of(ix, place)->growing)
         grow_step(ix, segment_of(ix, place));
+    return judge_at(ix, k, place, home_of(ix, place), offset, ret, err);
+}
 
-    struct sighting seen = {.ix = ix, .key = k, .at = offset};
-    look(&seen, place);
-    if ((seen.same && is_ahead(offsets_since(*seen.same, offset))) || (seen.other && is_ahead(seen.oldest_other)))
-        return lt_err_set(err, LT_E_BUG, "index-ahead",
-                          "the index holds an entry from offset %lld or later at offset %lld", (long long)offset,
-                          (long long)offset);
-    put_finding(&seen, offset, offset, ret);
-    ix->last = LT_MAX(ix->last, offset);
+/*
+ * A run goes through in strides: the home line of record i + AHEAD is asked for, the second line of record
+ * i + AHEAD / 2 if it is needed, of record i + AHEAD / 4 what is needed to make room in both, and record i is judged.
+ * So memory is never idle, as it would be between two groups.
+ */
+struct pending {
+    uint64_t place;
+    struct lt_line *home;
+};
 
-    uint64_t first = seen.same ? lt_rest_first(*seen.same) : (uint64_t)offset;
-    uint64_t rest = lt_rest_make(first, k->version, ix->age.now_mark), *at = seen.same ? seen.same : seen.dead;
-    if (seen.same)
-        total_drop(ix, k, *seen.same);
-    if (at)
-        *at = (*at ^ lt_rest_without_tag(*at)) | rest;
-    else
-        remember(ix, place, &(struct lt_entry){.place = within(place), .rest = rest, .digest = k->digest}, &seen);
-    total_add(ix, k);
+static inline struct pending pending_of(const struct lt_index *ix, const struct lt_index_record *r)
+{
+    uint64_t place = place_of(ix, r->key.fingerprint);
+    struct pending p = {place, home_of(ix, place)};
+    __builtin_prefetch(p.home, 1);
+    return p;
+}
+
+static inline void pending_second(const struct pending *p, bool judge)
+{
+    lt_line_prefetch_second(p->home, p->place & LT_TAG_MASK, judge);
+}
+
+int lt_index_judge_run(struct lt_index *ix, const struct lt_index_record *v, size_t n, struct lt_finding *ret,
+                       struct lt_err *err)
+{
+    struct pending ring[AHEAD];
+    uint64_t moves = ix->moves;
+    for (size_t i = 0; i < LT_MIN(n, (size_t)AHEAD); i++)
+        ring[i] = pending_of(ix, &v[i]);
+    for (size_t i = 0; i < LT_MIN(n, (size_t)AHEAD / 2); i++)
+        pending_second(&ring[i], true);
+    for (size_t i = 0; i < n; i++) {
+        struct pending now = ring[i % AHEAD];
+        int r = LT_OK;
+        if (i + AHEAD < n)
+            ring[i % AHEAD] = pending_of(ix, &v[i + AHEAD]);
+        if (i + AHEAD / 2 < n)
+            pending_second(&ring[(i + AHEAD / 2) % AHEAD], true);
+        if (i + AHEAD / 4 < n)
+            lt_line_prefetch_room(ring[(i + AHEAD / 4) % AHEAD].home,
+                                  ring[(i + AHEAD / 4) % AHEAD].place & LT_TAG_MASK);
+        if (v[i].is_invalid) {
+            lt_index_advance(ix, v[i].generation);
+        } else {
+            if (ix->room == 0 || ix->tiny)
+                r = lt_index_reserve(ix, LT_MIN(n - i, (size_t)AHEAD), err);
+            if (r < 0)
+                return r;
+            pass_time(ix, v[i].generation);
+            if (segment_of(ix, now.place)->growing)
+                grow_step(ix, segment_of(ix, now.place));
+            if (ix->moves != moves)
+                now.home = home_of(ix, now.place);
+            r = judge_at(ix, &v[i].key, now.place, now.home, v[i].offset, &ret[i], err);
+        }
+        if (r < 0)
+            return r;
+        if (ix->moves != moves) {
+            for (size_t k = 0; k < LT_MIN(n, (size_t)AHEAD); k++)
+                ring[k].home = home_of(ix, ring[k].place);
+            moves = ix->moves;
+        }
+    }
     return LT_OK;
 }
 
-bool lt_index_find(const struct lt_index *ix, const struct lt_index_key *k, int64_t offset, struct lt_finding *ret)
+/* ---- look only ---- */
+
+__attribute__((noinline)) static bool find_known(const struct lt_index *ix, const struct lt_index_key *k,
+                                                 uint64_t place, struct lt_line *home, int64_t offset,
+                                                 struct lt_finding *ret)
 {
-    struct sighting seen = {.ix = ix, .key = k, .at = ix->last};
-    look(&seen, place_of(ix, k->fingerprint));
-    if (!seen.same)
+    struct sighting seen = look(ix, k, place, home, ix->last);
+    if (!seen.same.meta)
         return false;
-    uint64_t since = offsets_since(*seen.same, ix->last);
+    uint64_t since = offsets_since(spot_first(seen.same), ix->last);
     if (ix->last - (int64_t)since < offset) {
         put_finding(&seen, ix->last, offset, ret);
         return true;
@@ -580,12 +714,50 @@ bool lt_index_find(const struct lt_index *ix, const struct lt_index_key *k, int6
     return true;
 }
 
+static inline bool find_at(const struct lt_index *ix, const struct lt_index_key *k, uint64_t place,
+                           struct lt_line *home, int64_t offset, struct lt_finding *ret)
+{
+    struct glance seen = glance_at(ix, k, home, place & LT_TAG_MASK);
+    int64_t first = ix->last - (int64_t)offsets_since(spot_first(seen.spot), ix->last);
+    bool again = first < offset;
+    if (!(seen.usual & (again | !seen.over)))
+        return find_known(ix, k, place, home, offset, ret);
+    ret->first_offset = first;
+    ret->verdict = again ? LT_VERDICT_DUPLICATE : LT_VERDICT_NEW;
+    ret->remapped = false;
+    return seen.any;
+}
+
+bool lt_index_find(const struct lt_index *ix, const struct lt_index_key *k, int64_t offset, struct lt_finding *ret)
+{
+    uint64_t place = place_of(ix, k->fingerprint);
+    return find_at(ix, k, place, home_of(ix, place), offset, ret);
+}
+
+void lt_index_find_run(const struct lt_index *ix, const struct lt_index_record *v, size_t n, struct lt_finding *ret,
+                       bool *ret_found)
+{
+    struct pending ring[AHEAD];
+    for (size_t i = 0; i < LT_MIN(n, (size_t)AHEAD); i++)
+        ring[i] = pending_of(ix, &v[i]);
+    for (size_t i = 0; i < LT_MIN(n, (size_t)AHEAD / 2); i++)
+        pending_second(&ring[i], false);
+    for (size_t i = 0; i < n; i++) {
+        struct pending now = ring[i % AHEAD];
+        if (i + AHEAD < n)
+            ring[i % AHEAD] = pending_of(ix, &v[i + AHEAD]);
+        if (i + AHEAD / 2 < n)
+            pending_second(&ring[(i + AHEAD / 2) % AHEAD], false);
+        ret_found[i] = find_at(ix, &v[i].key, now.place, now.home, v[i].offset, &ret[i]);
+    }
+}
+
 uint64_t lt_index_sum(const struct lt_index *ix)
 {
-    return ix->sum;
+    return ix->sum.sum;
 }
 
 size_t lt_index_live(const struct lt_index *ix)
 {
-    return ix->live;
+    return ix->sum.live;
 }

@@ -9,9 +9,10 @@
  * The index also carries the sum: the xor, over live entries, of mix(fingerprint, version, digest, generation). It is
  * committed with the offsets, so a rebuilt index proves that it is complete before it gives a verdict.
  *
- * Open addressing with linear probing. A dead entry is a slot that may be reused; it disappears for good when the
- * table is rehashed. Growth rehashes the live entries. One thread writes; callers that read from another thread
- * hold the partition's lock. Never evicts a live entry: when the memory limit is reached, lt_index_reserve says so.
+ * Open addressing: an entry stands in one of two cache lines. Growth moves the entries a block at a time, in place,
+ * while records are judged; what is dead is passed over, swept out a few lines at a time, and left behind by growth.
+ * One thread writes; callers that read from another thread hold the partition's lock. Never evicts a live entry: when
+ * the memory limit is reached, lt_index_reserve says so.
  */
 #ifndef LT_CORE_INDEX_H
 #define LT_CORE_INDEX_H
@@ -59,7 +60,7 @@ int lt_index_reserve(struct lt_index *ix, size_t n, struct lt_err *err) LT_MUST_
  */
 void lt_index_prefetch(const struct lt_index *ix, const struct lt_index_key *k);
 /*
- * The same once more, after the whole group had the first: what overflows into a second line has that brought near too.
+ * The same once more, after the whole group had the first: what goes on to a second line has that brought near too.
  * judge: lt_index_judge is going to be asked, which may write there; else lt_index_find.
  */
 void lt_index_prefetch_next(const struct lt_index *ix, const struct lt_index_key *k, bool judge);
@@ -77,6 +78,21 @@ struct lt_finding {
  */
 int lt_index_judge(struct lt_index *ix, const struct lt_index_key *k, int64_t offset, uint64_t generation,
                    struct lt_finding *ret, struct lt_err *err) LT_MUST_CHECK;
+/* One record of a run. */
+struct lt_index_record {
+    struct lt_index_key key;
+    int64_t offset;
+    uint64_t generation;
+    bool is_invalid; /* no event: it has no key and only moves the clock, as lt_index_advance does */
+};
+/*
+ * lt_index_judge for a run of records of any length, room reserved and places brought near by itself: the fast way.
+ * ret[i] is the finding of v[i]; that of an invalid record is left as it was. Results: LT_OK; LT_E_LIMIT and LT_E_BUG
+ * as above, the records before the one that failed have been judged.
+ */
+int lt_index_judge_run(struct lt_index *ix, const struct lt_index_record *v, size_t n, struct lt_finding *ret,
+                       struct lt_err *err) LT_MUST_CHECK;
+
 /* The clock moved without an insertion (an invalid record): entries of dead generations leave the sum. */
 void lt_index_advance(struct lt_index *ix, uint64_t generation);
 
@@ -86,4 +102,8 @@ size_t lt_index_bytes(const struct lt_index *ix);
 
 /* Look only: verdict of a record already judged, for receipts (protocol 4). false: no live entry of (key, digest). */
 bool lt_index_find(const struct lt_index *ix, const struct lt_index_key *k, int64_t offset, struct lt_finding *ret);
+/* The same of a run of keys and offsets, in any order, their places brought near by itself; ret[i] where ret_found[i].
+ */
+void lt_index_find_run(const struct lt_index *ix, const struct lt_index_record *v, size_t n, struct lt_finding *ret,
+                       bool *ret_found);
 #endif

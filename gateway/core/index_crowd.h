@@ -1,5 +1,5 @@
 /*
- * Entries of the dedup index that have no room in its lines: those of a place that already has LT_HITS_MAX there (one
+ * Entries of the dedup index that have no room in its lines: those of a place that has filled both of its lines (one
  * event sent again and again with other content each time), and the very few whose neighbourhood is full. A hash table
  * of lists, normally empty; a look-up here costs what the list is long. Inside gateway/core only.
  */

@@ -1,21 +1,27 @@
 /*
- * One cache line of the dedup index: four entries, sorted by place, packed to the front. Inside gateway/core only.
+ * One cache line of the dedup index: four entries in no order, any of which may be empty. Inside gateway/core only.
  *
- *   byte 0        16          32                                        64
- *        ┌─────────┬───────────┬─────────────────────────────────────────┐
- *        │ low × 4 │ digest × 4│ rest × 4                                │
- *        └─────────┴───────────┴─────────────────────────────────────────┘
+ *   byte 0        16          32         48                             64
+ *        ┌─────────┬───────────┬──────────┬─────────────────────────────┐
+ *        │ low × 4 │ digest × 4│ first × 4│ meta × 4                    │
+ *        └─────────┴───────────┴──────────┴─────────────────────────────┘
  *   low     32  place, bits 0–31
  *   digest  32  of lt_digest
- *   rest    64  63        50 49              12 11     8 7      0
- *              ┌────────────┬──────────────────┬────────┬────────┐
- *              │ place      │ first offset     │ version│ mark   │
- *              │ bits 32–45 │ mod 2^38         │ mod 16 │        │
- *              └────────────┴──────────────────┴────────┴────────┘
+ *   first   32  first offset, bits 0–31
+ *   meta    32   31   30   29          17 16        12 11     8 7      0
+ *              ┌────┬────┬──────────────┬────────────┬────────┬────────┐
+ *              │over│away│ place        │first offset│ version│ mark   │
+ *              │    │    │ bits 32–44   │ bits 32–36 │ mod 16 │        │
+ *              └────┴────┴──────────────┴────────────┴────────┴────────┘
  *   mark    generation mod 255, + 1; 0 = no entry
+ *   away    the entry does not stand in its home line but in its second one
+ *   over    of the line, not of the entry: an entry of class s (s the slot, 0–3) whose home this line is stands in its
+ *           second line. It stays when the slot is emptied, and is taken back by a sweep or by growth.
  *
- * That is 16 bytes an entry. 46 bits of the place are stored, the line an entry stands in implies the rest
- * (index_segment.h), so a place is exact. An empty slot is all zero.
+ * That is 16 bytes an entry. 45 bits of the place are stored (the tag); the home line implies the others, and tag and
+ * `away` lead from the line an entry stands in to its home (index_segment.h), so a place is exact.
+ *
+ * All four slots are compared at once, in 16-byte vectors where the machine has them.
  */
 #ifndef LT_CORE_INDEX_LINE_H
 #define LT_CORE_INDEX_LINE_H
@@ -27,143 +33,190 @@
 #endif
 
 #define LT_LINE_SLOTS 4
-#define LT_TAG_BITS 46
+#define LT_LINE_ALL 15u /* all slots, as a mask */
+#define LT_TAG_BITS 45
 #define LT_TAG_MASK ((1ULL << LT_TAG_BITS) - 1)
-#define LT_FIRST_BITS 38
+#define LT_FIRST_BITS 37
 #define LT_FIRST_MASK ((1ULL << LT_FIRST_BITS) - 1)
-#define LT_REST_TAG_SHIFT 50
-#define LT_REST_FIRST_SHIFT 12
-#define LT_REST_VERSION_SHIFT 8
 #define LT_MARKS 255 /* marks are 1..255 */
+
+#define LT_META_MARK 0xffu
+#define LT_META_VERSION_SHIFT 8
+#define LT_META_FIRST_SHIFT 12
+#define LT_META_FIRST 0x1fu /* after the shift */
+#define LT_META_TAG_SHIFT 17
+#define LT_META_TAG 0x3ffe0000u
+#define LT_META_AWAY (1u << 30)
+#define LT_META_OVER (1u << 31)
 
 struct lt_line {
     uint32_t low[LT_LINE_SLOTS];
     uint32_t digest[LT_LINE_SLOTS];
-    uint64_t rest[LT_LINE_SLOTS];
+    uint32_t first[LT_LINE_SLOTS];
+    uint32_t meta[LT_LINE_SLOTS];
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct lt_line) == 64, "four entries are one cache line");
 
-/* An entry outside of a line: its place within the segment, 56 bits, and what `rest` holds beside the tag. */
+/* An entry outside of a line. `meta` holds mark, version and the first offset's upper bits. */
 struct lt_entry {
-    uint64_t place;
-    uint64_t rest; /* without the tag's bits */
-    uint32_t digest;
+    uint64_t place; /* within the segment, 56 bits */
+    uint32_t digest, first, meta;
 };
 
-static inline uint64_t lt_rest_make(uint64_t first, unsigned version, unsigned mark)
+static inline uint32_t lt_meta_make(uint64_t first, unsigned version, unsigned mark)
 {
-    return (first & LT_FIRST_MASK) << LT_REST_FIRST_SHIFT | (uint64_t)version << LT_REST_VERSION_SHIFT | mark;
+    return ((uint32_t)(first >> 32) & LT_META_FIRST) << LT_META_FIRST_SHIFT | version << LT_META_VERSION_SHIFT | mark;
 }
-static inline unsigned lt_rest_mark(uint64_t rest)
+static inline unsigned lt_meta_mark(uint32_t meta)
 {
-    return rest & 0xff;
+    return meta & LT_META_MARK;
 }
-static inline unsigned lt_rest_version(uint64_t rest)
+static inline unsigned lt_meta_version(uint32_t meta)
 {
-    return rest >> LT_REST_VERSION_SHIFT & 15;
+    return meta >> LT_META_VERSION_SHIFT & 15;
 }
-static inline uint64_t lt_rest_first(uint64_t rest)
+static inline uint64_t lt_meta_first(uint32_t meta, uint32_t first)
 {
-    return rest >> LT_REST_FIRST_SHIFT & LT_FIRST_MASK;
+    return (uint64_t)(meta >> LT_META_FIRST_SHIFT & LT_META_FIRST) << 32 | first;
 }
-static inline uint64_t lt_rest_without_tag(uint64_t rest)
+/* Without what tells where the entry stands. */
+static inline uint32_t lt_meta_bare(uint32_t meta)
 {
-    return rest & ((1ULL << LT_REST_TAG_SHIFT) - 1);
+    return meta & ((1u << LT_META_TAG_SHIFT) - 1);
 }
 
 static inline uint64_t lt_line_tag(const struct lt_line *l, unsigned slot)
 {
-    return l->rest[slot] >> LT_REST_TAG_SHIFT << 32 | l->low[slot];
+    return (uint64_t)((l->meta[slot] & LT_META_TAG) >> LT_META_TAG_SHIFT) << 32 | l->low[slot];
 }
-static inline bool lt_line_used(const struct lt_line *l, unsigned slot)
+static inline bool lt_line_is_away(const struct lt_line *l, unsigned slot)
 {
-    return lt_rest_mark(l->rest[slot]) != 0;
-}
-/* Entries are packed: the last slot tells whether the line is full. */
-static inline bool lt_line_full(const struct lt_line *l)
-{
-    return lt_line_used(l, LT_LINE_SLOTS - 1);
-}
-static inline unsigned lt_line_count(const struct lt_line *l)
-{
-    unsigned n = 0;
-    while (n < LT_LINE_SLOTS && lt_line_used(l, n))
-        n++;
-    return n;
+    return l->meta[slot] & LT_META_AWAY;
 }
 
-/* Bit s is set where slot s may hold the tag: the low halves are equal. All four slots at once. */
-static inline unsigned lt_line_match(const struct lt_line *l, uint32_t low)
+/* Which entries are dead: those whose mark is more than `keep` generations before `now_mark`. */
+struct lt_age {
+    unsigned now_mark; /* 1..255 */
+    unsigned keep;
+};
+static inline unsigned lt_age_of(const struct lt_age *a, unsigned mark)
 {
+    int age = (int)a->now_mark - (int)mark;
+    return (unsigned)(age < 0 ? age + LT_MARKS : age);
+}
+
+/* Masks of a line: bit s is slot s. */
 #ifdef __SSE2__
-    __m128i found = _mm_cmpeq_epi32(_mm_load_si128((const __m128i *)l->low), _mm_set1_epi32((int)low));
-    return (unsigned)_mm_movemask_ps(_mm_castsi128_ps(found));
+static inline unsigned lt_line_mask(__m128i v)
+{
+    return (unsigned)_mm_movemask_ps(_mm_castsi128_ps(v));
+}
+static inline unsigned lt_line_used(const struct lt_line *l)
+{
+    __m128i marks = _mm_slli_epi32(_mm_load_si128((const __m128i *)l->meta), 24);
+    return lt_line_mask(_mm_cmpeq_epi32(marks, _mm_setzero_si128())) ^ LT_LINE_ALL;
+}
+/* Slots that hold an entry of this tag, or held one and are empty; away: which has come here from its home. */
+static inline unsigned lt_line_match(const struct lt_line *l, uint64_t tag, bool away)
+{
+    uint32_t want = (uint32_t)(tag >> 32) << LT_META_TAG_SHIFT | (away ? LT_META_AWAY : 0);
+    __m128i meta = _mm_load_si128((const __m128i *)l->meta), low = _mm_load_si128((const __m128i *)l->low);
+    __m128i upper = _mm_and_si128(meta, _mm_set1_epi32((int)(LT_META_TAG | LT_META_AWAY)));
+    return lt_line_mask(_mm_and_si128(_mm_cmpeq_epi32(low, _mm_set1_epi32((int)(uint32_t)tag)),
+                                      _mm_cmpeq_epi32(upper, _mm_set1_epi32((int)want))));
+}
+/* Of which classes an entry stands in its second line. */
+static inline unsigned lt_line_over(const struct lt_line *l)
+{
+    return lt_line_mask(_mm_load_si128((const __m128i *)l->meta));
+}
+static inline unsigned lt_line_away(const struct lt_line *l)
+{
+    return lt_line_mask(_mm_slli_epi32(_mm_load_si128((const __m128i *)l->meta), 1));
+}
+/* Slots whose entry is not dead. */
+static inline unsigned lt_line_alive(const struct lt_line *l, const struct lt_age *a)
+{
+    __m128i marks = _mm_and_si128(_mm_load_si128((const __m128i *)l->meta), _mm_set1_epi32((int)LT_META_MARK));
+    __m128i age = _mm_sub_epi32(_mm_set1_epi32((int)a->now_mark), marks);
+    age = _mm_add_epi32(age, _mm_and_si128(_mm_srai_epi32(age, 31), _mm_set1_epi32(LT_MARKS)));
+    return lt_line_mask(_mm_cmpgt_epi32(_mm_set1_epi32((int)a->keep + 1), age)) & lt_line_used(l);
+}
 #else
+static inline unsigned lt_line_used(const struct lt_line *l)
+{
     unsigned m = 0;
     for (unsigned s = 0; s < LT_LINE_SLOTS; s++)
-        m |= (unsigned)(l->low[s] == low) << s;
+        m |= (unsigned)(lt_meta_mark(l->meta[s]) != 0) << s;
     return m;
+}
+static inline unsigned lt_line_match(const struct lt_line *l, uint64_t tag, bool away)
+{
+    uint32_t want = (uint32_t)(tag >> 32) << LT_META_TAG_SHIFT | (away ? LT_META_AWAY : 0);
+    unsigned m = 0;
+    for (unsigned s = 0; s < LT_LINE_SLOTS; s++)
+        m |= (unsigned)((l->low[s] == (uint32_t)tag) & ((l->meta[s] & (LT_META_TAG | LT_META_AWAY)) == want)) << s;
+    return m;
+}
+static inline unsigned lt_line_over(const struct lt_line *l)
+{
+    unsigned m = 0;
+    for (unsigned s = 0; s < LT_LINE_SLOTS; s++)
+        m |= l->meta[s] >> 31 << s;
+    return m;
+}
+static inline unsigned lt_line_away(const struct lt_line *l)
+{
+    unsigned m = 0;
+    for (unsigned s = 0; s < LT_LINE_SLOTS; s++)
+        m |= (unsigned)lt_line_is_away(l, s) << s;
+    return m;
+}
+static inline unsigned lt_line_alive(const struct lt_line *l, const struct lt_age *a)
+{
+    unsigned m = 0;
+    for (unsigned s = 0; s < LT_LINE_SLOTS; s++)
+        m |= (unsigned)(lt_age_of(a, lt_meta_mark(l->meta[s])) <= a->keep) << s;
+    return m & lt_line_used(l);
+}
 #endif
+
+/* The class of a tag: which of its home line's `over` bits speaks for it. */
+static inline unsigned lt_tag_class(uint64_t tag)
+{
+    return tag & (LT_LINE_SLOTS - 1);
 }
 
-/* An entry as a line holds it, tag and all: it can be handed from line to line as it is. */
-struct lt_packed {
-    uint32_t low, digest;
-    uint64_t rest;
-};
-static inline struct lt_packed lt_entry_pack(const struct lt_entry *e)
+static inline unsigned lt_slots_count(unsigned mask)
+{
+    return 0x4332322132212110ULL >> 4 * mask & 15;
+}
+/* The lowest slot of a mask that is not empty. */
+static inline unsigned lt_slot_of(unsigned mask)
+{
+    return (unsigned)__builtin_ctz(mask);
+}
+
+static inline void lt_line_put(struct lt_line *l, unsigned slot, const struct lt_entry *e, bool away)
 {
     uint64_t tag = e->place & LT_TAG_MASK;
-    return (struct lt_packed){(uint32_t)tag, e->digest, tag >> 32 << LT_REST_TAG_SHIFT | e->rest};
+    l->low[slot] = (uint32_t)tag;
+    l->digest[slot] = e->digest;
+    l->first[slot] = e->first;
+    l->meta[slot] = (l->meta[slot] & LT_META_OVER) | e->meta | (uint32_t)(tag >> 32) << LT_META_TAG_SHIFT |
+                    (away ? LT_META_AWAY : 0);
 }
-static inline struct lt_packed lt_line_get(const struct lt_line *l, unsigned slot)
+/* Entry `from` of another line as it is, but for where it stands now. */
+static inline void lt_line_copy(struct lt_line *l, unsigned slot, const struct lt_line *other, unsigned from, bool away)
 {
-    return (struct lt_packed){l->low[slot], l->digest[slot], l->rest[slot]};
+    l->low[slot] = other->low[from];
+    l->digest[slot] = other->digest[from];
+    l->first[slot] = other->first[from];
+    l->meta[slot] = (l->meta[slot] & LT_META_OVER) | (other->meta[from] & ~(LT_META_OVER | LT_META_AWAY)) |
+                    (away ? LT_META_AWAY : 0);
 }
-static inline void lt_line_put(struct lt_line *l, unsigned slot, struct lt_packed p)
-{
-    l->low[slot] = p.low;
-    l->digest[slot] = p.digest;
-    l->rest[slot] = p.rest;
-}
-
-/*
- * Put p into the slot; what stood there and behind moves one up, the last entry of a full line is lost: the caller has
- * it. Without a branch: which slot it is cannot be predicted.
- */
-static inline void lt_line_insert(struct lt_line *l, unsigned slot, struct lt_packed p)
-{
-#ifdef __SSE2__
-    __m128i lane = _mm_setr_epi32(0, 1, 2, 3), at = _mm_set1_epi32((int)slot);
-    __m128i behind = _mm_cmpgt_epi32(lane, at), here = _mm_cmpeq_epi32(lane, at);
-    __m128i keep = _mm_cmplt_epi32(lane, at), *v[2] = {(__m128i *)l->low, (__m128i *)l->digest};
-    uint32_t fresh[2] = {p.low, p.digest};
-    for (int i = 0; i < 2; i++) {
-        __m128i old = _mm_load_si128(v[i]), moved = _mm_slli_si128(old, 4);
-        _mm_store_si128(v[i], _mm_or_si128(_mm_or_si128(_mm_and_si128(old, keep), _mm_and_si128(moved, behind)),
-                                           _mm_and_si128(_mm_set1_epi32((int)fresh[i]), here)));
-    }
-    __m128i *rest = (__m128i *)l->rest, first = _mm_load_si128(rest), second = _mm_load_si128(rest + 1);
-    __m128i value = _mm_set1_epi64x((long long)p.rest);
-    __m128i first_moved = _mm_slli_si128(first, 8);
-    __m128i second_moved = _mm_or_si128(_mm_srli_si128(first, 8), _mm_slli_si128(second, 8));
-    _mm_store_si128(rest, _mm_or_si128(_mm_or_si128(_mm_and_si128(first, _mm_unpacklo_epi32(keep, keep)),
-                                                    _mm_and_si128(first_moved, _mm_unpacklo_epi32(behind, behind))),
-                                       _mm_and_si128(value, _mm_unpacklo_epi32(here, here))));
-    _mm_store_si128(rest + 1,
-                    _mm_or_si128(_mm_or_si128(_mm_and_si128(second, _mm_unpackhi_epi32(keep, keep)),
-                                              _mm_and_si128(second_moved, _mm_unpackhi_epi32(behind, behind))),
-                                 _mm_and_si128(value, _mm_unpackhi_epi32(here, here))));
-#else
-    for (unsigned s = LT_LINE_SLOTS - 1; s > slot; s--)
-        lt_line_put(l, s, lt_line_get(l, s - 1));
-    lt_line_put(l, slot, p);
-#endif
-}
-
 static inline void lt_line_clear(struct lt_line *l, unsigned slot)
 {
-    l->low[slot] = l->digest[slot] = 0;
-    l->rest[slot] = 0;
+    l->meta[slot] &= LT_META_OVER;
 }
 #endif

@@ -4,10 +4,6 @@
 #include <sys/mman.h>
 
 #define HUGE_LINES ((size_t)(2 << 20) / sizeof(struct lt_line))
-#define HUGE_FROM_LINES (2 * HUGE_LINES)
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25 /* Linux 6.1, later than some headers */
-#endif
 
 struct lt_line *lt_index_memory_reserve(size_t lines)
 {
@@ -32,19 +28,21 @@ void lt_index_memory_release(struct lt_line *v, size_t lines)
         munmap(v, lines * sizeof(struct lt_line));
 }
 
-void lt_index_memory_advise(struct lt_line *v, size_t lines, size_t touched)
+size_t lt_index_memory_whole(size_t lines)
 {
-    if (lines < HUGE_FROM_LINES)
-        return;
+    size_t whole = (lines + HUGE_LINES / 2) / HUGE_LINES * HUGE_LINES;
+    return whole < LT_INDEX_SMALL_LINES ? lines : whole;
+}
+
+void lt_index_memory_advise(struct lt_line *v, size_t lines)
+{
     /* Refused where the kernel has none: slower, nothing else. */
-    size_t whole = lines / HUGE_LINES * HUGE_LINES,
-           was = touched < HUGE_FROM_LINES ? 0 : touched / HUGE_LINES * HUGE_LINES;
-    (void)madvise(v, whole * sizeof(struct lt_line), MADV_HUGEPAGE);
-    if (touched > was) /* what has small pages already is copied into huge ones */
-        (void)madvise(v + was,
-                      LT_MIN((touched - was + HUGE_LINES - 1) / HUGE_LINES * HUGE_LINES, whole - was) *
-                          sizeof(struct lt_line),
-                      MADV_COLLAPSE);
+    (void)madvise(v, lines * sizeof(struct lt_line), MADV_HUGEPAGE);
+}
+
+void lt_index_memory_forget(struct lt_line *v, size_t lines)
+{
+    (void)madvise(v, lines * sizeof(struct lt_line), MADV_DONTNEED); /* refused: it stays until the index goes */
 }
 
 void lt_index_memory_small(struct lt_line *v, size_t lines)

@@ -1,158 +1,157 @@
 /*
- * A segment of the dedup index: a sorted array with gaps, in place, which grows without a pause. Inside gateway/core
+ * A segment of the dedup index: an array of cache lines, in place, which grows without a pause. Inside gateway/core
  * only; one thread.
  *
- * An entry has a place of 56 bits within its segment. Its home line is place * lines >> 56: places in order, so the
- * whole segment is sorted by place. An entry stands in its home line or, when that was full, in one of the next `reach`
- * lines, and nothing but full lines lies between. From this follow the three rules everything here relies on:
+ * An entry has a place of 57 bits within its segment. Its home line is place * lines >> 57: the homes follow the order
+ * of the places, inside a line there is none. An entry has two lines it may stand in:
  *
- *   - a look-up starts at the home line and ends at the first line that is not full or whose last entry is greater;
- *   - an insertion takes its sorted slot and hands the last entry of a full line on to the front of the next;
- *   - a removal pulls displaced entries back, so that no line before an entry ever has a gap.
+ *     home ── 1 to 64 lines, by bits of the tag ──► second
  *
- * Places that may stand in one line fill an interval of less than 2^46, because the reach is limited to
- * lines / 1024 - 2: (reach + 1) * 2^56 / lines < 2^46. So the 46 bits that a line stores give the place back exactly.
+ *   - an insertion goes home, else to its second line, else one of the entries there moves to its own other line;
+ *   - an entry that is not at home has left a bit for its class (a quarter of the tags) in its home line. So a look-up
+ *     reads the second line only if one entry in four of those that left could be the one it looks for;
+ *   - a removal empties a slot. Bits that nobody needs any more are taken back by the sweep.
  *
- * Growth from n to m = 1.4 n lines moves blocks of lines from the top of the same memory to their new, higher lines, a
- * bounded number of slots an insertion. Places >= edge are already under the new shape, the others still under the old
- * one. New lines begin at edge * m >> 56 and old ones end before edge * n >> 56 plus the reach; the block that would
- * let the two meet is the last one and moves together with all that is left.
+ * The tag is the low 45 bits of the place. The places of one home line fill an interval of less than 2^45, because
+ * there are at least 4,352 lines: 2^57 / 4,352 < 2^45. So home and tag give the place back exactly.
+ *
+ * Growth from n to m = 1.4 n lines moves blocks of lines from the top of the same memory to their new, higher lines:
+ * read in order, put together in scratch memory, written in order. Places >= edge are already under the new shape, the
+ * others still under the old one. New lines begin at edge * m >> 57; the old ones end 64 lines behind the homes of what
+ * has not moved. The block that would let the two meet is the last one and moves together with all that is left.
+ *
+ * Once in its life, when it gets large enough for huge pages, a segment grows into other memory instead: what has small
+ * pages would have to be copied by the kernel otherwise, in one go.
  */
 #ifndef LT_CORE_INDEX_SEGMENT_H
 #define LT_CORE_INDEX_SEGMENT_H
 
 #include "gateway/core/index_line.h"
 
-#define LT_PLACE_BITS 56 /* within a segment */
-#define LT_SEGMENT_LINES_MIN 2048
-#define LT_HITS_MAX 8 /* entries of one place in the lines; more go to the crowd (index_crowd.h) */
+#define LT_PLACE_BITS 57 /* within a segment */
+#define LT_SEGMENT_LINES_MIN 4352
+#define LT_SEGMENT_REACH 64 /* lines between home and second line, at most; these follow the last home line */
+#define LT_SWEEP_LINES 64   /* what lt_segment_sweep takes at once */
 
 struct lt_shape {
-    uint64_t lines; /* home lines; `reach` more follow them */
+    uint64_t lines; /* home lines */
     uint64_t step;  /* places of a line, rounded down */
-    uint64_t reach;
 };
 
 struct lt_segment {
-    struct lt_line *v; /* lent: reserved for the segment, zero where never used */
-    size_t capacity;   /* lines that fit */
+    struct lt_line *v, *w; /* lines of shapes `now` and `next`: lent, zero where never used; the same but for once */
+    struct lt_line *small; /* memory for the first shapes; NULL when it has been left */
+    struct lt_line *large; /* for the others */
+    size_t capacity;       /* lines that fit in `large` */
     struct lt_shape now, next;
-    uint64_t edge; /* places from here on are in shape `next`; 2^56 while none are */
-    bool growing;
-    size_t top;             /* while growing: home lines of `now` not yet moved */
-    size_t used;            /* entries, dead ones included */
+    uint64_t edge; /* places from here on are in shape `next`; 2^57 while none are */
+    double ideal;  /* lines of the shape it has or is growing to, before they were rounded to whole huge pages */
+    size_t top;    /* while growing: home lines of `now` not yet moved */
+    size_t used;   /* entries, dead ones included */
+    size_t used_max;
     struct lt_block *block; /* scratch, lent */
-};
+    unsigned turn;          /* counts up to the next block while it grows */
+    bool growing;
+} __attribute__((aligned(64))); /* two lines: an index into an array of them is a shift */
 
-/* Which entries are dead: those whose mark is more than `keep` generations before `now_mark`. */
-struct lt_age {
-    unsigned now_mark; /* 1..255 */
-    unsigned keep;
-};
-static inline unsigned lt_age_of(const struct lt_age *a, unsigned mark)
-{
-    int age = (int)a->now_mark - (int)mark;
-    return (unsigned)(age < 0 ? age + LT_MARKS : age);
-}
-
-static inline const struct lt_shape *lt_segment_shape(const struct lt_segment *s, uint64_t place)
-{
-    return place >= s->edge ? &s->next : &s->now;
-}
 static inline uint64_t lt_shape_home(const struct lt_shape *h, uint64_t place)
 {
-    return (uint64_t)((unsigned __int128)place * h->lines >> LT_PLACE_BITS);
+    return (uint64_t)((unsigned __int128)(place << (64 - LT_PLACE_BITS)) * h->lines >> 64);
 }
-/*
- * The least place that may stand in the line; all that may are less than 2^46 above it. Below zero (wrapped) for the
- * first lines: only differences to it are ever used.
- */
-static inline uint64_t lt_shape_base(const struct lt_shape *h, uint64_t line)
+static inline struct lt_line *lt_segment_home(const struct lt_segment *s, uint64_t place)
 {
-    return (line - h->reach) * h->step;
+    uint64_t lines = place >= s->edge ? s->next.lines : s->now.lines;
+    struct lt_line *v = place >= s->edge ? s->w : s->v;
+    return &v[(unsigned __int128)(place << (64 - LT_PLACE_BITS)) * lines >> 64];
 }
-/* How far the entry's place lies above the line's base. */
-static inline uint64_t lt_line_above(const struct lt_line *l, unsigned slot, uint64_t base)
+/* Lines from home to second line. */
+static inline size_t lt_tag_distance(uint64_t tag)
 {
-    return (lt_line_tag(l, slot) - base) & LT_TAG_MASK;
+    return (tag >> 2 & (LT_SEGMENT_REACH - 1)) + 1; /* other bits than the class */
 }
 
-/* Does a look-up for the place go on to the next line? Without a branch of its own. */
-static inline bool lt_line_goes_on(const struct lt_line *l, const struct lt_shape *h, uint64_t line, uint64_t place)
+/* The other line of an entry: its second line if it stands at home, else its home. */
+static inline const struct lt_line *lt_line_other(const struct lt_line *l, unsigned slot)
 {
-    uint64_t base = lt_shape_base(h, line);
-    return lt_line_full(l) & (lt_line_above(l, LT_LINE_SLOTS - 1, base) <= ((place - base) & LT_TAG_MASK));
+    size_t distance = lt_tag_distance(lt_line_tag(l, slot));
+    return l + (lt_line_is_away(l, slot) ? -distance : distance);
 }
 
-/* An entry of the place that was looked for, dead or alive. */
-typedef void (*lt_segment_met_fn)(void *ctx, uint32_t digest, uint64_t *rest);
-
-/* Call fn for each entry of the place. Returns the line where the search ended: an insertion goes there. */
-__attribute__((always_inline)) static inline uint64_t lt_segment_seek(const struct lt_segment *s, uint64_t place,
-                                                                      lt_segment_met_fn fn, void *ctx)
+/* Where the entries of a place are, dead or alive. */
+struct lt_met {
+    struct lt_line *home, *second;
+    unsigned at_home, away; /* slots */
+};
+static inline struct lt_met lt_line_seek(struct lt_line *home, uint64_t tag)
 {
-    const struct lt_shape *h = lt_segment_shape(s, place);
-    uint64_t tag = place & LT_TAG_MASK, at = lt_shape_home(h, place);
-    for (;; at++) {
-        struct lt_line *l = &s->v[at];
-        for (unsigned m = lt_line_match(l, (uint32_t)tag); m; m &= m - 1) {
-            unsigned slot = (unsigned)__builtin_ctz(m);
-            if (l->rest[slot] >> LT_REST_TAG_SHIFT == tag >> 32 && lt_line_used(l, slot))
-                fn(ctx, l->digest[slot], &l->rest[slot]);
-        }
-        if (!lt_line_goes_on(l, h, at, place))
-            return at;
-    }
+    struct lt_met m = {.home = home, .second = home + lt_tag_distance(tag)};
+    m.at_home = lt_line_match(m.home, tag, false) & lt_line_used(m.home);
+    if (lt_line_over(m.home) >> lt_tag_class(tag) & 1)
+        m.away = lt_line_match(m.second, tag, true) & lt_line_used(m.second);
+    return m;
 }
 
-static inline void lt_segment_prefetch(const struct lt_segment *s, uint64_t place)
+/* The second line too, where a look-up or (insert) an insertion would go on to it. Without a branch. */
+static inline void lt_line_prefetch_second(const struct lt_line *home, uint64_t tag, bool insert)
 {
-    const struct lt_line *l = &s->v[lt_shape_home(lt_segment_shape(s, place), place)];
-    __builtin_prefetch(l);
+    size_t on = (lt_line_over(home) >> lt_tag_class(tag) & 1) | (insert & (lt_line_used(home) == LT_LINE_ALL));
+    __builtin_prefetch(home + (-on & lt_tag_distance(tag)), 1);
     __asm__ volatile(""); /* GCC calls a function pure that does nothing but prefetch, and drops its calls */
 }
-
-/* After that: the next line too where the search, or what an insertion hands on, goes there. */
-static inline void lt_segment_prefetch_next(const struct lt_segment *s, uint64_t place, bool insert)
+/* After that, before an insertion: where it finds both lines full, two lines that one of their entries could move to.
+ */
+static inline void lt_line_prefetch_room(const struct lt_line *home, uint64_t tag)
 {
-    const struct lt_shape *h = lt_segment_shape(s, place);
-    uint64_t at = lt_shape_home(h, place);
-    const struct lt_line *l = &s->v[at];
-    if (insert) {
-        unsigned full = lt_line_full(l);
-        __builtin_prefetch(l + full);
-        __builtin_prefetch(l + 2 * full);
-    } else {
-        __builtin_prefetch(l + lt_line_goes_on(l, h, at, place));
-    }
+    const struct lt_line *second = home + lt_tag_distance(tag);
+    if (lt_line_used(home) != LT_LINE_ALL || lt_line_used(second) != LT_LINE_ALL)
+        return;
+    __builtin_prefetch(lt_line_other(second, 0), 1);
+    __builtin_prefetch(lt_line_other(second, 1), 1);
     __asm__ volatile("");
 }
 
 struct lt_block *lt_block_new(void); /* scratch for growth, shared by the segments of an index */
 void lt_block_free(struct lt_block *b);
 
-void lt_segment_init(struct lt_segment *s, struct lt_line *v, size_t capacity, size_t lines, struct lt_block *block);
-/* Lines of the shape it has or is growing to, with the reach behind them. */
+/*
+ * Empty, of about `ideal` home lines; >= LT_SEGMENT_LINES_MIN. v: LT_INDEX_SMALL_LINES for the time before it has huge
+ * pages, and `capacity` lines more.
+ */
+void lt_segment_init(struct lt_segment *s, struct lt_line *v, size_t capacity, double ideal, struct lt_block *block);
+/* Lines of the shape it has or is growing to, with those behind the last home. */
 size_t lt_segment_lines(const struct lt_segment *s);
 /* What lt_segment_lines becomes with the next growth. */
 size_t lt_segment_lines_next(const struct lt_segment *s);
-/* More entries than this, and it is time to grow. */
-size_t lt_segment_used_max(const struct lt_segment *s);
 
-/*
- * The entry at its sorted place; `end` from the lt_segment_seek just before. false: it would stand further from home
- * than the reach allows, nothing was changed.
- */
-bool lt_segment_insert(struct lt_segment *s, const struct lt_entry *e, uint64_t end) LT_MUST_CHECK;
+/* For an entry whose two lines are full: a dead one of theirs gives up its slot, or one of theirs moves. */
+bool lt_segment_squeeze(struct lt_segment *s, struct lt_line *home, const struct lt_entry *e,
+                        const struct lt_age *age) LT_MUST_CHECK;
+
+/* false: neither of its lines has room or can be given room; nothing was changed. */
+LT_MUST_CHECK static inline bool lt_segment_insert(struct lt_segment *s, struct lt_line *home, const struct lt_entry *e,
+                                                   const struct lt_age *age)
+{
+    /* At home or in the second line, whichever it is: no branch for that. */
+    uint64_t tag = e->place & LT_TAG_MASK;
+    bool away = lt_line_used(home) == LT_LINE_ALL;
+    struct lt_line *l = home + (-(size_t)away & lt_tag_distance(tag));
+    unsigned used = lt_line_used(l);
+    if (used == LT_LINE_ALL)
+        return lt_segment_squeeze(s, home, e, age);
+    lt_line_put(l, lt_slot_of(~used), e, away);
+    home->meta[lt_tag_class(tag)] |= away ? LT_META_OVER : 0;
+    s->used++;
+    return true;
+}
 
 /* Entries that found no place in the new shape; called at most a few times in a life. */
 typedef void (*lt_segment_stray_fn)(void *ctx, const struct lt_entry *e);
 
 /* Begin to grow. false: the reserved memory does not hold the next shape. */
 bool lt_segment_grow(struct lt_segment *s);
-/* Move a block: at most a few hundred slots. Dead entries are left behind. */
-void lt_segment_grow_step(struct lt_segment *s, const struct lt_age *age, lt_segment_stray_fn stray, void *ctx);
+/* Every so many calls move a block: at most some thousand slots. Dead entries are left behind. true: it did. */
+bool lt_segment_grow_step(struct lt_segment *s, const struct lt_age *age, lt_segment_stray_fn stray, void *ctx);
 
-/* Remove the dead entries of one line. Not while it grows. */
-void lt_segment_sweep_line(struct lt_segment *s, size_t line, const struct lt_age *age);
+/* Remove the dead entries of LT_SWEEP_LINES lines, and let those come home that can. Not while it grows. */
+void lt_segment_sweep(struct lt_segment *s, size_t line, const struct lt_age *age);
 #endif

@@ -3,9 +3,10 @@
  * touches random cache lines, or the same judgements by a general store, or a start from local files. One JSON object
  * on stdout.
  *
- * The yardstick touches as many bytes as the index has, in pages of the same size, in groups of the same number of
- * prefetches. Its addresses do not depend on what was read, as those of a group of look-ups do not. It only reads; the
- * index also writes.
+ * The yardstick touches as many bytes as the index has, in pages of the same size, with as many prefetches on their
+ * way. It takes turns with the index, slice by slice, so that both meet the same machine; the keys of a slice are made
+ * before its time is taken, for both alike. Its addresses do not depend on what was read, as those of a run of look-ups
+ * do not. Beside it stands the same with a write to each line, which is what an insertion does.
  */
 #include "gateway/base/clock.h"
 #include "gateway/core/index_files.h"
@@ -21,15 +22,18 @@
 #include <lmdb.h>
 #endif
 
-#define GROUP 32
+#define GROUP 32 /* records of a batch, and touches on their way */
+#define RUN 1024 /* records judged or looked up in one call */
+#define SLICE (RUN * 8)
 #define KEEP 200
 #define RECORDS_A_GENERATION (1 << 20)
 #define BUCKETS 40 /* of the histogram: powers of two of nanoseconds */
 
+/* Time this thread ran: the rates are of one core, whoever else wants it. */
 static double now_s(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
@@ -110,31 +114,66 @@ static long smaps(const char *field)
 
 /* ---- the yardstick ---- */
 
-static double touch_rate(size_t bytes, bool huge, uint64_t count)
+struct yardstick {
+    struct lt_line *v;
+    size_t lines, span;
+    double read_s, write_s; /* spent */
+    uint64_t reads, writes;
+};
+
+static void yardstick_init(struct yardstick *y, size_t bytes, bool huge)
 {
-    size_t unit = 2 << 20, lines = (bytes + unit - 1) / unit * (unit / sizeof(struct lt_line));
-    struct lt_line *v = lt_index_memory_reserve(lines);
+    size_t unit = 2 << 20;
+    *y = (struct yardstick){.lines = (bytes + unit - 1) / unit * (unit / sizeof(struct lt_line))};
+    y->span = bytes / sizeof(struct lt_line);
+    y->v = lt_index_memory_reserve(y->lines);
     if (huge)
-        lt_index_memory_advise(v, lines, 0);
+        lt_index_memory_advise(y->v, y->lines);
     else
-        lt_index_memory_small(v, lines);
-    memset(v, 1, lines * sizeof(*v));
-    size_t span = bytes / sizeof(*v);
+        lt_index_memory_small(y->v, y->lines);
+    memset(y->v, 1, y->lines * sizeof(*y->v));
+}
+
+static void yardstick_deinit(struct yardstick *y)
+{
+    lt_index_memory_release(y->v, y->lines);
+}
+
+static inline struct lt_line *yardstick_line(const struct yardstick *y, const struct lt_index_record *r)
+{
+    return &y->v[(unsigned __int128)(r->key.fingerprint << 4) * y->span >> 64];
+}
+
+/* One slice of keys. */
+static void yardstick_read(struct yardstick *y, const struct lt_index_record *keys)
+{
     uint64_t sum = 0;
     double t = now_s();
-    for (uint64_t i = 0; i < count; i += GROUP) {
-        size_t at[GROUP];
-        for (int k = 0; k < GROUP; k++) {
-            at[k] = (size_t)((unsigned __int128)scatter(i + (uint64_t)k) * span >> 64);
-            __builtin_prefetch(&v[at[k]]);
-        }
-        for (int k = 0; k < GROUP; k++)
-            sum += v[at[k]].low[0];
+    for (size_t i = 0; i < SLICE; i += GROUP) {
+        for (size_t k = i; k < i + GROUP; k++)
+            __builtin_prefetch(yardstick_line(y, &keys[k]));
+        for (size_t k = i; k < i + GROUP; k++)
+            sum += yardstick_line(y, &keys[k])->low[0];
     }
-    t = now_s() - t;
+    y->read_s += now_s() - t;
+    y->reads += SLICE;
     __asm__ volatile("" ::"r"(sum));
-    lt_index_memory_release(v, lines);
-    return (double)count / t;
+}
+
+/* Of other lines: those have just been read. */
+static void yardstick_write(struct yardstick *y, struct lt_index_record *keys)
+{
+    for (size_t i = 0; i < SLICE; i++)
+        keys[i].key.fingerprint = scatter(keys[i].key.fingerprint) >> 4;
+    double t = now_s();
+    for (size_t i = 0; i < SLICE; i += GROUP) {
+        for (size_t k = i; k < i + GROUP; k++)
+            __builtin_prefetch(yardstick_line(y, &keys[k]), 1);
+        for (size_t k = i; k < i + GROUP; k++)
+            yardstick_line(y, &keys[k])->low[0]++;
+    }
+    y->write_s += now_s() - t;
+    y->writes += SLICE;
 }
 
 /* ---- the index ---- */
@@ -145,105 +184,136 @@ static void die(const struct lt_err *err)
     exit(1);
 }
 
-static void judge_group(struct lt_index *ix, struct stream *s, uint64_t *duplicates)
+struct mill {
+    struct lt_index *ix;
+    struct stream s;
+    uint64_t duplicates;
+    struct lt_index_record records[SLICE];
+    struct lt_finding findings[SLICE];
+    bool found[SLICE];
+};
+
+/* The next records of the stream. */
+static void mill_next(struct mill *m, size_t n)
 {
-    struct lt_index_key keys[GROUP];
-    struct lt_err err = LT_ERR_INIT;
-    uint64_t first = s->record;
-    for (int k = 0; k < GROUP; k++)
-        keys[k] = key_of(stream_next(s));
-    if (lt_index_reserve(ix, GROUP, &err) != LT_OK)
-        die(&err);
-    for (int k = 0; k < GROUP; k++)
-        lt_index_prefetch(ix, &keys[k]);
-    for (int k = 0; k < GROUP; k++)
-        lt_index_prefetch_next(ix, &keys[k], true);
-    for (int k = 0; k < GROUP; k++) {
-        struct lt_finding f;
-        uint64_t offset = first + (uint64_t)k;
-        if (lt_index_judge(ix, &keys[k], (int64_t)offset, offset / RECORDS_A_GENERATION % (KEEP / 2) + 1, &f, &err) !=
-            LT_OK)
-            die(&err);
-        *duplicates += f.verdict == LT_VERDICT_DUPLICATE;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t offset = m->s.record;
+        m->records[i] = (struct lt_index_record){.key = key_of(stream_next(&m->s)),
+                                                 .offset = (int64_t)offset,
+                                                 .generation = offset / RECORDS_A_GENERATION % (KEEP / 2) + 1};
     }
 }
 
-/* Half of them known, half not. */
-static double look_up_rate(const struct lt_index *ix, uint64_t keys, uint64_t count)
+/* The time it takes to judge them, `run` in a call. */
+static double mill_judge(struct mill *m, size_t n, size_t run)
 {
-    uint64_t found = 0;
+    struct lt_err err = LT_ERR_INIT;
     double t = now_s();
-    for (uint64_t i = 0; i < count; i += GROUP) {
-        struct lt_index_key k[GROUP];
-        for (int j = 0; j < GROUP; j++) {
-            uint64_t r = scatter(~(i + (uint64_t)j));
-            k[j] = key_of(r & 1 ? keys + 1000 + (r >> 1) % keys : (r >> 1) % keys);
-            lt_index_prefetch(ix, &k[j]);
-        }
-        for (int j = 0; j < GROUP; j++)
-            lt_index_prefetch_next(ix, &k[j], false);
-        for (int j = 0; j < GROUP; j++) {
-            struct lt_finding f;
-            found += lt_index_find(ix, &k[j], INT64_MAX, &f);
-        }
-    }
+    for (size_t i = 0; i < n; i += run)
+        if (lt_index_judge_run(m->ix, &m->records[i], run, &m->findings[i], &err) != LT_OK)
+            die(&err);
     t = now_s() - t;
-    if (found < count / 2 - count / 20 || found > count / 2 + count / 20) {
-        fprintf(stderr, "bench_dedup: %llu of %llu found\n", (unsigned long long)found, (unsigned long long)count);
-        exit(1);
+    for (size_t i = 0; i < n; i++)
+        m->duplicates += m->findings[i].verdict == LT_VERDICT_DUPLICATE;
+    return t;
+}
+
+/* Keys half of which are known. */
+static void mill_look_up_next(struct mill *m, uint64_t keys, uint64_t *count)
+{
+    for (size_t i = 0; i < SLICE; i++) {
+        uint64_t r = scatter(~(*count)++);
+        m->records[i].key = key_of(r & 1 ? keys + 1000 + (r >> 1) % keys : (r >> 1) % keys);
+        m->records[i].offset = INT64_MAX;
     }
-    return (double)count / t;
+}
+
+static double mill_look_up(struct mill *m, uint64_t *found)
+{
+    double t = now_s();
+    for (size_t i = 0; i < SLICE; i += RUN)
+        lt_index_find_run(m->ix, &m->records[i], RUN, &m->findings[i], &m->found[i]);
+    t = now_s() - t;
+    for (size_t i = 0; i < SLICE; i++)
+        *found += m->found[i];
+    return t;
 }
 
 static int index_bench(uint64_t n)
 {
-    struct lt_index *ix = lt_index_new(KEEP, LT_MAX((size_t)n * 64, (size_t)64 << 20));
-    struct stream s = {0};
-    uint64_t duplicates = 0, late = n / 10 * 9;
-    long rss_before = smaps("Rss");
-    double worst = 0, begun = now_s();
-    while (s.keys < late) {
-        judge_group(ix, &s, &duplicates);
-        double each = (double)lt_index_bytes(ix) / (double)s.keys;
-        if (s.keys > n / 10 && each > worst)
+    struct mill *m = lt_alloc(sizeof(*m));
+    struct yardstick y;
+    uint64_t late = n / 10 * 9, slices = 0, looked_up = 0, found = 0;
+    double worst = 0, fill_s = 0, insert_s = 0, look_up_s = 0;
+
+    /* Memory that this process had before, whoever gives it: a first use of the machine's costs its host as well. */
+    yardstick_init(&y, n * 24, true);
+    yardstick_deinit(&y);
+    long rss_before = smaps("Rss"), huge_before = smaps("AnonHugePages");
+    m->ix = lt_index_new(KEEP, LT_MAX((size_t)n * 64, (size_t)64 << 20));
+    while (m->s.keys < late) {
+        mill_next(m, SLICE);
+        fill_s += mill_judge(m, SLICE, RUN);
+        double each = (double)lt_index_bytes(m->ix) / (double)lt_index_live(m->ix);
+        if (m->s.keys > n / 10 && each > worst)
             worst = each;
     }
-    double filled = now_s();
-    uint64_t filled_records = s.record;
-    while (s.keys < n)
-        judge_group(ix, &s, &duplicates);
-    double ended = now_s();
-    uint64_t insert_records = s.record - filled_records;
-    long rss = smaps("Rss") - rss_before, huge_kb = smaps("AnonHugePages");
-    double bytes = (double)lt_index_bytes(ix), each = bytes / (double)lt_index_live(ix);
-    uint64_t count = LT_MIN(LT_MAX(n, 4000000), 20000000);
-    double look_up = look_up_rate(ix, s.keys, count);
+    double fill_per_s = (double)m->s.record / fill_s;
+    long huge_kb = smaps("AnonHugePages") - huge_before;
+    bool huge = (double)huge_kb * 1024 > (double)lt_index_bytes(m->ix) / 2;
+    yardstick_init(&y, lt_index_bytes(m->ix), huge);
+    long rss_y = (long)(y.lines * sizeof(*y.v) / 1024);
+    for (; m->s.keys < n; slices++) {
+        mill_next(m, SLICE);
+        insert_s += mill_judge(m, SLICE, RUN);
+        yardstick_read(&y, m->records);
+        yardstick_write(&y, m->records);
+    }
+    double insert = (double)(slices * SLICE) / insert_s, touch_beside_insert = (double)y.reads / y.read_s;
+    double write = (double)y.writes / y.write_s;
+    long rss = smaps("Rss") - rss_before - rss_y;
+    double bytes = (double)lt_index_bytes(m->ix), each = bytes / (double)lt_index_live(m->ix);
+    size_t live = lt_index_live(m->ix);
+
+    y.reads = 0;
+    y.read_s = 0;
+    uint64_t count = LT_MIN(LT_MAX(n, 4000000), 20000000), keys = m->s.keys;
+    while (looked_up < count) {
+        mill_look_up_next(m, keys, &looked_up);
+        look_up_s += mill_look_up(m, &found);
+        yardstick_read(&y, m->records);
+    }
+    if (found < looked_up / 2 - looked_up / 20 || found > looked_up / 2 + looked_up / 20) {
+        fprintf(stderr, "bench_dedup: %llu of %llu found\n", (unsigned long long)found, (unsigned long long)looked_up);
+        return 1;
+    }
+    double look_up = (double)looked_up / look_up_s, touch_beside_look_up = (double)y.reads / y.read_s;
+    yardstick_deinit(&y);
 
     /* The times of batches, in a run of their own: asking for the time costs too. */
-    struct histogram h = {.samples = lt_calloc(insert_records / GROUP + 1, sizeof(uint32_t))};
-    for (uint64_t i = 0; i < insert_records / GROUP; i++) {
+    uint64_t batches = n / 10 / GROUP;
+    struct histogram h = {.samples = lt_calloc(batches + 1, sizeof(uint32_t))};
+    for (uint64_t i = 0; i < batches; i++) {
+        mill_next(m, GROUP);
         uint64_t t = now_ns();
-        judge_group(ix, &s, &duplicates);
+        (void)mill_judge(m, GROUP, GROUP);
         histogram_add(&h, now_ns() - t);
     }
     qsort(h.samples, h.count, sizeof(uint32_t), by_value);
-    if (duplicates != s.record / 10 && duplicates != s.record / 10 + 1) {
-        fprintf(stderr, "bench_dedup: %llu duplicates of %llu records\n", (unsigned long long)duplicates,
-                (unsigned long long)s.record);
+    if (m->duplicates != m->s.record / 10 || lt_index_live(m->ix) != m->s.keys) {
+        fprintf(stderr, "bench_dedup: %llu duplicates of %llu records\n", (unsigned long long)m->duplicates,
+                (unsigned long long)m->s.record);
         return 1;
     }
-    lt_index_free(ix);
-    bool huge = huge_kb * 1024.0 > bytes / 2;
-    double touch = touch_rate((size_t)bytes, huge, count);
-    double insert = (double)insert_records / (ended - filled);
-    printf(
-        "{\"keys\": %llu, \"bytes_per_key\": %.2f, \"bytes_per_key_growing\": %.2f, \"rss_per_key\": %.2f, "
-        "\"huge_pages\": %s, \"huge_kb\": %ld, \"touch_per_s\": %.0f, \"lookup_per_s\": %.0f, \"insert_per_s\": %.0f, "
-        "\"fill_per_s\": %.0f, \"lookup_ratio\": %.3f, \"insert_ratio\": %.3f, \"group\": %d, \"batch_ns\": "
-        "{\"p50\": %u, \"p99\": %u, \"p99.9\": %u, \"max\": %llu}, \"histogram_ns\": {",
-        (unsigned long long)n, each, worst, (double)rss * 1024 / (double)n, huge ? "true" : "false", huge_kb, touch,
-        look_up, insert, (double)filled_records / (filled - begun), look_up / touch, insert / touch, GROUP,
-        percentile(&h, .5), percentile(&h, .99), percentile(&h, .999), (unsigned long long)h.max_ns);
+    printf("{\"keys\": %llu, \"bytes_per_key\": %.2f, \"bytes_per_key_growing\": %.2f, \"rss_per_key\": %.2f, "
+           "\"huge_pages\": %s, \"huge_kb\": %ld, \"touch_per_s\": %.0f, \"touch_write_per_s\": %.0f, "
+           "\"lookup_per_s\": %.0f, \"insert_per_s\": %.0f, "
+           "\"fill_per_s\": %.0f, \"lookup_ratio\": %.3f, \"insert_ratio\": %.3f, \"insert_write_ratio\": %.3f, "
+           "\"group\": %d, \"batch_ns\": {\"p50\": %u, \"p99\": %u, \"p99.9\": %u, \"max\": %llu}, \"histogram_ns\": {",
+           (unsigned long long)n, each, worst, (double)rss * 1024 / (double)live, huge ? "true" : "false", huge_kb,
+           touch_beside_insert, write, look_up, insert, fill_per_s, look_up / touch_beside_look_up,
+           insert / touch_beside_insert, insert / write, GROUP, percentile(&h, .5), percentile(&h, .99),
+           percentile(&h, .999), (unsigned long long)h.max_ns);
     const char *comma = "";
     for (int b = 0; b < BUCKETS; b++)
         if (h.bucket[b]) {
@@ -252,6 +322,8 @@ static int index_bench(uint64_t n)
         }
     puts("}}");
     free(h.samples);
+    lt_index_free(m->ix);
+    free(m);
     return 0;
 }
 
@@ -352,30 +424,19 @@ static int lmdb_bench(uint64_t n, const char *folder)
 
 /* ---- a start from local files ---- */
 
-/* In groups, as the loader does. */
+/* In runs, as the loader does. */
 struct load {
     struct lt_index *ix;
-    struct {
-        struct lt_index_key key;
-        int64_t offset;
-        uint64_t generation;
-    } group[GROUP];
+    struct lt_index_record run[RUN];
+    struct lt_finding findings[RUN];
     size_t len;
 };
 
-static bool load_group(struct load *l)
+static bool load_run(struct load *l)
 {
-    struct lt_finding f;
     struct lt_err err = LT_ERR_INIT;
-    if (lt_index_reserve(l->ix, l->len, &err) != LT_OK)
+    if (lt_index_judge_run(l->ix, l->run, l->len, l->findings, &err) != LT_OK)
         die(&err);
-    for (size_t i = 0; i < l->len; i++)
-        lt_index_prefetch(l->ix, &l->group[i].key);
-    for (size_t i = 0; i < l->len; i++)
-        lt_index_prefetch_next(l->ix, &l->group[i].key, true);
-    for (size_t i = 0; i < l->len; i++)
-        if (lt_index_judge(l->ix, &l->group[i].key, l->group[i].offset, l->group[i].generation, &f, &err) != LT_OK)
-            die(&err);
     l->len = 0;
     return true;
 }
@@ -383,10 +444,8 @@ static bool load_group(struct load *l)
 static bool load_entry(void *ctx, const struct lt_index_key *k, int64_t offset, uint64_t generation)
 {
     struct load *l = ctx;
-    l->group[l->len].key = *k;
-    l->group[l->len].offset = offset;
-    l->group[l->len++].generation = generation;
-    return l->len < GROUP || load_group(l);
+    l->run[l->len++] = (struct lt_index_record){.key = *k, .offset = offset, .generation = generation};
+    return l->len < RUN || load_run(l);
 }
 
 static int files_bench(uint64_t n, const char *folder)
@@ -416,9 +475,10 @@ static int files_bench(uint64_t n, const char *folder)
     if (lt_files_open(folder, 1, 0, &window, &f, &err) != LT_OK)
         die(&err);
     lt_files_survey(f, (int64_t)n, clock_ms, &span);
-    struct load l = {.ix = ix};
+    static struct load l;
+    l.ix = ix;
     lt_index_expect(ix, span.entries);
-    bool whole = lt_files_read(f, load_entry, &l) && load_group(&l);
+    bool whole = lt_files_read(f, load_entry, &l) && load_run(&l);
     t = now_s() - t;
     if (!whole || lt_index_live(ix) != n) {
         fprintf(stderr, "bench_dedup: %zu of %llu entries came back\n", lt_index_live(ix), (unsigned long long)n);
