@@ -450,6 +450,108 @@ static void a_settled_index_needs_no_more_than_24_bytes_a_key(void **state)
     lt_index_free(ix);
 }
 
+static void a_run_of_records_gives_what_one_call_for_each_gives(void **state)
+{
+    (void)state;
+    enum { RECORDS = 300000, RUN = 700 };
+    struct lt_index *one = lt_index_new(KEEP, 256 << 20), *run = lt_index_new(KEEP, 256 << 20);
+    struct lt_index_record *v = lt_calloc(RUN, sizeof(*v));
+    struct lt_finding *ret = lt_calloc(RUN, sizeof(*ret)), want;
+    struct lt_err err = LT_ERR_INIT;
+    bool found[RUN];
+    for (int64_t o = 0; o < RECORDS;) {
+        size_t n = scatter((uint64_t)o) % RUN + 1; /* runs of one too */
+        for (size_t i = 0; i < n; i++) {
+            uint64_t r = scatter((uint64_t)o + i + 5);
+            int64_t offset = o + (int64_t)i;
+            v[i] = (struct lt_index_record){
+                .key = key(scatter(r % 200000) >> 4, (uint32_t)(r >> 40) % 3, (uint8_t)(r >> 60 & 1)),
+                .offset = offset,
+                .generation = 100 + (uint64_t)offset / 20000 + (offset >= RECORDS / 2 ? 300 : 0),
+                .is_invalid = r % 50 == 0};
+        }
+        assert_int_equal(lt_index_judge_run(run, v, n, ret, &err), LT_OK);
+        for (size_t i = 0; i < n; i++) {
+            if (v[i].is_invalid) {
+                lt_index_advance(one, v[i].generation);
+                continue;
+            }
+            want = judge(one, v[i].key, v[i].offset, v[i].generation);
+            assert_int_equal(ret[i].verdict, want.verdict);
+            assert_int_equal(ret[i].remapped, want.remapped);
+            assert_int_equal(ret[i].first_offset, want.first_offset);
+        }
+        assert_true(lt_index_sum(one) == lt_index_sum(run));
+        for (size_t i = 0; i < n; i++)
+            if (i % 3 == 0)
+                v[i].key.digest = 77; /* never seen */
+        lt_index_find_run(run, v, n, ret, found);
+        for (size_t i = 0; i < n; i++) {
+            assert_int_equal(found[i], lt_index_find(one, &v[i].key, v[i].offset, &want));
+            if (found[i]) {
+                assert_int_equal(ret[i].verdict, want.verdict);
+                assert_int_equal(ret[i].first_offset, want.first_offset);
+            }
+        }
+        o += (int64_t)n;
+    }
+    free(ret);
+    free(v);
+    lt_index_free(one);
+    lt_index_free(run);
+}
+
+static void a_run_ends_at_the_record_that_finds_no_room_and_what_came_before_it_stays(void **state)
+{
+    (void)state;
+    enum { RUN = 200000 };
+    struct lt_index *ix = lt_index_new(KEEP, 4 << 20);
+    struct lt_index_record *v = lt_calloc(RUN, sizeof(*v));
+    struct lt_finding *ret = lt_calloc(RUN, sizeof(*ret));
+    struct lt_err err = LT_ERR_INIT;
+    for (size_t i = 0; i < RUN; i++)
+        v[i] = (struct lt_index_record){.key = key(scatter(i) >> 4, 1, 0), .offset = (int64_t)i, .generation = 1};
+    assert_int_equal(lt_index_judge_run(ix, v, RUN, ret, &err), LT_E_LIMIT);
+    size_t held = lt_index_live(ix);
+    assert_in_range(held, 1, RUN - 1);
+    for (size_t i = 0; i < RUN; i++)
+        assert_int_equal(lt_index_find(ix, &v[i].key, (int64_t)i, &ret[0]), i < held);
+    free(ret);
+    free(v);
+    lt_index_free(ix);
+}
+
+/* Millions: the segments go over to memory with huge pages on the way. */
+static void every_key_is_found_again_after_the_segments_have_grown_into_other_memory(void **state)
+{
+    (void)state;
+    enum { KEYS = 3600000, RUN = 1000 };
+    struct lt_index *ix = lt_index_new(KEEP, 256 << 20);
+    struct lt_index_record *v = lt_calloc(RUN, sizeof(*v));
+    struct lt_finding *ret = lt_calloc(RUN, sizeof(*ret));
+    struct lt_err err = LT_ERR_INIT;
+    bool found[RUN];
+    for (int again = 0; again < 2; again++)
+        for (uint64_t o = 0; o < KEYS; o += RUN) {
+            for (size_t i = 0; i < RUN; i++)
+                v[i] = (struct lt_index_record){
+                    .key = key(scatter(o + i + 1) >> 4, 1, 0), .offset = (int64_t)(o + i), .generation = 1};
+            if (!again)
+                assert_int_equal(lt_index_judge_run(ix, v, RUN, ret, &err), LT_OK);
+            else
+                lt_index_find_run(ix, v, RUN, ret, found);
+            for (size_t i = 0; i < RUN; i++) {
+                assert_true(ret[i].verdict == LT_VERDICT_NEW && ret[i].first_offset == (int64_t)(o + i));
+                assert_true(!again || found[i]);
+            }
+        }
+    assert_int_equal(lt_index_live(ix), KEYS);
+    assert_true(lt_index_bytes(ix) <= (size_t)KEYS * 32);
+    free(ret);
+    free(v);
+    lt_index_free(ix);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +572,9 @@ int main(void)
         cmocka_unit_test(one_event_sent_with_thousands_of_contents_keeps_every_one_of_them),
         cmocka_unit_test(an_index_of_another_seed_or_history_gives_the_same_verdicts_and_the_same_sum),
         cmocka_unit_test(a_settled_index_needs_no_more_than_24_bytes_a_key),
+        cmocka_unit_test(a_run_of_records_gives_what_one_call_for_each_gives),
+        cmocka_unit_test(a_run_ends_at_the_record_that_finds_no_room_and_what_came_before_it_stays),
+        cmocka_unit_test(every_key_is_found_again_after_the_segments_have_grown_into_other_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ def dedup(a):
     worst = [min(r["lookup_ratio"], r["insert_ratio"]) for r in runs]
     out = {"bench": "dedup", "keys": a.keys, "runs": a.runs, "ratio": round(statistics.median(worst), 3), "ratio_spread": spread(worst),
            "bytes_per_key": max(r["bytes_per_key"] for r in runs), "bytes_per_key_growing": max(r["bytes_per_key_growing"] for r in runs)}
-    for field in ("lookup_ratio", "insert_ratio", "touch_per_s", "lookup_per_s", "insert_per_s", "fill_per_s", "rss_per_key"):
+    for field in ("lookup_ratio", "insert_ratio", "insert_write_ratio", "touch_per_s", "touch_write_per_s", "lookup_per_s", "insert_per_s", "fill_per_s", "rss_per_key"):
         out[field] = spread([r[field] for r in runs])
     out["batch"] = {"records": runs[0]["group"], **{p: spread([r["batch_ns"][p] for r in runs]) for p in runs[0]["batch_ns"]}}
     out["histogram_ns"] = runs[-1]["histogram_ns"]
