@@ -41,12 +41,13 @@ struct lt_mock_reply {
     int retry_after_s;        /* 0: no header */
     int64_t hold_ms;
     struct lt_buf body;
-    int64_t delay_ms; /* ANSWER: that much later */
-    int64_t slow_ms;  /* ANSWER: dripping, so that the whole would take so long */
-    bool half;        /* ANSWER: cut in the middle */
+    int64_t delay_ms;   /* ANSWER: that much later */
+    int64_t slow_ms;    /* ANSWER: dripping, so that the whole would take so long */
+    bool half;          /* ANSWER: cut in the middle */
+    int64_t expired_ms; /* > 0: for so long new connections meet an expired certificate; < 0: no longer */
 };
 #define LT_MOCK_REPLY_INIT                                                                                             \
-    ((struct lt_mock_reply){LT_MOCK_ANSWER, 200, LT_MOCK_JSON, 0, 0, LT_BUF_INIT(LT_MOCK_ANSWER_MAX), 0, 0, false})
+    ((struct lt_mock_reply){LT_MOCK_ANSWER, 200, LT_MOCK_JSON, 0, 0, LT_BUF_INIT(LT_MOCK_ANSWER_MAX), 0, 0, false, 0})
 
 static inline void lt_mock_reply_deinit(struct lt_mock_reply *r)
 {

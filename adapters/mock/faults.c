@@ -361,6 +361,11 @@ void lt_mock_faults_control(struct lt_mock_faults *f, const struct lt_mock_call 
         lt_mock_refuse(r, 400, "ms: expected milliseconds, at most %d", LT_MOCK_FAULT_MS_MAX);
         return;
     }
+    if (lt_span_is(kind, "certificate-expired")) {
+        r->expired_ms = count == 0 ? -1 : ms > 0 ? ms : f->hold_ms;
+        lt_buf_printf(&r->body, "{\"scheduled\":%lld}", (long long)count);
+        return;
+    }
     enum lt_mock_fault k;
     int rc = count > 0 ? faults_add(f, kind, LT_WHEN_NEXT, (uint64_t)count, service, ms, c->now_ms, &err)
                        : lt_mock_fault_kind(f, kind, &k, &err);

@@ -111,7 +111,8 @@ void lt_mock_fault_after(const struct lt_mock_taken *t, struct lt_mock_reply *r)
 /*
  * /control/faults: GET lists the rules; POST {"kind": …, "count": n, "service": …, "ms": n} adds the next n calls
  * (service is optional, count 1 when absent; count 0 withdraws the scheduled ones of that kind and service).
- * Maintenance begins at once and lasts ms; count 0 ends it.
+ * Maintenance begins at once and lasts ms; count 0 ends it. So does certificate-expired, which is the server's and no
+ * rule: it stands in r->expired_ms.
  */
 void lt_mock_faults_control(struct lt_mock_faults *f, const struct lt_mock_call *c, struct lt_mock_reply *r);
 

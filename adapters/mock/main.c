@@ -17,6 +17,7 @@ enum { EXIT_OK = 0, EXIT_USAGE = 2, EXIT_UNAVAILABLE = 69, EXIT_CONFIGURATION = 
 struct settings {
     const char *listen, *certificate, *key, *ca;
     int64_t threads, service_ms;
+    const char *expired_certificate, *expired_key;
     union {
         struct lt_mock_portal_settings portal;
         struct lt_mock_population_settings population;
@@ -34,6 +35,9 @@ static const struct lt_opt common[] = {
     {"threads", LT_OPT_INT, offsetof(struct settings, threads), false, "1", 1, 64, NULL, "event loops"},
     {"service-time", LT_OPT_DURATION, offsetof(struct settings, service_ms), false, "0ms", 0, 600000, NULL,
      "how long every call takes"},
+    {"expired-cert", LT_OPT_PATH, offsetof(struct settings, expired_certificate), false, NULL, 0, 0, NULL,
+     "certificate of the fault certificate-expired, PEM (tools/pki make --expired portal)"},
+    {"expired-key", LT_OPT_PATH, offsetof(struct settings, expired_key), false, NULL, 0, 0, NULL, "its key, PEM"},
 };
 
 static int run_portal(const struct settings *s);
@@ -80,8 +84,14 @@ static int complain(const struct lt_err *err, int code)
 
 static int serve(const struct settings *s, const struct lt_mock *mock, struct lt_err *err)
 {
-    const struct lt_mock_serve_settings serving = {s->listen, s->certificate,     s->key,
-                                                   s->ca,     (size_t)s->threads, s->service_ms};
+    const struct lt_mock_serve_settings serving = {.listen = s->listen,
+                                                   .certificate = s->certificate,
+                                                   .key = s->key,
+                                                   .ca = s->ca,
+                                                   .threads = (size_t)s->threads,
+                                                   .service_ms = s->service_ms,
+                                                   .expired_certificate = s->expired_certificate,
+                                                   .expired_key = s->expired_key};
     struct lt_mock_server *server = NULL;
     if (lt_mock_server_start(&serving, mock, &server, err) < 0)
         return complain(err, EXIT_UNAVAILABLE);

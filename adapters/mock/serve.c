@@ -25,7 +25,9 @@ struct lt_mock_server {
     const struct lt_mock *mock;
     struct lt_http_server *http;
     int64_t service_ms;
+    char *expired_certificate, *expired_key; /* NULL: none */
     pthread_mutex_t lock;
+    int64_t expired_until_ms; /* the expired certificate is presented; 0: our own */
     LT_VEC(struct held) held;
     bool ending;
 };
@@ -71,6 +73,40 @@ static void serve_cut(struct lt_mock_server *s, bool all)
     }
     s->held.len = kept;
     pthread_mutex_unlock(&s->lock);
+}
+
+/* The fault certificate-expired begins or ends. */
+static void serve_expire(struct lt_mock_server *s, struct lt_mock_reply *reply)
+{
+    struct lt_err err = LT_ERR_INIT;
+    if (reply->expired_ms > 0 && !s->expired_certificate) {
+        lt_buf_reset(&reply->body);
+        lt_mock_refuse(reply, 400, "certificate-expired: start the mock with expired-cert and expired-key");
+        return;
+    }
+    if (reply->expired_ms > 0 && lt_http_server_present(s->http, s->expired_certificate, s->expired_key, &err) < 0) {
+        lt_buf_reset(&reply->body);
+        lt_mock_refuse(reply, 400, "%s", err.text);
+        return;
+    }
+    pthread_mutex_lock(&s->lock);
+    if (reply->expired_ms > 0)
+        s->expired_until_ms = lt_mono_ms() + reply->expired_ms;
+    else if (s->expired_until_ms > 0)
+        s->expired_until_ms = 1; /* at the next look */
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void serve_own_certificate(struct lt_mock_server *s)
+{
+    struct lt_err err = LT_ERR_INIT;
+    pthread_mutex_lock(&s->lock);
+    bool over = s->expired_until_ms > 0 && s->expired_until_ms <= lt_mono_ms();
+    if (over)
+        s->expired_until_ms = 0;
+    pthread_mutex_unlock(&s->lock);
+    if (over && lt_http_server_renew(s->http, true, &err) < 0)
+        fprintf(stderr, "lienthong-mock: %s\n", err.text);
 }
 
 static void serve_send(struct lt_http_request *req, const struct lt_mock_reply *reply)
@@ -134,6 +170,8 @@ static void serve_handle(void *ctx, struct lt_http_request *req)
     s->mock->handle(s->mock->self, &call, &reply);
     if (!lt_buf_ok(&reply.body))
         lt_mock_refuse(&reply, 500, "the answer is longer than %zu bytes: ask for fewer", (size_t)LT_MOCK_ANSWER_MAX);
+    if (reply.expired_ms != 0)
+        serve_expire(s, &reply);
     bool control = lt_mock_after(call.path, "/oracle") || lt_mock_after(call.path, "/control");
     int64_t delay_ms = LT_MAX(reply.delay_ms, control ? 0 : s->service_ms);
 
@@ -162,6 +200,10 @@ int lt_mock_server_start(const struct lt_mock_serve_settings *settings, const st
     struct lt_mock_server *s = lt_alloc(sizeof *s);
     s->mock = mock;
     s->service_ms = settings->service_ms;
+    if (settings->expired_certificate && settings->expired_key) {
+        s->expired_certificate = lt_strdup(settings->expired_certificate);
+        s->expired_key = lt_strdup(settings->expired_key);
+    }
     pthread_mutex_init(&s->lock, NULL);
     const struct lt_http_settings http = {
         .listen = settings->listen,
@@ -198,8 +240,10 @@ void lt_mock_server_run(struct lt_mock_server *s)
     sigset_t set;
     set_of_end_signals(&set);
     const struct timespec wait = {.tv_nsec = WAIT_MS * 1000000L};
-    while (sigtimedwait(&set, NULL, &wait) < 0)
+    while (sigtimedwait(&set, NULL, &wait) < 0) {
         serve_cut(s, false);
+        serve_own_certificate(s);
+    }
 }
 
 void lt_mock_server_free(struct lt_mock_server *s)
@@ -213,5 +257,7 @@ void lt_mock_server_free(struct lt_mock_server *s)
     }
     lt_vec_deinit(&s->held);
     pthread_mutex_destroy(&s->lock);
+    free(s->expired_certificate);
+    free(s->expired_key);
     free(s);
 }

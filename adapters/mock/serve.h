@@ -11,7 +11,8 @@
 struct lt_mock_serve_settings {
     const char *listen, *certificate, *key, *ca;
     size_t threads;
-    int64_t service_ms; /* every call but oracle and control is answered that much later */
+    int64_t service_ms;                            /* every call but oracle and control is answered that much later */
+    const char *expired_certificate, *expired_key; /* of the fault certificate-expired; NULL: it cannot be had */
 };
 
 /* Blocks SIGTERM and SIGINT for every thread started later: call it before anything starts a thread. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <uthash.h>
 
+#include "adapters/mock/arrivals.h"
 #include "adapters/mock/faults.h"
 #include "adapters/population/mock_soap.h"
 #include "gateway/base/crypto.h"
@@ -58,6 +59,7 @@ struct lt_mock_population {
     struct lt_mock_citizens *citizens; /* immutable: read outside the lock */
     pthread_mutex_t lock;              /* of all below */
     struct lt_mock_faults faults;
+    struct lt_mock_arrivals arrivals;
     struct lt_arena arena;
     char *secret; /* NULL: no login */
     uint64_t calls, match, no_match, soap_faults, errors;
@@ -124,6 +126,7 @@ void lt_mock_population_free(struct lt_mock_population *p)
     tallies_clear(&p->ids);
     lt_mock_citizens_free(p->citizens);
     lt_mock_faults_deinit(&p->faults);
+    lt_mock_arrivals_deinit(&p->arrivals);
     lt_arena_deinit(&p->arena);
     free(p->secret);
     pthread_mutex_destroy(&p->lock);
@@ -181,6 +184,7 @@ static void oracle_reset(void *self, const struct lt_mock_call *call LT_UNUSED, 
     tallies_clear(&p->officers);
     tallies_clear(&p->ids);
     lt_mock_faults_reset(&p->faults);
+    lt_mock_arrivals_reset(&p->arrivals);
     p->calls = p->match = p->no_match = p->soap_faults = p->errors = 0;
     lt_buf_str(&reply->body, "{\"reset\":true}");
 }
@@ -192,10 +196,15 @@ static void control_faults(void *self, const struct lt_mock_call *call, const ch
     lt_mock_faults_control(&p->faults, call, reply);
 }
 
+static void oracle_arrivals(void *self, const struct lt_mock_call *call, const char *rest LT_UNUSED,
+                            struct lt_mock_reply *reply)
+{
+    lt_mock_arrivals_page(&((const struct lt_mock_population *)self)->arrivals, call, reply);
+}
+
 static const struct lt_mock_path oracle_paths[] = {
-    {"/control/faults", NULL, control_faults},
-    {"/oracle/reset", "POST", oracle_reset},
-    {"/oracle/counters", "GET", oracle_counters},
+    {"/control/faults", NULL, control_faults},    {"/oracle/reset", "POST", oracle_reset},
+    {"/oracle/counters", "GET", oracle_counters}, {"/oracle/arrivals", "GET", oracle_arrivals},
     {"/oracle/citizens/", "GET", oracle_citizen},
 };
 
@@ -321,6 +330,7 @@ static void population_run(struct lt_mock_population *p, const struct lt_mock_ca
 
     const char *operation = req.operation == LT_MOCK_TRA_CUU ? "TraCuuThongTinCongDan" : "XacThucThongTinCongDan";
     struct lt_mock_taken injected = {LT_FAULT_NONE, 0};
+    uint64_t matches = p->match, none = p->no_match, faults = p->soap_faults;
     if (!call->late)
         injected = lt_mock_faults_take(&p->faults, operation, call->now_ms);
     if (injected.kind == LT_FAULT_SOAP_FAULT) {
@@ -338,6 +348,14 @@ static void population_run(struct lt_mock_population *p, const struct lt_mock_ca
         if (reply->action != LT_MOCK_ANSWER)
             p->errors++;
     }
+    const char *what = p->match > matches        ? "match"
+                       : p->no_match > none      ? "no-match"
+                       : p->soap_faults > faults ? "fault"
+                                                 : "";
+    lt_mock_arrivals_add(&p->arrivals, doc ? operation : "", what, req.question.id, lt_mock_fault_name(injected.kind),
+                         call->late, call->now_ms);
+    if (req.request_id.ptr)
+        lt_mock_arrivals_note(&p->arrivals, req.request_id);
     lt_arena_deinit(&a);
 }
 
@@ -358,6 +376,9 @@ void lt_mock_population_handle(void *self, const struct lt_mock_call *call, stru
         p->calls += !call->late;
         if (transport_ok(p, call, reply))
             population_run(p, call, doc, &err, reply);
+        else
+            lt_mock_arrivals_add(&p->arrivals, "", "refused", LT_SPAN_NULL, lt_mock_fault_name(LT_FAULT_NONE),
+                                 call->late, call->now_ms);
     }
     pthread_mutex_unlock(&p->lock);
 }

@@ -155,8 +155,11 @@ static void take_result(struct lt_engine *e, struct lt_item *i)
         /* credential and refusals need people; the others pass by themselves */
         bool people = r->outcome == LT_OUTCOME_CREDENTIAL || r->outcome == LT_OUTCOME_REJECT;
         lt_log(people ? LT_LOG_ERROR : LT_LOG_WARN, e->subject, "target-paused",
-               "%s (%s): nothing is sent for %" PRId64 " ms, then one call probes", lt_gate_reason(&e->gate), r->code,
-               lt_gate_wait_ms(&e->gate, now));
+               "%s (%s): nothing is sent for %" PRId64 " ms, then one call probes%s", lt_gate_reason(&e->gate), r->code,
+               lt_gate_wait_ms(&e->gate, now),
+               r->outcome == LT_OUTCOME_CREDENTIAL
+                   ? "; look at the certificates of both sides (lienthong check), key and password"
+                   : "");
     }
     if (r->outcome == LT_OUTCOME_OK || r->outcome == LT_OUTCOME_EXISTS)
         e->good_ms = now;

@@ -435,6 +435,27 @@ int lt_http_server_start(const struct lt_http_settings *settings, struct lt_http
     return LT_OK;
 }
 
+/* New connections have it; open ones hold the one they began with. */
+static void tls_take(struct lt_http_server *s, SSL_CTX *fresh)
+{
+    pthread_mutex_lock(&s->lock);
+    SSL_CTX *old = s->tls;
+    s->tls = fresh;
+    pthread_mutex_unlock(&s->lock);
+    SSL_CTX_free(old);
+}
+
+int lt_http_server_present(struct lt_http_server *s, const char *certificate, const char *key, struct lt_err *err)
+{
+    SSL_CTX *fresh = NULL;
+    pthread_mutex_lock(&s->renewing);
+    int rc = lt_http_tls_server(certificate, key, s->s.client_ca, &fresh, err);
+    if (rc == LT_OK)
+        tls_take(s, fresh);
+    pthread_mutex_unlock(&s->renewing);
+    return rc;
+}
+
 int lt_http_server_renew(struct lt_http_server *s, bool force, struct lt_err *err)
 {
     SSL_CTX *fresh = NULL;
@@ -449,11 +470,7 @@ int lt_http_server_renew(struct lt_http_server *s, bool force, struct lt_err *er
         if (rc == LT_OK)
             rc = lt_http_tls_in_force(fresh, s->s.certificate, err);
         if (rc == LT_OK) {
-            pthread_mutex_lock(&s->lock);
-            SSL_CTX *old = s->tls;
-            s->tls = lt_steal(&fresh);
-            pthread_mutex_unlock(&s->lock);
-            SSL_CTX_free(old); /* open connections hold it */
+            tls_take(s, lt_steal(&fresh));
             rc = LT_HTTP_RENEWED;
         }
         SSL_CTX_free(fresh);

@@ -68,6 +68,12 @@ unsigned lt_http_server_port(const struct lt_http_server *s);
  * on. The same files are not tried again until they change. Thread-safe; reads files.
  */
 int lt_http_server_renew(struct lt_http_server *s, bool force, struct lt_err *err) LT_MUST_CHECK;
+/*
+ * Mocks and tests: new connections get this certificate, whatever it is worth (an expired one too), until a forced
+ * renew takes the server's own again. LT_OK, or what is wrong with the files. Thread-safe; reads files.
+ */
+int lt_http_server_present(struct lt_http_server *s, const char *certificate, const char *key,
+                           struct lt_err *err) LT_MUST_CHECK;
 /* Stop accepting, answer what was begun, close idle connections; returns when every request has been answered or
  * deadline_ms passed. */
 void lt_http_server_drain(struct lt_http_server *s, int deadline_ms);

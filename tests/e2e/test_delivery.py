@@ -168,6 +168,24 @@ def test_a_portal_that_we_may_not_trust_or_that_refuses_us_pauses_the_target_unt
     assert healthy.stops("portal") == []
 
 
+def test_an_expired_certificate_of_the_portal_pauses_the_target_until_it_has_a_good_one(healthy):
+    world, d, last = healthy, Dossier(45), healthy.portal.argv
+    run(ROOT / "tools/pki", "make", "--dir", world.pki, "--expired", "portal", check=0)
+    world.portal.stop()  # no connection of before is left
+    world.portal.argv = [*last, "--expired-cert", world.pki / "portal-expired.crt", "--expired-key", world.pki / "portal-expired.key"]
+    world.portal.argv = [str(a) for a in world.portal.argv]
+    world.start_mock("portal")
+    world.fault("portal", kind="certificate-expired", ms=15000)
+    accept(world, d.received(), d.progressed())
+    wait_for("the target to be paused", lambda: world.target("portal").get("reason") == "credential", 15)
+    assert [line for line in world.gateway.log.read_text().splitlines() if "target-paused" in line and "certificates of both sides" in line]
+    wait_rows(world, d, (1, 0, 2), 60)
+    wait_for("the target to flow", lambda: world.target("portal")["state"] == "running")
+    world.portal.stop()
+    world.portal.argv = last
+    world.start_mock("portal")
+
+
 def test_a_progress_row_without_an_answer_parks_its_dossier_until_somebody_decides(healthy):
     world, d = healthy, Dossier(50)
     world.fault("portal", kind="drop-after-apply", count=1, service="CapNhatTienDoHoSoMC")

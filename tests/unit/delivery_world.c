@@ -138,8 +138,12 @@ static void reply_to(struct world *w, size_t at, enum reply r)
     w->flying_len--;
     struct lt_http_answer a = {.failure = LT_HTTP_ANSWERED, .status = 200, .content_type = "", .retry_after_s = -1};
     if (r == REPLY_OK || r == REPLY_LOST) {
-        assert_true(w->applied_len < WORLD_APPLIED_MAX);
-        w->applied[w->applied_len++] = c.what;
+        if (w->applied_len == w->applied_cap) {
+            w->applied_cap = LT_MAX(2 * w->applied_cap, (size_t)1024);
+            w->applied = lt_realloc(w->applied, w->applied_cap * sizeof(*w->applied));
+        }
+        w->applied[w->applied_len] = c.what;
+        w->applied_len += !w->keeps_nothing;
     }
     switch (r) {
     case REPLY_RETRY:
@@ -210,9 +214,9 @@ static void on_crash(void *ctx, struct lt_log *l)
 static int open_log(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
 {
     struct world *w = ctx;
-    assert_string_equal(s->group, "lt.sim");
-    assert_string_equal(s->topic, "lt.sim");
-    assert_string_equal(s->instance_id, "lt.sim.gw1.0");
+    assert_string_equal(s->group, w->queue);
+    assert_string_equal(s->topic, w->queue);
+    assert_string_equal(s->instance_id, w->instance);
     int r = lt_log_memory_new(w->memory, s, ret, err);
     if (r == LT_OK)
         w->log = *ret;
@@ -224,25 +228,24 @@ void world_genesis(struct world *w)
     char text[LT_DELIVERY_POSITION_MAX];
     lt_delivery_genesis(0xfeed, text);
     for (int32_t p = 0; p < WORLD_PARTITIONS; p++)
-        lt_memory_offset_set(w->memory, "lt.sim", "lt.sim", p, 0, text);
+        lt_memory_offset_set(w->memory, w->queue, w->queue, p, 0, text);
 }
 
-struct world *world_new(void)
+static struct world *world_of(struct lt_memory *memory, const char *name)
 {
     struct world *w = lt_alloc(sizeof(*w));
-    lt_log_threshold = LT_LOG_ERROR + 1;
-    w->memory = lt_memory_new(1700000000000LL);
-    lt_memory_on_crash(w->memory, on_crash, w);
-    lt_memory_topic(w->memory, "lt.sim", WORLD_PARTITIONS, 0, false);
-    lt_memory_topic(w->memory, "lt.ledger.sim", WORLD_PARTITIONS, 0, false);
-    lt_memory_topic(w->memory, "lt.control.sim", WORLD_PARTITIONS, 0, false);
-    lt_memory_topic(w->memory, "lt.history.sim", WORLD_PARTITIONS, 0, false);
-    lt_memory_topic(w->memory, LT_TOPIC_DEADLETTER, 1, 0, false);
-    lt_memory_topic(w->memory, "lt.next", 1, 0, false);
-    lt_memory_topic(w->memory, LT_TOPIC_ANSWERS, 1, 0, false);
-    lt_memory_topic(w->memory, LT_TOPIC_PROVINCE, 1, 0, false);
+    w->memory = memory;
+    w->name = name;
+    snprintf(w->queue, sizeof(w->queue), "lt.%s", name);
+    snprintf(w->ledger, sizeof(w->ledger), "lt.ledger.%s", name);
+    snprintf(w->control, sizeof(w->control), "lt.control.%s", name);
+    snprintf(w->history, sizeof(w->history), "lt.history.%s", name);
+    snprintf(w->instance, sizeof(w->instance), "lt.%s.gw1.0", name);
+    const char *const topics[] = {w->queue, w->ledger, w->control, w->history};
+    for (size_t i = 0; i < LT_ARRAY_LEN(topics); i++)
+        lt_memory_topic(w->memory, topics[i], WORLD_PARTITIONS, 0, false);
     world_genesis(w);
-    w->target = (struct lt_config_target){.name = "sim",
+    w->target = (struct lt_config_target){.name = name,
                                           .adapter = "sim",
                                           .url = "https://sim/",
                                           .timeout_ms = 50,
@@ -259,10 +262,33 @@ struct world *world_new(void)
     return w;
 }
 
+struct world *world_new(void)
+{
+    lt_log_threshold = LT_LOG_ERROR + 1;
+    struct lt_memory *memory = lt_memory_new(1700000000000LL);
+    lt_memory_topic(memory, LT_TOPIC_DEADLETTER, 1, 0, false);
+    lt_memory_topic(memory, "lt.next", 1, 0, false);
+    lt_memory_topic(memory, LT_TOPIC_ANSWERS, 1, 0, false);
+    lt_memory_topic(memory, LT_TOPIC_PROVINCE, 1, 0, false);
+    struct world *w = world_of(memory, "sim");
+    lt_memory_on_crash(memory, on_crash, w);
+    return w;
+}
+
+struct world *world_beside(struct world *host, const char *name)
+{
+    struct world *w = world_of(host->memory, name);
+    w->guest = true;
+    w->now_ms = host->now_ms;
+    return w;
+}
+
 void world_free(struct world *w)
 {
     world_close(w);
-    lt_memory_free(w->memory);
+    if (!w->guest)
+        lt_memory_free(w->memory);
+    free(w->applied);
     free(w);
 }
 
@@ -294,14 +320,16 @@ static int64_t append(struct world *w, int32_t partition, const char *dossier, i
     lt_event_headers(&e, &a, &h);
     lt_headers_put(&h, "lt_path", path);
     lt_headers_put(&h, "lt_hop", LT_SPAN_LIT("0"));
-    int64_t offset = lt_memory_append(w->memory, "lt.sim", partition, e.key, &h, e.data);
+    int64_t offset = lt_memory_append(w->memory, w->queue, partition, e.key, &h, e.data);
     lt_arena_deinit(&a);
     return offset;
 }
 
 int64_t world_event(struct world *w, int32_t partition, const char *dossier, int number, const char *type)
 {
-    return append(w, partition, dossier, number, type, LT_SPAN_LIT("sim,next"));
+    char path[40];
+    snprintf(path, sizeof(path), "%s,next", w->name);
+    return append(w, partition, dossier, number, type, lt_span_str(path));
 }
 
 int64_t world_stray(struct world *w, int32_t partition, const char *dossier)
@@ -420,7 +448,7 @@ void world_expect_status(struct world *w, const char *part)
 
 void world_committed(struct world *w, int32_t partition, struct lt_log_offset *ret)
 {
-    lt_memory_offset_get(w->memory, "lt.sim", "lt.sim", partition, ret);
+    lt_memory_offset_get(w->memory, w->queue, w->queue, partition, ret);
 }
 
 /* ---- ledger, decisions, history ---- */
@@ -435,7 +463,7 @@ static void take_ledger(void *ctx, const struct lt_log_record *r)
 void world_ledger(struct world *w, int32_t partition, struct lt_ledger *ret)
 {
     *ret = (struct lt_ledger){0};
-    lt_memory_read(w->memory, "lt.ledger.sim", partition, take_ledger, ret);
+    lt_memory_read(w->memory, w->ledger, partition, take_ledger, ret);
 }
 
 const struct lt_ledger_lane *world_lane(const struct lt_ledger *l, const char *dossier)
@@ -469,7 +497,7 @@ void world_decide(struct world *w, int32_t partition, const char *dossier, const
     snprintf(d.who, sizeof(d.who), "operator");
     LT_AUTOFREE char *value = lt_decision_value(&d);
     LT_AUTOFREE char *key = dossier[0] == '*' ? lt_strdup(dossier) : lt_asprintf("H22/%s", dossier);
-    lt_memory_append(w->memory, "lt.control.sim", partition, lt_span_str(key), &none, lt_span_str(value));
+    lt_memory_append(w->memory, w->control, partition, lt_span_str(key), &none, lt_span_str(value));
 }
 
 struct find {
@@ -487,7 +515,7 @@ size_t world_history(struct world *w, const char *text)
 {
     struct find f = {.text = text};
     for (int32_t p = 0; p < WORLD_PARTITIONS; p++)
-        lt_memory_read(w->memory, "lt.history.sim", p, find_text, &f);
+        lt_memory_read(w->memory, w->history, p, find_text, &f);
     return f.n;
 }
 

@@ -2,7 +2,8 @@
  * A delivery engine in a world of its own: the log in memory, an adapter that makes one call a step, and a target that
  * answers as the test's script says and remembers what it applied.
  *
- * The queue is lt.sim with PARTITIONS partitions; events carry the path "sim,next". The steps of an event are those of
+ * The queue is lt.sim with PARTITIONS partitions; events carry the path "sim,next". A second target on the same log is
+ * a world beside it. The steps of an event are those of
  * the portal, so "received" is upsert (may be repeated) and progress (may not).
  */
 #ifndef LT_TESTS_UNIT_DELIVERY_WORLD_H
@@ -14,7 +15,6 @@
 #include "tests/unit/harness.h"
 
 #define WORLD_PARTITIONS 2
-#define WORLD_APPLIED_MAX 16384
 
 enum reply {
     REPLY_OK,
@@ -47,6 +47,9 @@ struct world_call {
 
 struct world {
     struct lt_memory *memory;
+    bool guest; /* the memory is another world's */
+    const char *name;
+    char queue[32], ledger[32], control[32], history[32], instance[48];
     struct lt_config_target target;
     struct lt_adapter_type adapter; /* a copy, so that a test can change it */
     struct lt_engine *engine;
@@ -55,8 +58,9 @@ struct world {
     void *ctx;          /* the test's own */
     struct world_call flying[256];
     size_t flying_len, flying_most;
-    struct seen applied[WORLD_APPLIED_MAX];
-    size_t applied_len;
+    struct seen *applied;
+    size_t applied_len, applied_cap;
+    bool keeps_nothing;  /* applied is not filled: for very many calls */
     size_t calls, asked; /* asked: for scripts that count */
     int64_t now_ms;
     int64_t wall_shift_ms; /* the wall clock is now_ms and so much */
@@ -67,6 +71,8 @@ struct world {
 };
 
 struct world *world_new(void); /* topics made, genesis written */
+/* Another target on the same log, with topics and an engine of its own; freed before its host. name: static. */
+struct world *world_beside(struct world *host, const char *name);
 void world_free(struct world *w);
 void world_genesis(struct world *w);
 /* Event `number` of a dossier into the queue; returns its offset. */

@@ -325,6 +325,30 @@ static void an_injected_fault_comes_and_goes(void **state)
     assert_int_equal(counter(w, "citizens"), 2);
 }
 
+static void every_call_is_listed_in_the_order_it_came_with_what_was_said_to_it(void **state)
+{
+    struct world *w = *state;
+    assert_true(matched(w, ID1, "NGUYEN VAN MAU", DAY("20240101")));
+    assert_false(matched(w, ID2, "NGUYEN VAN MAU", DAY("20240101")));
+    assert_int_equal(caller_post(&w->call, "/control/faults", "{\"kind\":\"soap-fault\"}"), 200);
+    assert_int_equal(ask_about(w, ID1, "NGUYEN VAN MAU", DAY("20240101")), 500);
+    assert_int_equal(caller_number(&w->call, "/oracle/arrivals", "total"), 3);
+    static const char *const lines[] = {"\"seq\":1,",         "\"subject\":\"002224000001\"", "\"what\":\"match\"",
+                                        "\"seq\":2,",         "\"what\":\"no-match\"",        "\"seq\":3,",
+                                        "\"what\":\"fault\"", "\"fault\":\"soap-fault\""};
+    LT_AUTOFREE char *text = lt_strndup(w->call.reply.body.ptr, w->call.reply.body.len);
+    const char *at = text;
+    for (size_t i = 0; i < LT_ARRAY_LEN(lines); i++) {
+        const char *found = strstr(at, lines[i]);
+        if (!found)
+            fail_msg("%s does not come in its order in %s", lines[i], text);
+        if (strncmp(lines[i], "\"seq", 5) == 0)
+            at = found;
+    }
+    assert_int_equal(caller_post(&w->call, "/oracle/reset", ""), 200);
+    assert_int_equal(caller_number(&w->call, "/oracle/arrivals", "total"), 0);
+}
+
 static void a_wrong_file_of_citizens_names_the_element(void **state)
 {
     struct world *w = *state;
@@ -387,6 +411,7 @@ int main(void)
         CASE(answers_keep_to_their_schema),
         CASE(xroad_headers_come_back_in_their_order_and_others_do_not),
         CASE(an_injected_fault_comes_and_goes),
+        CASE(every_call_is_listed_in_the_order_it_came_with_what_was_said_to_it),
         CASE(a_wrong_file_of_citizens_names_the_element),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

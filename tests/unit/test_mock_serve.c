@@ -59,7 +59,15 @@ static int start(void **state, int64_t hold_ms)
     LT_AUTOFREE char *certificate = pki_file(w->folder, "server.pem");
     LT_AUTOFREE char *key = pki_file(w->folder, "server.key");
     LT_AUTOFREE char *ca = pki_file(w->folder, "ca.pem");
-    const struct lt_mock_serve_settings s = {"127.0.0.1:0", certificate, key, ca, 2, 0};
+    LT_AUTOFREE char *expired_certificate = pki_file(w->folder, "expired.pem");
+    LT_AUTOFREE char *expired_key = pki_file(w->folder, "expired.key");
+    const struct lt_mock_serve_settings s = {.listen = "127.0.0.1:0",
+                                             .certificate = certificate,
+                                             .key = key,
+                                             .ca = ca,
+                                             .threads = 2,
+                                             .expired_certificate = expired_certificate,
+                                             .expired_key = expired_key};
     struct lt_err err = LT_ERR_INIT;
     if (lt_mock_server_start(&s, &w->mock, &w->server, &err) != LT_OK)
         fail_msg("%s", err.text);
@@ -147,6 +155,25 @@ static void a_certificate_of_another_authority_is_not_let_in(void **state)
     struct outcome o = call(w, c, "GET", "/oracle/counters", "");
     assert_int_equal(o.failure, LT_HTTP_CREDENTIAL);
     lt_http_client_free(c);
+}
+
+/* What opens a connection meets the expired certificate; what is open goes on, and can end the fault. */
+static void while_its_certificate_is_expired_no_new_connection_is_trusted(void **state)
+{
+    struct world *w = *state;
+    struct lt_http_client *open = client(w, "client", 10000), *later = client(w, "client", 10000);
+    struct outcome o = call(w, open, "POST", "/control/faults", "{\"kind\":\"certificate-expired\",\"ms\":600000}");
+    assert_int_equal(o.status, 200);
+    assert_int_equal(call(w, later, "GET", "/oracle/counters", "").failure, LT_HTTP_CREDENTIAL);
+    assert_int_equal(call(w, open, "GET", "/oracle/counters", "").status, 200);
+    o = call(w, open, "POST", "/control/faults", "{\"kind\":\"certificate-expired\",\"count\":0}");
+    assert_int_equal(o.status, 200);
+    int64_t end = lt_mono_ms() + 20000;
+    while ((o = call(w, later, "GET", "/oracle/counters", "")).failure != LT_HTTP_ANSWERED)
+        assert_true(lt_mono_ms() < end);
+    assert_int_equal(o.status, 200);
+    lt_http_client_free(open);
+    lt_http_client_free(later);
 }
 
 static void a_held_answer_never_comes_though_the_call_was_applied(void **state)
@@ -263,6 +290,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_client_with_a_certificate_logs_in),
         CASE(a_certificate_of_another_authority_is_not_let_in),
+        CASE(while_its_certificate_is_expired_no_new_connection_is_trusted),
         CASE(a_held_answer_never_comes_though_the_call_was_applied),
         CASE(a_dropped_call_is_unknown_to_the_client),
         CASE(answers_come_late_slowly_by_half_or_not_at_all),
