@@ -73,14 +73,25 @@ void lt_segment_init(struct lt_segment *s, struct lt_line *v, size_t capacity, d
                              .block = block};
 }
 
-size_t lt_segment_lines(const struct lt_segment *s)
+static size_t lines_now(const struct lt_segment *s)
 {
     return (s->growing ? s->next.lines : s->now.lines) + LT_SEGMENT_REACH;
 }
 
-size_t lt_segment_lines_next(const struct lt_segment *s)
+static size_t lines_next(const struct lt_segment *s)
 {
     return lines_of(s->ideal * GROWTH) + LT_SEGMENT_REACH;
+}
+
+size_t lt_segment_lines(const struct lt_segment *s)
+{
+    return lines_now(s) + (s->v != s->w && s->growing ? s->now.lines + LT_SEGMENT_REACH : 0);
+}
+
+size_t lt_segment_lines_next(const struct lt_segment *s)
+{
+    size_t next = lines_next(s);
+    return next + (s->small && next >= LT_INDEX_SMALL_LINES ? lines_now(s) : 0);
 }
 
 /* ---- insertion ---- */
@@ -151,7 +162,7 @@ bool lt_segment_squeeze(struct lt_segment *s, struct lt_line *home, const struct
 bool lt_segment_grow(struct lt_segment *s)
 {
     assert(!s->growing);
-    size_t whole = lt_segment_lines_next(s), lines = whole - LT_SEGMENT_REACH;
+    size_t whole = lines_next(s), lines = whole - LT_SEGMENT_REACH;
     if (whole > s->capacity)
         return false;
     s->w = s->small && whole < LT_INDEX_SMALL_LINES ? s->small : s->large;
@@ -216,6 +227,7 @@ static void fill_window(struct lt_segment *s, const struct move *m, const struct
     size_t dead = 0;
     for (size_t at = from; at < from + span + LT_SEGMENT_REACH; at++) {
         const struct lt_line *l = &v[at];
+        __builtin_prefetch(l + 16); /* what the machine sees of the order ends with each 4 KiB */
         unsigned alive = lt_line_alive(l, &now);
         for (unsigned slots = lt_line_used(l); slots; slots &= slots - 1) {
             unsigned slot = lt_slot_of(slots);

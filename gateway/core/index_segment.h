@@ -118,7 +118,7 @@ void lt_block_free(struct lt_block *b);
  * pages, and `capacity` lines more.
  */
 void lt_segment_init(struct lt_segment *s, struct lt_line *v, size_t capacity, double ideal, struct lt_block *block);
-/* Lines of the shape it has or is growing to, with those behind the last home. */
+/* Lines of the shape it has or is growing to, with those behind the last home and those it is leaving for others. */
 size_t lt_segment_lines(const struct lt_segment *s);
 /* What lt_segment_lines becomes with the next growth. */
 size_t lt_segment_lines_next(const struct lt_segment *s);
