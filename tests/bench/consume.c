@@ -1,10 +1,12 @@
 /*
- * bench_consume BROKERS TOPIC: a plain consumer over the whole topic, one partition after the other as a rebuild reads
- * them; {"records", "seconds"} on stdout. The seconds are those between first and last record of each partition.
+ * bench_consume BROKERS TOPIC [headers]: a plain consumer over the whole topic, one partition after the other as a
+ * rebuild reads them; {"records", "seconds"} on stdout. The seconds are those between first and last record of each
+ * partition. With `headers` each record's headers are asked for, which librdkafka takes apart only then.
  */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static double now_s(void)
@@ -23,8 +25,8 @@ static void die(const char *what, const char *why)
 int main(int argc, char **argv)
 {
     char text[512];
-    if (argc != 3)
-        die("usage", "bench_consume BROKERS TOPIC");
+    if (argc != 3 && (argc != 4 || strcmp(argv[3], "headers") != 0))
+        die("usage", "bench_consume BROKERS TOPIC [headers]");
     rd_kafka_conf_t *c = rd_kafka_conf_new();
     const char *const props[][2] = {{"bootstrap.servers", argv[1]},
                                     {"group.id", "bench-consume"},
@@ -57,6 +59,9 @@ int main(int argc, char **argv)
                 die("poll", m ? rd_kafka_message_errstr(m) : "nothing came");
             if (begun == 0)
                 begun = now_s();
+            rd_kafka_headers_t *headers;
+            if (argc == 4 && rd_kafka_message_headers(m, &headers))
+                die("headers", "a record has none");
             next = m->offset + 1;
             records++;
             rd_kafka_message_destroy(m);
