@@ -51,8 +51,9 @@ def shared(processes, counts):
 
 def members(world, group="lt.core"):
     """Instance names of the group's members, as Kafka knows them now."""
-    group = AdminClient({"bootstrap.servers": world.bootstrap}).describe_consumer_groups([group])[group].result()
-    return sorted(m.group_instance_id for m in group.members)
+    admin = AdminClient({"bootstrap.servers": world.bootstrap})  # kept until the answer is here: without it none comes
+    described = admin.describe_consumer_groups([group], request_timeout=10)[group].result(30)
+    return sorted(m.group_instance_id for m in described.members)
 
 
 def send(world, events):
