@@ -185,7 +185,7 @@ static void *bridge_main(void *arg)
             b->source.record_free(b->source.ctx, b->records[i]);
         b->records_len = 0;
     }
-    b->source.free(b->source.ctx); /* on its own thread: it leaves the group */
+    b->source.free(b->source.ctx); /* on the thread that owns it */
     return NULL;
 }
 
@@ -198,8 +198,7 @@ static int consumer_poll(void *ctx, int timeout_ms, struct lt_log_record **ret, 
 
 static void consumer_record_free(void *ctx, struct lt_log_record *r)
 {
-    (void)ctx;
-    lt_consumer_record_free(r);
+    lt_consumer_record_free(ctx, r);
 }
 
 static int consumer_commit(void *ctx, int32_t partition, int64_t next, struct lt_err *err)

@@ -70,6 +70,23 @@ int lt_kafka_open(rd_kafka_type_t type, const struct lt_kafka_spec *spec, rd_kaf
     return r == LT_OK ? lt_kafka_handle(type, conf, ret, err) : r;
 }
 
+struct lt_config_prop *lt_kafka_props_copy(const struct lt_config_prop *props, size_t n)
+{
+    struct lt_config_prop *copy = lt_calloc(n + 1, sizeof(*copy));
+    for (size_t i = 0; i < n; i++)
+        copy[i] = (struct lt_config_prop){.name = lt_strdup(props[i].name), .value = lt_strdup(props[i].value)};
+    return copy;
+}
+
+void lt_kafka_props_free(struct lt_config_prop *props, size_t n)
+{
+    for (size_t i = 0; props && i < n; i++) {
+        free((void *)(uintptr_t)props[i].name);
+        free((void *)(uintptr_t)props[i].value);
+    }
+    free(props);
+}
+
 enum lt_log_result lt_kafka_result(rd_kafka_resp_err_t code)
 {
     switch (code) {

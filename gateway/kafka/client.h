@@ -31,6 +31,10 @@ int lt_kafka_conf(const struct lt_kafka_spec *spec, rd_kafka_conf_t **ret, struc
 /* Takes conf in success and failure. 0, LT_E_INVALID. */
 int lt_kafka_handle(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret, struct lt_err *err) LT_MUST_CHECK;
 
+/* Copies for handles that are opened again; both strings are owned. free(NULL) is fine. */
+struct lt_config_prop *lt_kafka_props_copy(const struct lt_config_prop *props, size_t n);
+void lt_kafka_props_free(struct lt_config_prop *props, size_t n);
+
 /* Both in one, for a handle without callbacks. */
 int lt_kafka_open(rd_kafka_type_t type, const struct lt_kafka_spec *spec, rd_kafka_t **ret,
                   struct lt_err *err) LT_MUST_CHECK;

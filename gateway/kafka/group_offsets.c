@@ -22,7 +22,7 @@ static int group_handle(const struct lt_admin *a, const char *group, rd_kafka_t 
     return lt_kafka_open(RD_KAFKA_CONSUMER, &spec, ret, err);
 }
 
-static int row_read_once(const struct lt_admin *a, rd_kafka_t *member, const char *topic, int32_t partition,
+static int row_read_once(struct lt_admin *a, rd_kafka_t *member, const char *topic, int32_t partition,
                          struct lt_genesis_row *ret, struct lt_err *err)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
@@ -39,19 +39,15 @@ static int row_read_once(const struct lt_admin *a, rd_kafka_t *member, const cha
         lt_kafka_fail(err, code, "committed offset of %s partition %d", topic, (int)partition);
         return lt_kafka_error(code);
     }
-    struct lt_err asked = LT_ERR_INIT;
-    if (lt_kafka_low(a->rk, topic, partition, ASK_MS, &row.low, &asked) != LT_LOG_OK ||
-        lt_kafka_end(a->rk, topic, partition, ASK_MS, &row.high, &asked) != LT_LOG_OK) {
-        if (err)
-            *err = asked;
-        return asked.code;
-    }
+    int r = lt_admin_watermarks(a, topic, partition, &row.low, &row.high, err);
+    if (r != LT_OK)
+        return r;
     *ret = row;
     return LT_OK;
 }
 
 /* Brokers of a topic that was created a moment ago may not know yet that they lead it. */
-static int row_read(const struct lt_admin *a, rd_kafka_t *member, const char *topic, int32_t partition,
+static int row_read(struct lt_admin *a, rd_kafka_t *member, const char *topic, int32_t partition,
                     struct lt_genesis_row *ret, struct lt_err *err)
 {
     for (int64_t until = lt_mono_ms() + SETTLE_MS;;) {
@@ -129,10 +125,12 @@ int lt_admin_watermarks(struct lt_admin *a, const char *topic, int32_t partition
                         struct lt_err *err)
 {
     int64_t low, high;
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(a->rk, topic, partition, &low, &high, ASK_MS);
-    if (code) {
-        lt_kafka_fail(err, code, "ends of %s partition %d", topic, (int)partition);
-        return lt_kafka_error(code);
+    struct lt_err asked = LT_ERR_INIT;
+    if (lt_kafka_low(a->rk, topic, partition, ASK_MS, &low, &asked) != LT_LOG_OK ||
+        lt_kafka_end(a->rk, topic, partition, ASK_MS, &high, &asked) != LT_LOG_OK) {
+        if (err)
+            *err = asked;
+        return asked.code;
     }
     *ret_low = low;
     *ret_high = high;

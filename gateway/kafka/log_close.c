@@ -25,7 +25,7 @@ static bool consumer_may_be_destroyed(struct lt_log_kafka *k)
 }
 
 /*
- * A static member that is closed sends no LeaveGroup; one that unsubscribes does (docs/decisions/0011-leaving.md), as
+ * A static member that is closed sends no LeaveGroup; one that unsubscribes does (docs/decisions/0012-leaving.md), as
  * soon as its partitions are unassigned, which the callback does that is served here. The answer is waited for by
  * consumer_close, up to the 5 s that librdkafka gives it. Who is alone stays known: nobody waits for its partitions,
  * and a group that was empty costs the next start the broker's group.initial.rebalance.delay.ms.
@@ -74,11 +74,7 @@ void lt_log_kafka_close(struct lt_log *l)
         rd_kafka_destroy(k->scanner);
     if (k->peek)
         rd_kafka_destroy(k->peek);
-    for (size_t i = 0; i < k->props_len; i++) {
-        free((void *)(uintptr_t)k->props[i].name);
-        free((void *)(uintptr_t)k->props[i].value);
-    }
-    free(k->props);
+    lt_kafka_props_free(k->props, k->props_len);
     lt_vec_deinit(&k->partitions);
     lt_vec_deinit(&k->kept);
     for (size_t i = 0; i < k->spare.len; i++)

@@ -38,14 +38,8 @@ static const struct lt_log_ops kafka_ops = {
 struct lt_kafka_spec lt_log_kafka_spec(const struct lt_log_kafka *k, const struct lt_kafka_setting *defaults,
                                        size_t defaults_len, const struct lt_kafka_setting *forced, size_t forced_len)
 {
-    /* lt_config_prop and lt_kafka_setting are both a name and a value; props were copied as the latter. */
-    return (struct lt_kafka_spec){
-        (const struct lt_config_prop *)k->props, k->props_len, defaults, forced, defaults_len, forced_len};
+    return (struct lt_kafka_spec){k->props, k->props_len, defaults, forced, defaults_len, forced_len};
 }
-_Static_assert(sizeof(struct lt_config_prop) == sizeof(struct lt_kafka_setting) &&
-                   offsetof(struct lt_config_prop, name) == offsetof(struct lt_kafka_setting, name) &&
-                   offsetof(struct lt_config_prop, value) == offsetof(struct lt_kafka_setting, value),
-               "one shape");
 
 struct lt_kafka_partition *lt_log_kafka_partition(struct lt_log_kafka *k, int32_t partition)
 {
@@ -144,10 +138,8 @@ int lt_log_kafka_new(const struct lt_log_settings *s, struct lt_log **ret, struc
     k->transaction_timeout_ms = s->transaction_timeout_ms > 0 ? s->transaction_timeout_ms : 15000;
     k->queue_bytes = s->queue_bytes;
     k->record_max = s->record_max;
-    k->props = lt_calloc(s->props_len + 1, sizeof(*k->props));
+    k->props = lt_kafka_props_copy(s->props, s->props_len);
     k->props_len = s->props_len;
-    for (size_t i = 0; i < s->props_len; i++)
-        k->props[i] = (struct lt_kafka_setting){lt_strdup(s->props[i].name), lt_strdup(s->props[i].value)};
     k->served_generation = -1;
     k->transaction = LT_TXN_RENEWING;
 

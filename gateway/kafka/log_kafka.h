@@ -61,8 +61,8 @@ struct lt_log_kafka {
     int transaction_timeout_ms;
     size_t queue_bytes;
     size_t record_max;
-    bool assigned_once;             /* a rebalance callback has come: the assignor has a state that can be destroyed */
-    struct lt_kafka_setting *props; /* copies, both strings owned */
+    bool assigned_once;           /* a rebalance callback has come: the assignor has a state that can be destroyed */
+    struct lt_config_prop *props; /* a copy */
     size_t props_len;
 
     rd_kafka_t *consumer, *producer, *peek, *scanner;

@@ -2,6 +2,7 @@
 #include "kafka_support.h"
 
 #include "gateway/base/clock.h"
+#include "gateway/kafka/consumer.h"
 
 #include <stdio.h>
 #include <sys/wait.h>
@@ -362,6 +363,40 @@ static void partitions_that_a_dying_member_was_giving_up_do_not_stay_nobodys(voi
     place_free(at);
 }
 
+/* What a bridge polls with: the one that was fenced has given its record back and waits for another. */
+static void a_consumer_whose_membership_was_taken_joins_again(void **state LT_UNUSED)
+{
+    struct place at = place_new();
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_consumer *first, *second;
+    struct lt_log_record *r = NULL, *other = NULL;
+    int result = LT_LOG_NONE;
+    (void)support_produce(at.topic, "k", "a");
+    assert_ok(lt_consumer_new(support_props, 1, at.group, at.topic, "same", &first, &err), err);
+    for (int64_t until = lt_mono_ms() + SUPPORT_WAIT_MS; result != LT_LOG_OK && lt_mono_ms() < until;)
+        result = lt_consumer_poll(first, 100, &r, &err);
+    assert_int_equal(result, LT_LOG_OK);
+    assert_ok(lt_consumer_commit(first, r->partition, r->offset + 1, &err), err);
+    assert_ok(lt_consumer_new(support_props, 1, at.group, at.topic, "same", &second, &err), err);
+    for (int64_t until = lt_mono_ms() + SUPPORT_WAIT_MS; !strstr(err.text, "was taken") && lt_mono_ms() < until;) {
+        assert_int_not_equal(lt_consumer_poll(second, 50, &other, &err), LT_LOG_OK);
+        assert_int_not_equal(lt_consumer_poll(first, 50, &other, &err), LT_LOG_OK); /* keeps the handle of its record */
+    }
+    assert_non_null(strstr(err.text, "was taken"));
+    lt_consumer_free(second);
+    assert_span_is(r->value, "a");
+    lt_consumer_record_free(first, r);
+    (void)support_produce(at.topic, "k", "b");
+    result = LT_LOG_NONE;
+    for (int64_t until = lt_mono_ms() + SUPPORT_WAIT_MS; result != LT_LOG_OK && lt_mono_ms() < until;)
+        result = lt_consumer_poll(first, 100, &r, &err);
+    assert_int_equal(result, LT_LOG_OK);
+    assert_span_is(r->value, "b");
+    lt_consumer_record_free(first, r);
+    lt_consumer_free(first);
+    place_free(at);
+}
+
 int group_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,6 +411,7 @@ int group_tests(void)
         cmocka_unit_test(a_membership_taken_by_no_other_process_is_taken_up_again),
         cmocka_unit_test(partitions_that_a_dying_member_was_giving_up_do_not_stay_nobodys),
         cmocka_unit_test(two_processes_that_start_together_leave_one),
+        cmocka_unit_test(a_consumer_whose_membership_was_taken_joins_again),
     };
     return cmocka_run_group_tests_name("kafka group", tests, NULL, NULL);
 }
