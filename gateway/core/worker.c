@@ -15,6 +15,8 @@
 #define LOOK_AT_CLOCK 64 /* records taken between two looks at it */
 #define BACKOFF_MS_MIN 100
 #define BACKOFF_MS_MAX 10000
+#define LITTLE_RECORDS 20000   /* a load that reads fewer from the log … */
+#define LITTLE_ENTRIES 1000000 /* … and makes an index of fewer, is done in a moment */
 #define FOREIGN_LOOK_MS 5000
 #define FOREIGN_ALARM_MS 30000
 
@@ -101,6 +103,7 @@ static void on_assign(void *ctx, int32_t partition)
         return;
     }
     lt_partition_reset(&w->partitions[partition], LT_PARTITION_LOADING);
+    w->loading = true;
 }
 
 static void on_revoke(void *ctx, int32_t partition, bool is_lost)
@@ -246,17 +249,34 @@ static void look_for_foreign(struct lt_worker *w)
     }
 }
 
-/* At most one load a turn, in turn, so that a partition in trouble does not keep the others from their batches. */
-static bool load_next(struct lt_worker *w, const struct lt_load *load)
+/* The next one in turn whose load is due; NULL: none. */
+static struct lt_partition *load_next(struct lt_worker *w, const struct lt_load *load)
 {
     for (int32_t i = 0; i < w->partitions_len; i++) {
         struct lt_partition *p = &w->partitions[w->next_load++ % w->partitions_len];
         if (p->state == LT_PARTITION_LOADING || (p->state == LT_PARTITION_STOPPED && lt_mono_ms() >= p->retry_at_ms)) {
             lt_partition_load(p, load);
-            return true;
+            return p;
         }
     }
-    return false;
+    return NULL;
+}
+
+/*
+ * A restart has all its partitions at once, and their files give them in no time: one after the other, with no batch in
+ * between. A load that was long, or that ended in trouble, is the last of its turn, so that it does not keep the other
+ * partitions from their batches. Measured by what was read, not by a clock: a seed must play the same way again.
+ */
+static bool load_some(struct lt_worker *w, const struct lt_load *load)
+{
+    const struct lt_partition *p = NULL;
+    bool any = false, little = true;
+    for (int32_t i = 0; i < w->partitions_len && little && !ended(w) && (p = load_next(w, load)); i++) {
+        any = true;
+        little = p->state == LT_PARTITION_RUNNING && p->loaded_records < LITTLE_RECORDS &&
+                 lt_index_live(p->index) < LITTLE_ENTRIES;
+    }
+    return any;
 }
 
 /* Rule 10: batches only from partitions whose last judged record is still there. */
@@ -311,7 +331,7 @@ static void serve_partitions(struct lt_worker *w)
                 lt_warn("core", "unassign", "partition %d: %s", (int)i, err.text);
         }
     }
-    w->loading = load_next(w, &load);
+    w->loading = load_some(w, &load);
     look_for_foreign(w);
 }
 

@@ -36,7 +36,7 @@ struct lt_worker {
     struct lt_batch batch;
     LT_VEC(struct lt_carried) carry;
     int32_t next_load;
-    bool loading;    /* a load was made this turn: there may be more to do, do not wait for records */
+    bool loading;    /* a load was made this turn, or is due: there may be more to do, do not wait for records */
     bool polls_fail; /* the last poll ended in an error */
     int64_t looked_for_foreign_ms;
     bool running;

@@ -225,6 +225,7 @@ void lt_log_kafka_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_t
     } else {
         on_broken(k, rk, code);
     }
+    rd_kafka_yield(rk); /* the poll that served this returns: the owner has work, and need not wait for a record */
 }
 
 void lt_log_kafka_client_error(rd_kafka_t *rk LT_UNUSED, int code, const char *reason, void *opaque)

@@ -7,6 +7,9 @@
 #include <stdio.h>
 
 #define INIT_MS 10000
+#define INIT_STEP_MS 30
+#define INIT_ANEW_MAX 10
+#define CONNECT_MS 1000
 #define CALL_MS 5000 /* one call of librdkafka; callers repeat */
 #define ABORT_MS 10000
 #define FULL_MS 1000 /* how long produce waits for room in the queue */
@@ -143,7 +146,43 @@ static int producer_new(struct lt_log_kafka *k, struct lt_err *err)
         return r;
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     rd_kafka_conf_set_opaque(conf, k);
-    return lt_kafka_handle(RD_KAFKA_PRODUCER, conf, &k->producer, err);
+    r = lt_kafka_handle(RD_KAFKA_PRODUCER, conf, &k->producer, err);
+    int32_t n;
+    /*
+     * init_transactions of a producer that has no connection yet tries again only after half a second; so it gets one
+     * first. The topic exists, the handle that never creates one has seen it: asking for it creates nothing.
+     */
+    if (r == LT_OK && lt_kafka_partitions(k->peek, k->topic, CONNECT_MS, &n, NULL) == LT_LOG_OK &&
+        lt_kafka_partitions(k->producer, k->topic, CONNECT_MS, &n, NULL) != LT_LOG_OK)
+        lt_debug(k->instance_id, "producer-connect", "no broker answered yet");
+    return r;
+}
+
+/*
+ * A predecessor that was killed in a transaction: the broker answers that it is ending that one, and librdkafka asks
+ * again only after half a second. A new producer asks at once.
+ */
+static int init(struct lt_log_kafka *k, rd_kafka_error_t **ret_error, struct lt_err *err)
+{
+    int64_t until = lt_mono_ms() + INIT_MS;
+    for (int anew = 0;;) {
+        bool soon = anew < INIT_ANEW_MAX;
+        *ret_error = rd_kafka_init_transactions(k->producer, soon ? INIT_STEP_MS : INIT_MS);
+        rd_kafka_poll(k->producer, 0);
+        rd_kafka_resp_err_t code = rd_kafka_error_code(*ret_error);
+        bool ending = code == RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS;
+        if (!soon || (!ending && code != RD_KAFKA_RESP_ERR__TIMED_OUT) || lt_mono_ms() >= until)
+            return LT_OK;
+        rd_kafka_error_destroy(*ret_error); /* the same call goes on where it was */
+        *ret_error = NULL;
+        if (!ending)
+            continue;
+        anew++;
+        lt_log_kafka_producer_free(k);
+        int r = producer_new(k, err);
+        if (r != LT_OK)
+            return r;
+    }
 }
 
 int lt_log_kafka_renew(struct lt_log *l, struct lt_err *err)
@@ -157,12 +196,14 @@ int lt_log_kafka_renew(struct lt_log *l, struct lt_err *err)
     if (k->transaction != LT_TXN_RENEWING || !k->producer || rd_kafka_fatal_error(k->producer, NULL, 0)) {
         k->transaction = LT_TXN_RENEWING;
         lt_log_kafka_producer_free(k);
-        int r = producer_new(k, err);
-        if (r != LT_OK)
-            return r;
+        int made = producer_new(k, err);
+        if (made != LT_OK)
+            return made;
     }
-    rd_kafka_error_t *error = rd_kafka_init_transactions(k->producer, INIT_MS);
-    rd_kafka_poll(k->producer, 0);
+    rd_kafka_error_t *error;
+    int r = init(k, &error, err);
+    if (r != LT_OK)
+        return r;
     if (!error) {
         k->transaction = LT_TXN_NONE;
         k->delivery.code = RD_KAFKA_RESP_ERR_NO_ERROR;
