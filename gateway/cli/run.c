@@ -12,6 +12,7 @@
 #include "gateway/ops/genesis_watch.h"
 #include "gateway/ops/listener.h"
 #include "gateway/ops/notify.h"
+#include "gateway/ops/stop_limit.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #define DRAIN_MS 20000
+#define SILENT_KAFKA_MS 10000 /* a stop waits for it no longer */
 #define LOOK_S 5
 
 struct gateway {
@@ -207,9 +209,21 @@ static int start(struct gateway *g)
     return g->delivery_on ? start_targets(g) : LT_EXIT_OK;
 }
 
+/* Whatever was begun is where it would be after a kill -9: found out by who comes next. */
+static void on_silent_kafka(void *ctx)
+{
+    (void)ctx;
+    lt_warn(
+        "run", "stopped-without-kafka",
+        "Kafka has not answered for %d s: ending without it; the next start finds out what became of what was begun",
+        SILENT_KAFKA_MS / 1000);
+    _exit(LT_EXIT_OK);
+}
+
 /* In the order of the flow, so that what was accepted still gets as far as it can. */
 static void stop(struct gateway *g)
 {
+    struct lt_stop_limit *limit = lt_stop_limit_start(g->compiled.config, SILENT_KAFKA_MS, on_silent_kafka, NULL);
     lt_listener_stop(lt_steal(&g->listener));
     if (g->ingest)
         lt_ingest_drain(g->ingest, DRAIN_MS);
@@ -223,6 +237,7 @@ static void stop(struct gateway *g)
         lt_delivery_free(g->targets[i]);
     free(g->targets);
     lt_core_free(lt_steal(&g->core));
+    lt_stop_limit_end(limit);
     lt_compiled_deinit(&g->compiled);
     lt_reload_free(lt_steal(&g->reload)); /* its texts are what the tables were made of */
 }

@@ -36,6 +36,12 @@ void lt_admin_free(struct lt_admin *a)
     free(a);
 }
 
+bool lt_admin_answers(struct lt_admin *a, const char *topic, int timeout_ms)
+{
+    int32_t n;
+    return lt_kafka_partitions(a->rk, topic, timeout_ms, &n, NULL) != LT_LOG_RETRY;
+}
+
 void lt_topic_report_deinit(struct lt_topic_report *r)
 {
     lt_vec_deinit(&r->drift);

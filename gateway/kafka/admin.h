@@ -15,6 +15,9 @@ int lt_admin_new(const struct lt_config_prop *props, size_t n_props, struct lt_a
                  struct lt_err *err) LT_MUST_CHECK;
 void lt_admin_free(struct lt_admin *a);
 
+/* Does a broker answer a question about the topic in this time, whatever it says? */
+bool lt_admin_answers(struct lt_admin *a, const char *topic, int timeout_ms);
+
 struct lt_topic_setting {
     const char *name, *value; /* topic configuration entries */
 };

@@ -166,7 +166,7 @@ def test_sigterm_ends_a_gateway_although_kafka_is_frozen(loaded, kafka):
     wait_for("some of the load", lambda: judged(world) >= load.totals["accepted"] * 0.3)
     signal_kafka(kafka, signal.SIGSTOP)
     try:
-        assert world.gateway.stop(seconds=90) == 0, world.gateway.tail()
+        assert world.gateway.stop(seconds=40) == 0, world.gateway.tail()  # step by step, each with its own limit, it takes a minute
     finally:
         signal_kafka(kafka, signal.SIGCONT)
     world.start_gateway()
