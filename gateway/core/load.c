@@ -11,6 +11,8 @@
 
 #define COMMITTED_TIMEOUT_MS 2000
 #define LOG_SHORT_MS 60000
+#define LITTLE_RECORDS 20000   /* read from the log */
+#define LITTLE_ENTRIES 1000000 /* from files: a tenth of a second */
 
 /* The dependency did not answer: try again soon. */
 void lt_loading_wait(struct lt_loading *l, const char *what, const struct lt_err *err)
@@ -455,6 +457,12 @@ void lt_partition_load(struct lt_partition *p, const struct lt_load *load)
             run(&l);
     }
     lt_index_free(l.index);
+}
+
+bool lt_partition_loaded_little(const struct lt_partition *p)
+{
+    return p->state == LT_PARTITION_RUNNING && p->loaded_records < LITTLE_RECORDS &&
+           lt_index_live(p->index) < LITTLE_ENTRIES;
 }
 
 void lt_partition_verify(struct lt_partition *p, const struct lt_load *load)

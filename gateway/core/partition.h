@@ -95,6 +95,9 @@ struct lt_load {
  * or there is nothing to decide yet. Blocks; keeps the group membership alive.
  */
 void lt_partition_load(struct lt_partition *p, const struct lt_load *load);
+/* It runs, and its load was done in a moment. Told by what was read and not by a clock: a seed must play the same way
+ * again. */
+bool lt_partition_loaded_little(const struct lt_partition *p);
 /* Rule 10: is the record the position was written for still there? Stops the partition when it is not. */
 void lt_partition_verify(struct lt_partition *p, const struct lt_load *load);
 #endif

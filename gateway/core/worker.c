@@ -15,8 +15,6 @@
 #define LOOK_AT_CLOCK 64 /* records taken between two looks at it */
 #define BACKOFF_MS_MIN 100
 #define BACKOFF_MS_MAX 10000
-#define LITTLE_RECORDS 20000   /* a load that reads fewer from the log … */
-#define LITTLE_ENTRIES 1000000 /* … and makes an index of fewer, is done in a moment */
 #define FOREIGN_LOOK_MS 5000
 #define FOREIGN_ALARM_MS 30000
 
@@ -264,19 +262,16 @@ static struct lt_partition *load_next(struct lt_worker *w, const struct lt_load 
 
 /*
  * A restart has all its partitions at once, and their files give them in no time: one after the other, with no batch in
- * between. A load that was long, or that ended in trouble, is the last of its turn, so that it does not keep the other
- * partitions from their batches. Measured by what was read, not by a clock: a seed must play the same way again.
+ * between. A load that was long or ended in trouble is the last of its turn: the others must not wait for their
+ * batches.
  */
 static bool load_some(struct lt_worker *w, const struct lt_load *load)
 {
     const struct lt_partition *p = NULL;
-    bool any = false, little = true;
-    for (int32_t i = 0; i < w->partitions_len && little && !ended(w) && (p = load_next(w, load)); i++) {
-        any = true;
-        little = p->state == LT_PARTITION_RUNNING && p->loaded_records < LITTLE_RECORDS &&
-                 lt_index_live(p->index) < LITTLE_ENTRIES;
-    }
-    return any;
+    int32_t n = 0;
+    while (n < w->partitions_len && !ended(w) && (!p || lt_partition_loaded_little(p)) && (p = load_next(w, load)))
+        n++;
+    return n > 0;
 }
 
 /* Rule 10: batches only from partitions whose last judged record is still there. */
