@@ -16,10 +16,16 @@ static bool leaves_queue(const struct lt_item *i)
 
 /* ---- building ---- */
 
+/* An intent that is made anew before it was sent is the same repeat. */
+static bool is_repeat(const struct lt_engine *e, const struct lt_item *i)
+{
+    return i->state == LT_ITEM_INTENT && lt_item_once(e, i) && (i->unknown || i->step_at < i->sent_to) && !i->repeated;
+}
+
 static void pick(struct lt_engine *e, struct lt_item *i)
 {
     struct lt_txn_item *t = lt_vec_push(&e->txn.items);
-    *t = (struct lt_txn_item){.item = i, .state = i->state, .writes = i->writes.len};
+    *t = (struct lt_txn_item){.item = i, .state = i->state, .writes = i->writes.len, .repeat = is_repeat(e, i)};
     i->in_txn = true;
     i->part->dirty = true;
 }
@@ -73,9 +79,6 @@ static void add_part(struct lt_engine *e, struct lt_part *p)
     t->after.base = base_after(p);
     t->after.control = p->control_next;
     assert(t->after.base >= p->position.base);
-    memcpy(t->delta, p->delta, sizeof(t->delta));
-    for (size_t c = 0; c < LT_COUNTS; c++)
-        t->after.counts[c] += t->delta[c];
     if (t->after.base > p->position.base) {
         const struct lt_open *o, *next;
         HASH_ITER (hh, p->opens, o, next)
@@ -107,6 +110,7 @@ static void settle_item(struct lt_engine *e, struct lt_txn_item *t)
         t->lane_opens = i->redriven && i->lane->parked.len == 1 && i->lane->arriving == 0;
     }
     part->after.counts[LT_COUNT_PARKED] += t->state == LT_ITEM_PARKING && !i->redriven;
+    part->after.counts[LT_COUNT_REPEATS] += t->repeat;
     if (t->state == LT_ITEM_PARKING && i->counted >= 0)
         part->after.counts[i->counted]++;
 }
@@ -197,10 +201,34 @@ static int put_unparked(struct lt_engine *e, const struct lt_item *i, bool lane_
     return r;
 }
 
+/* Rule 7: listed in the transaction that lets it be sent, so that whoever compares the target's rows with ours finds
+ * each once. */
+static int put_repeat(struct lt_engine *e, const struct lt_item *i, struct lt_err *err)
+{
+    const struct lt_attempt a = {.wall_ms = lt_engine_wall(e),
+                                 .offset = i->record->offset,
+                                 .attempt = (int64_t)i->work.attempt + 1,
+                                 .took_ms = -1,
+                                 .id = i->event.id,
+                                 .run = i->run,
+                                 .step = lt_item_step_name(i),
+                                 .what = "repeat",
+                                 .code = i->unknown && !i->decided ? "resend" : "decided",
+                                 .text = ""};
+    struct lt_arena arena = LT_ARENA_INIT;
+    struct lt_span value;
+    lt_effect_history(&a, &arena, &value);
+    int r = put(e, e->history, i->part->number, i->event.key, &no_headers, value, err);
+    lt_arena_deinit(&arena);
+    return r;
+}
+
 static int put_item(struct lt_engine *e, const struct lt_txn_item *t, struct lt_err *err)
 {
     const struct lt_item *i = t->item;
     int r = put_writes(e, &i->writes, t->writes, err);
+    if (r == LT_OK && t->repeat)
+        r = put_repeat(e, i, err);
     if (r == LT_OK && i->open.key && (!t->open.key || strcmp(i->open.key, t->open.key) != 0))
         r = put_ledger(e, i->part->number, i->open.key, NULL, err);
     if (r == LT_OK && t->open.key) {

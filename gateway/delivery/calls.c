@@ -50,13 +50,13 @@ static void answered(void *ctx, const struct lt_http_answer *a)
 
 static void start_calls(struct lt_engine *e)
 {
-    int64_t now = lt_engine_now(e);
     struct lt_out_call *c, *next;
     size_t limit = (size_t)LT_MAX(e->set.target->concurrency, 1);
     bool held = lt_engine_held(e);
 
     DL_FOREACH_SAFE(e->waiting, c, next)
     {
+        int64_t now = lt_engine_now(e); /* each time: the process may have stood still since the one before (rule 13) */
         bool late = c->start_by_ms > 0 && now > c->start_by_ms;
         if (!e->refusing && !held && !late && (e->flying >= limit || !lt_gate_take_call(&e->gate, now)))
             break;

@@ -106,6 +106,12 @@ static void item_committed(struct lt_engine *e, struct lt_txn_item *t)
     t->open.key = NULL;
     t->item = NULL;
     lt_item_clean(e, i);
+    if (t->repeat) {
+        i->repeated = true;
+        lt_warn(e->subject, "repeat",
+                "offset %" PRId64 " of partition %" PRId32 ": %s is sent again, and the target may have it",
+                i->record->offset, i->part->number, lt_item_step_name(i));
+    }
     if (t->state == LT_ITEM_FINISHED) {
         finished(e, i, t);
         return;
@@ -153,8 +159,6 @@ static void part_committed(struct lt_engine *e, const struct lt_txn_part *t)
     p->committed = t->offset;
     p->dirty = false;
     lt_writes_drop(&p->writes, t->writes);
-    for (size_t c = 0; c < LT_COUNTS; c++)
-        p->delta[c] -= t->delta[c];
     if (moved)
         forget_passed(p);
     for (size_t n = 0; n < e->txn.items.len; n++)

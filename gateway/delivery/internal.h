@@ -86,6 +86,8 @@ struct lt_item {
     bool unknown;       /* a call of its step may have been applied (rule 7) */
     bool repeated;      /* counted as a repeat, not sent since */
     bool decided;       /* an operator let it be sent again nevertheless */
+    bool settling;      /* whatever was decided about it: nothing starts before settled_ms, its call may be at work */
+    size_t sent_to;     /* steps below it may have been applied with the data it had before they were replaced */
     int64_t until_ms;   /* unknown: wall clock at which it is settled, for the ledger */
     int64_t settled_ms; /* the same by the engine's clock, which no one turns */
     int64_t retry_since_ms;
@@ -127,7 +129,6 @@ struct lt_part {
     struct lt_log_offset committed;       /* the same, as text */
     int64_t next;                         /* after the last record that came */
     int64_t control_next;                 /* control records taken; committed with what they changed */
-    int64_t delta[LT_COUNTS];             /* counted since, not committed */
     int64_t high;                         /* end of the queue when last asked, for the lag */
     struct lt_item *items;                /* from the queue, by offset */
     struct lt_item *redriven;             /* from the ledger */
@@ -151,6 +152,7 @@ struct lt_txn_item {
     struct lt_open open;      /* its I record afterwards; key on the heap, NULL none */
     size_t writes;
     bool lane_opens;
+    bool repeat; /* an intent to send again what the target may have */
 };
 
 struct lt_txn_part {
@@ -159,7 +161,6 @@ struct lt_txn_part {
     struct lt_delivery_position after;
     struct lt_log_offset offset;
     size_t writes;
-    int64_t delta[LT_COUNTS];
 };
 
 struct lt_txn {
@@ -268,7 +269,8 @@ static inline enum lt_step lt_item_step(const struct lt_item *i)
 {
     return i->steps[i->step_at];
 }
-const char *lt_item_step_name(const struct lt_item *i); /* "done" behind the last */
+const char *lt_item_step_name_at(const struct lt_item *i, size_t at); /* "done" behind the last */
+const char *lt_item_step_name(const struct lt_item *i);               /* of the one it is at */
 
 /* ---- parking (park.c) ---- */
 /* The lane of this head is parked: its events go into the ledger (rules 6-8). reason: rejected, unknown, retrying … */
@@ -312,8 +314,9 @@ void lt_parts_share_rate(struct lt_engine *e);
 void lt_parts_load(struct lt_engine *e);  /* those that are due */
 void lt_parts_pause(struct lt_engine *e); /* byte budget and span */
 void lt_part_record_take(struct lt_engine *e, struct lt_log_record *r);
-/* Ask what is known of the item from before: an I record of a former owner (rule 2), or its P record's headers. */
-void lt_item_recall(struct lt_engine *e, struct lt_item *i, const struct lt_parked_state *parked);
+/* Ask what is known of the item from before: an I record of a former owner (rule 2), or its P record's headers.
+ * replaced: an operator gave it other data, with which it begins anew. */
+void lt_item_recall(struct lt_engine *e, struct lt_item *i, const struct lt_parked_state *parked, bool replaced);
 
 /* ---- work (run.c, results.c) ---- */
 void lt_engine_start_ready(struct lt_engine *e);

@@ -88,9 +88,14 @@ enum lt_open_state lt_item_want(const struct lt_item *i, bool passed)
     }
 }
 
+const char *lt_item_step_name_at(const struct lt_item *i, size_t at)
+{
+    return at < i->steps_len ? lt_step_name(i->steps[at]) : "done";
+}
+
 const char *lt_item_step_name(const struct lt_item *i)
 {
-    return i->step_at < i->steps_len ? lt_step_name(lt_item_step(i)) : "done";
+    return lt_item_step_name_at(i, i->step_at);
 }
 
 /* ---- lanes ---- */

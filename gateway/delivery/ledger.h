@@ -117,7 +117,8 @@ char *lt_ledger_decisions_value(char *const *ids, size_t n, const struct lt_deci
 /* What is known of a parked event besides the event, in its P record's headers. */
 struct lt_parked_state {
     char step[16];
-    bool unknown; /* a call of that step may have been applied */
+    char sent[16]; /* the first step that was never sent with the data it had before they were replaced; "" the first */
+    bool unknown;  /* a call of that step may have been applied */
     int64_t until_ms;
     enum lt_outcome outcome;
 };

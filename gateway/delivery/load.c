@@ -179,13 +179,16 @@ static bool check_topics(struct lt_engine *e, struct lt_part *p)
  */
 static bool load_ledger(struct lt_engine *e, struct lt_part *p)
 {
-    struct lt_loading *l = p->loading;
+    struct lt_loading *l = lt_steal(&p->loading); /* reading serves polls: the partition may be given back meanwhile */
     struct lt_err err = LT_ERR_INIT;
     int32_t number = p->number;
     uint64_t epoch = p->epoch;
     int r = lt_slice_read(e, e->ledger, number, &l->slice, read_ledger, l, &err);
-    if (!(p = lt_part_same(e, number, epoch))) /* given back meanwhile, and l with it */
+    if (!(p = lt_part_same(e, number, epoch))) {
+        lt_loading_free(l);
         return false;
+    }
+    p->loading = l;
     if (l->bad.code) {
         lt_part_stop(e, p, "LEDGER-UNREADABLE", true, "find out who writes to the ledger besides the gateway", "%s",
                      l->bad.text);
@@ -318,46 +321,51 @@ void lt_parts_load(struct lt_engine *e)
 
 /* ---- what was known of an event before (rules 2, 7) ---- */
 
-static void resume_at(struct lt_item *i, const char *step)
+/* 0 for a name that the table of steps does not have any more: begin anew, asking first. */
+static size_t step_index(const struct lt_item *i, const char *name)
 {
-    if (strcmp(step, "done") == 0) {
-        i->step_at = i->steps_len;
-        return;
-    }
-    for (size_t n = 0; n < i->steps_len; n++)
-        if (strcmp(lt_step_name(i->steps[n]), step) == 0) {
-            i->step_at = n;
-            return;
-        }
-    /* The table of steps changed: begin anew, asking first. */
+    for (size_t n = 0; n <= i->steps_len; n++)
+        if (strcmp(lt_item_step_name_at(i, n), name) == 0)
+            return n;
+    return 0;
 }
 
-void lt_item_recall(struct lt_engine *e, struct lt_item *i, const struct lt_parked_state *parked)
+static void recall_parked(struct lt_item *i, const struct lt_parked_state *s, bool replaced)
+{
+    size_t at = step_index(i, s->step);
+    i->sent_to = step_index(i, s->sent);
+    i->until_ms = s->until_ms;
+    i->settling = s->unknown;
+    if (replaced) { /* what the target has of the former data it keeps: sent again, that is a repeat (rule 7) */
+        i->sent_to = LT_MAX(i->sent_to, LT_MIN(at + s->unknown, i->steps_len));
+        return;
+    }
+    i->step_at = at;
+    i->unknown = i->decided = s->unknown; /* an operator let it go on */
+    i->outcome = s->outcome;
+}
+
+void lt_item_recall(struct lt_engine *e, struct lt_item *i, const struct lt_parked_state *parked, bool replaced)
 {
     struct lt_part *p = i->part;
     struct lt_open *o;
     int64_t order = i->record->offset, wall = lt_engine_wall(e);
-    if (parked) {
-        resume_at(i, parked->step);
-        i->unknown = i->decided = parked->unknown; /* an operator let it go on */
-        i->until_ms = parked->until_ms;
-        i->outcome = parked->outcome;
-    }
+    if (parked)
+        recall_parked(i, parked, replaced);
     HASH_FIND(hh, p->opens, &order, sizeof(order), o);
     if (o) {
         HASH_DEL(p->opens, o);
-        resume_at(i, o->step);
+        i->step_at = step_index(i, o->step);
         i->outcome = o->outcome;
-        if (o->state == LT_OPEN_INTENT || o->state == LT_OPEN_UNKNOWN) {
-            i->unknown = true;
-            i->decided = false;
-            i->until_ms = o->until_ms;
-        }
+        /* It has gone on since it was parked: what the P record says of an earlier step is over. */
+        i->unknown = o->state == LT_OPEN_INTENT || o->state == LT_OPEN_UNKNOWN;
+        i->decided = i->settling = false;
+        i->until_ms = o->until_ms;
         i->open = *o;
         free(o);
     }
     /* Another machine's clock may be wrong: nobody waits longer than the longest it could be. */
-    if (i->unknown && i->step_at < i->steps_len)
+    if ((i->unknown || i->settling) && i->step_at < i->steps_len)
         i->until_ms = LT_MIN(i->until_ms, wall + lt_engine_settled_ms_max(e, lt_item_step(i)));
     i->settled_ms = lt_engine_now(e) + LT_MAX(i->until_ms - wall, 0);
     i->work.after_unknown = i->unknown;

@@ -30,6 +30,8 @@ void lt_item_park(struct lt_engine *e, struct lt_item *i)
 {
     struct lt_parked_state s = {.unknown = i->unknown, .until_ms = i->until_ms, .outcome = i->outcome};
     snprintf(s.step, sizeof(s.step), "%s", lt_item_step_name(i));
+    if (i->sent_to > 0)
+        snprintf(s.sent, sizeof(s.sent), "%s", lt_item_step_name_at(i, i->sent_to));
     struct lt_write *w = lt_write_add(&i->writes, e->ledger, i->part->number);
     LT_AUTOFREE char *key = lt_ledger_order_key(LT_LEDGER_PARKED, i->event.key, i->record->offset);
     w->key = lt_arena_span(&w->arena, lt_span_str(key));

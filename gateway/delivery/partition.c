@@ -177,7 +177,6 @@ void lt_part_drop(struct lt_engine *e, struct lt_part *p)
     for (size_t n = 0; n < p->decisions.len; n++)
         free(p->decisions.v[n]);
     lt_vec_deinit(&p->decisions);
-    memset(p->delta, 0, sizeof(p->delta));
     p->paused_by[0] = 0;
     p->dirty = false;
 }
@@ -295,7 +294,7 @@ void lt_part_record_take(struct lt_engine *e, struct lt_log_record *r)
     p->next = r->offset + 1;
     e->records++;
     struct lt_item *i = lt_item_new(e, p, r, &ev, type, false);
-    lt_item_recall(e, i, NULL);
+    lt_item_recall(e, i, NULL, false);
     if (i->lane->state != LT_LANE_OPEN) { /* rule 3: the lane is parked */
         lt_item_park(e, i);
         return;

@@ -106,9 +106,11 @@ static bool waits_for_load(const struct lt_lane *lane, bool paused)
            (!paused || lane->record.skip == lane->parked.v[0]);
 }
 
+/* When a pause's time has come something must be there to probe with, and it may be that only these are left. */
 static bool is_paused(const struct lt_engine *e, const struct lt_part *p)
 {
-    return e->gate.state == LT_GATE_PAUSED || p->paused_by[0];
+    bool gate = e->gate.state == LT_GATE_PAUSED && lt_gate_wait_ms(&e->gate, lt_engine_now(e)) > 0;
+    return gate || p->paused_by[0];
 }
 
 static void want(const struct lt_engine *e, struct lt_redrive *l, const struct lt_part *p)
@@ -140,10 +142,8 @@ static bool make_item(struct lt_engine *e, struct lt_part *p, struct wanted *w)
     if (!w->found)
         return false;
     lt_parked_state_get(&w->record->headers, &parked);
-    if (w->replaced) { /* other data: from its first step */
+    if (w->replaced)
         w->record->value = w->data;
-        parked = (struct lt_parked_state){.outcome = LT_OUTCOME_PASS};
-    }
     if (lt_event_read(w->record->key, &w->record->headers, w->record->value, &ev, NULL) != LT_OK)
         return false;
     const struct lt_event_type *type = lt_event_type_by_name(ev.type);
@@ -151,7 +151,7 @@ static bool make_item(struct lt_engine *e, struct lt_part *p, struct wanted *w)
     i->arena = w->arena;
     w->arena = LT_ARENA_INIT;
     i->run = lt_arena_span(&i->arena, lt_span_str(lane->record.decision[0] ? lane->record.decision : "-"));
-    lt_item_recall(e, i, &parked);
+    lt_item_recall(e, i, &parked, w->replaced);
     i->skipped = lane->record.skip == w->order;
     if (lane->record.release == w->order && !i->open.key && i->step_at < i->steps_len) {
         /* An operator saw it at the target. With an I record it has gone on since. */

@@ -86,29 +86,6 @@ int64_t lt_engine_ready_wait_ms(const struct lt_engine *e, int64_t now)
     return out >= out_max(e) || (e->gate.state == LT_GATE_PROBING && out > 0) ? LT_CALL_WAIT_MS : 0;
 }
 
-/* Rule 7: it may be sent again; whoever compares the target's rows with ours finds it listed. */
-static void count_repeat(struct lt_engine *e, struct lt_item *i)
-{
-    const struct lt_attempt t = {.wall_ms = lt_engine_wall(e),
-                                 .offset = i->record->offset,
-                                 .attempt = (int64_t)i->work.attempt + 1,
-                                 .took_ms = -1,
-                                 .id = i->event.id,
-                                 .run = i->run,
-                                 .step = lt_item_step_name(i),
-                                 .what = "repeat",
-                                 .code = i->decided ? "decided" : "resend",
-                                 .text = ""};
-    struct lt_write *w = lt_write_add(&i->writes, e->history, i->part->number);
-    w->key = i->event.key;
-    lt_effect_history(&t, &w->arena, &w->value);
-    i->part->delta[LT_COUNT_REPEATS]++;
-    i->repeated = true; /* an intent that is made anew before it was sent is the same repeat */
-    lt_warn(e->subject, "repeat",
-            "offset %" PRId64 " of partition %" PRId32 ": %s is sent again after an unknown outcome", i->record->offset,
-            i->part->number, lt_item_step_name(i));
-}
-
 /* false: nothing may start now. */
 static bool start(struct lt_engine *e, struct lt_item *i, int64_t now)
 {
@@ -116,6 +93,8 @@ static bool start(struct lt_engine *e, struct lt_item *i, int64_t now)
     bool local = i->state == LT_ITEM_LOCAL;
     if (i->part->state != LT_PART_RUNNING || (i->part->paused_by[0] && !local)) {
         lt_item_set(e, i, LT_ITEM_QUEUED);
+    } else if (i->settling && i->settled_ms > now) { /* rule 7, whatever was decided meanwhile */
+        lt_item_delay(e, i, i->settled_ms);
     } else if (i->skipped) { /* an operator's decision: neither called nor forwarded */
         lt_item_set(e, i, LT_ITEM_FINISHED);
         lt_item_dirty(e, i);
@@ -133,8 +112,6 @@ static bool start(struct lt_engine *e, struct lt_item *i, int64_t now)
     } else if (is_question(lt_item_step(i))) {
         lt_engine_submit(e, i, 0);
     } else {
-        if (i->unknown && lt_item_once(e, i) && !i->repeated)
-            count_repeat(e, i);
         i->asked_ms = now;
         lt_item_set(e, i, LT_ITEM_INTENT);
         lt_item_dirty(e, i);

@@ -429,6 +429,23 @@ static void a_long_ledger_is_read_bit_by_bit_while_the_other_partitions_deliver(
     world_free(w);
 }
 
+static void a_partition_that_is_given_back_while_its_ledger_is_read_is_let_go(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    lengthen_ledger(w, 0);
+    world_received(w, 0, "A", 0);
+    lt_memory_rebalance(w->memory, "lt.sim"); /* nobody is there: it only makes the group */
+    world_open(w);
+    for (int i = 0; i < 8; i++) {
+        lt_memory_fault_at(w->memory, lt_memory_steps(w->memory) + 3 + (uint64_t)i, LT_FAULT_REBALANCE);
+        world_turn(w);
+    }
+    world_run_until_forwarded(w, 1);
+    assert_int_equal(world_applied_count(w, "A", 0, LT_STEP_PROGRESS), 1);
+    world_free(w);
+}
+
 static enum reply refuse_a_once(struct world *w, const struct seen *call)
 {
     return call->dossier[0] == 'A' && w->asked++ == 0 ? REPLY_REJECT : REPLY_OK;
@@ -495,6 +512,7 @@ static void thousands_of_decisions_made_while_nobody_ran_are_all_applied_before_
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_partition_that_is_given_back_while_its_ledger_is_read_is_let_go),
         cmocka_unit_test(a_long_ledger_is_read_bit_by_bit_while_the_other_partitions_deliver),
         cmocka_unit_test(parked_events_are_looked_for_bit_by_bit_while_others_are_delivered),
         cmocka_unit_test(thousands_of_decisions_made_while_nobody_ran_are_all_applied_before_anything_starts),
