@@ -50,6 +50,10 @@ void lt_memory_read(struct lt_memory *m, const char *topic, int32_t partition,
 /* The same from an offset on; returns where the reader stands then. */
 int64_t lt_memory_read_from(struct lt_memory *m, const char *topic, int32_t partition, int64_t from,
                             void (*fn)(void *ctx, const struct lt_log_record *r), void *ctx);
+/* The same, with the committed records that an open transaction before them still hides from readers; returns the last
+ * stable offset: what lies before it stays as it is. */
+int64_t lt_memory_read_all(struct lt_memory *m, const char *topic, int32_t partition, int64_t from,
+                           void (*fn)(void *ctx, const struct lt_log_record *r), void *ctx);
 size_t lt_memory_count(struct lt_memory *m, const char *topic); /* committed records, all partitions */
 int64_t lt_memory_end(struct lt_memory *m, const char *topic, int32_t partition); /* high watermark */
 /* What somebody else leaves behind: a transaction that stays open until it is closed here (rule 10,

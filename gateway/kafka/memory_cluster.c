@@ -252,6 +252,16 @@ int64_t lt_memory_read_from(struct lt_memory *m, const char *topic, int32_t part
     return from;
 }
 
+int64_t lt_memory_read_all(struct lt_memory *m, const char *topic, int32_t partition, int64_t from,
+                           void (*fn)(void *ctx, const struct lt_log_record *r), void *ctx)
+{
+    struct memory_partition *p = must_find(m, topic, partition);
+    for (size_t i = lower_bound(p, from); i < p->records.len; i++)
+        if (!p->records.v[i]->marker && p->records.v[i]->state == MEMORY_COMMITTED)
+            fn(ctx, &p->records.v[i]->rec);
+    return memory_stable_end(p);
+}
+
 void lt_memory_read(struct lt_memory *m, const char *topic, int32_t partition,
                     void (*fn)(void *ctx, const struct lt_log_record *r), void *ctx)
 {

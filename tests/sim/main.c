@@ -1,8 +1,8 @@
 /*
  * Runs simulations: many seeds over several child processes, or one seed with its steps.
  *
- *   lt_sim [--of core] [--seeds N] [--from S] [--jobs J] [--json] [--no-coverage] [--first]
- *   lt_sim [--of core] --seed S [--trace]
+ *   lt_sim [--of core|delivery] [--seeds N] [--from S] [--jobs J] [--json] [--no-coverage] [--first]
+ *   lt_sim [--of core|delivery] --seed S [--trace]
  *
  * A seed that fails ends its child with a message; the parent tells the seed and goes on with the next. Exit 1 when a
  * seed failed, when one took other steps among others than in a process of its own, or when something was never
@@ -23,7 +23,7 @@
 #define COVERAGE_SEEDS 1000 /* from so many on everything must have been reached */
 #define FAILED_MAX 20
 
-static const struct simulation *const simulations[] = {&simulation_core};
+static const struct simulation *const simulations[] = {&simulation_core, &simulation_delivery};
 
 struct shared { /* of one child */
     uint64_t seed, done;

@@ -18,5 +18,5 @@ struct simulation {
     const char *const *counters; /* names, closed by NULL; those that begin with '!' must be reached in 1,000 seeds */
 };
 
-extern const struct simulation simulation_core;
+extern const struct simulation simulation_core, simulation_delivery;
 #endif

@@ -1,0 +1,316 @@
+/*
+ * Delivery under simulation: a cluster in memory, up to three processes of the gateway (and a twin of one of them) that
+ * run the real engine for one target, the target itself, operators who decide about parked dossiers, and a director who
+ * does to all of them what the world does. Private to tests/sim.
+ *
+ *   delivery_sim.c       one run from seed to verdict
+ *   delivery_gateway.c   the processes: each a task running the real engine on the in-memory log, disturbed at its
+ * steps delivery_adapter.c   the thin adapter they use, as adapters/portal: look up, create or update, then a row
+ *   delivery_target.c    what is at the other end of the calls, and what it does with them
+ *   delivery_operator.c  events that arrive in the queue, decisions, changes of the world
+ *   delivery_check.c     the oracle's reading: topics and offsets after every commit
+ *   delivery_rules.c     the oracle's rules: what a call, an application, a forward may be
+ *
+ * The oracle knows protocol 3 and 5, the topics' contents and what the target saw; it calls nothing of gateway/delivery
+ * and looks into no engine.
+ */
+#ifndef LT_TESTS_SIM_DELIVERY_H
+#define LT_TESTS_SIM_DELIVERY_H
+
+#include "gateway/delivery/control.h"
+#include "gateway/delivery/engine.h"
+#include "tests/sim/kernel.h"
+#include "tests/sim/simulation.h"
+
+#define TARGET "sim"
+#define QUEUE "lt." TARGET
+#define NEXT_TOPIC "lt.next"
+#define DELIVERY_PARTITIONS_MAX 3
+#define GATEWAYS 3
+#define GATEWAY_SLOTS (GATEWAYS + 1) /* the last is for a twin */
+#define DOSSIERS_MAX 12
+#define NEXT_RECORD_MAX 1400 /* bytes: a big event does not fit there */
+
+/* What an event asks of the target, in this order. */
+enum stage { STAGE_PUT, STAGE_CHECK, STAGE_ROW, STAGES };
+
+/* What a seed does to a call, beyond answering it. */
+enum fate {
+    FATE_DONE,     /* applied and answered */
+    FATE_SLOW,     /* the same, after most of the time limit */
+    FATE_REFUSED,  /* 422, though nothing is wrong with it */
+    FATE_BUSY,     /* 503 */
+    FATE_THROTTLE, /* 429 with a time */
+    FATE_NOT_SENT, /* no connection */
+    FATE_LOST,     /* applied, the answer never comes */
+    FATE_CUT,      /* applied, the connection breaks before the answer */
+    FATE_VANISHED, /* not applied, and nobody says so */
+    FATE_BROKEN,   /* 500: applied or not */
+    FATE_LATE,     /* no answer; applied at any time within settle */
+    FATE_LOCKED,   /* 401 */
+    FATES
+};
+
+enum park_reason { REASON_REJECTED, REASON_UNKNOWN, REASON_RETRYING, REASON_UNDELIVERABLE, REASONS };
+
+struct delivery_plan {
+    int partitions, gateways, dossiers, actions, events_max, next_partitions;
+    unsigned faults, fault_per_mille; /* of the log's steps */
+    unsigned fates, fate_per_mille;   /* of the calls */
+    unsigned switch_per_mille, tick_per_mille;
+    unsigned bad_per_mille, odd_per_mille, big_per_mille; /* of the events */
+    int64_t latency_ms;
+    int64_t concurrency, rate, timeout_ms, settle_ms, park_after_ms, retry_min_ms, retry_max_ms, refused_max;
+    size_t memory, span_max;
+    int turn_ms;
+    bool resend; /* unknown rows are sent again, else held */
+    bool kills, restarts, freezes, twins, rebalances, outages, lockouts, decisions, pauses, born, foreign, compaction;
+    bool clocks_back, clocks_ahead;
+};
+
+struct event {
+    int dossier, number; /* within the dossier, from 0 */
+    int partition;
+    int64_t offset;
+    char id[33];
+    const char *type;
+    unsigned stages; /* bits 1 << enum stage; 0: nothing to do here */
+    bool ensure;     /* its PUT creates, and updates nothing */
+    bool odd;        /* of a type nobody knows */
+    bool big;
+    size_t headers_len;
+    int bad;     /* 1: its PUT is refused until the rule is mended or the data replaced; 2: its row */
+    int version; /* of its data: 0, or what an operator's decision made of it, which is neither bad nor big */
+    /* at the target */
+    unsigned sent[STAGES], applied[STAGES];
+    int open_rows;   /* rows sent whose sender was not told that they were certainly not taken */
+    int row_repeats; /* rows sent while there were such */
+    int refusals;
+    /* in the topics */
+    char open, open_step[16]; /* its I record: first letter of its state, 0 none */
+    int opens, intents;       /* I records not closed; intents of its row so far */
+    int64_t intent_seen_ms;   /* its last intent, closed or not */
+    char intent_step[16];
+    bool data; /* has an R record */
+    bool forwarded, skipped, parked;
+    int repeats;       /* listed in lt.history */
+    int redrives;      /* decisions that let it go on itself */
+    bool anew;         /* its data was replaced since: from its first step again */
+    bool may_skip;     /* an operator said so */
+    unsigned released; /* stages an operator took for done */
+    int deadletters, answers, told;
+};
+
+struct dossier {
+    LT_VEC(struct event *) events;
+    int partition;
+    bool there, created, born; /* at the target; by us; by somebody else */
+    int content;               /* number of the event whose content it has, -1 */
+    int finished;              /* events that are forwarded or skipped, all from the first on */
+    /* its L record */
+    enum { LANE_OPEN, LANE_PARKED, LANE_RETRYING } lane;
+    enum park_reason reason;
+    enum stage parked_at;
+    bool new_parked; /* in the commit being read */
+};
+
+/* A call at the target. It outlives its caller. */
+struct target_call {
+    struct target_call *next;
+    struct event *event;
+    enum { CALL_ASK, CALL_CREATE, CALL_UPDATE, CALL_ROW, CALL_CHECK } kind;
+    enum fate fate;
+    int64_t sent_ms, apply_ms; /* INT64_MAX: never */
+    uint64_t sequence;
+    bool applied, there; /* there: what an ASK or CREATE found when it was applied */
+    bool closed;         /* nobody waits for the answer any more */
+};
+
+/* The caller's side. */
+struct flight {
+    struct target_call *call;
+    lt_http_done_fn fn;
+    void *ctx;
+    int64_t answer_ms, deadline_ms; /* answer INT64_MAX: none comes */
+};
+
+struct scene;
+struct gateway {
+    struct scene *scene;
+    int slot;
+    char instance[4];
+    struct lt_config_target target;
+    struct lt_engine *engine;
+    struct lt_log *log;
+    struct lt_log_ops ops;
+    const struct lt_log_ops *real;
+    struct sim_task *task; /* NULL: no process */
+    bool killed, stopping, fatal;
+    int64_t frozen_until_ms;
+    int64_t start_ms; /* without a process: when one is started; INT64_MAX not by itself */
+    int64_t skew_ms;  /* of its wall clock */
+    int64_t still_ms; /* the clock stood here */
+    unsigned still;   /* for so many questions */
+    LT_VEC(struct flight) flights;
+};
+
+/* What an operator wrote, by its number: decision ids are d<number>. */
+struct decision {
+    enum lt_verb verb;
+    struct event *event; /* the first parked one as the operator saw it; NULL: of a whole partition */
+    int partition;
+    int version;                        /* REPLACE: of the data it gives */
+    bool twice;                         /* written so */
+    bool told[DELIVERY_PARTITIONS_MAX]; /* in lt.history: at most once for each partition */
+};
+
+/* A topic's partition as the oracle reads it. */
+struct reader {
+    const char *topic;
+    int partition;
+    int64_t stable; /* everything before it was taken */
+    LT_VEC(int64_t) beyond;
+    void (*take)(struct scene *s, int partition, const struct lt_log_record *r);
+};
+
+/* An I record that is not closed. */
+struct open_record {
+    char *key;
+    struct event *event;
+};
+
+enum {
+    POSITION_OK,
+    POSITION_EXISTS,
+    POSITION_PASS,
+    POSITION_SKIPPED,
+    POSITION_PARKED,
+    POSITION_UNPARKED,
+    POSITION_REJECTS,
+    POSITION_UNKNOWNS,
+    POSITION_REPEATS,
+    POSITION_COUNTS
+};
+
+struct position {
+    uint64_t number;
+    int64_t base, control, open, counts[POSITION_COUNTS];
+};
+
+/* What the oracle has counted of a partition. */
+struct observed_queue {
+    LT_VEC(struct event *) events; /* by offset */
+    struct position position;
+    size_t passed; /* of the events: those before the committed offset */
+    int64_t forwarded, passes, skipped, parked, parked_ever, unparked, deadletters, unknowns, repeats;
+    LT_VEC(struct open_record) opens;
+    bool paused;                         /* T record */
+    LT_VEC(struct event *) unparked_now; /* in the commit being read */
+};
+
+struct scene {
+    struct delivery_plan plan;
+    struct lt_memory *memory;
+    struct gateway gateways[GATEWAY_SLOTS];
+    struct dossier dossiers[DOSSIERS_MAX];
+    struct observed_queue queues[DELIVERY_PARTITIONS_MAX];
+    LT_VEC(struct event *) events;
+    LT_VEC(struct decision) decisions;
+    LT_VEC(struct reader) readers;
+    LT_VEC(char *) notes;      /* ids in lt.answers and lt.province */
+    struct target_call *calls; /* not settled yet, oldest first */
+    uint64_t calls_made;
+    int creates_met; /* creates that found the dossier there */
+    int64_t away_until_ms, locked_until_ms;
+    enum fate away; /* how it is away */
+    bool mended;    /* the target's rules: nothing is bad any more */
+    bool faults_on; /* the seed's faults have not ended yet */
+    bool hold_down; /* nobody is started */
+    bool disturbed; /* a process has lost something it knew */
+    bool withheld;  /* a call was never made for reasons of the gateway's own */
+    bool foreign[DELIVERY_PARTITIONS_MAX];
+    int64_t next_action_ms;
+    struct sim_coverage *coverage;
+};
+
+enum delivery_count {
+    DCOUNT_COMMITS = LT_FAULTS,
+    DCOUNT_FATAL,
+    DCOUNT_FREEZES,
+    DCOUNT_ZOMBIES,
+    DCOUNT_FROZEN_CALLS, /* between the check of an intent's age and the socket (rule 13) */
+    DCOUNT_TWINS,
+    DCOUNT_KILLS,
+    DCOUNT_RESTARTS,
+    DCOUNT_HANDOVERS, /* a ledger read with deliveries open in it */
+    DCOUNT_FOREIGN,
+    DCOUNT_COMPACTED,
+    DCOUNT_CLOCK_BACK,
+    DCOUNT_CLOCK_AHEAD,
+    DCOUNT_OUTAGES,
+    DCOUNT_BORN,
+    DCOUNT_REPEATS_RESENT,
+    DCOUNT_REPEATS_DECIDED,
+    DCOUNT_DECIDED_ONCE, /* a decision that was written twice */
+    DCOUNT_IGNORED,
+    DCOUNT_DONE_BEYOND,
+    DCOUNT_OUTCOMES,
+    DCOUNT_FATES = DCOUNT_OUTCOMES + LT_OUTCOMES,
+    DCOUNT_REASONS = DCOUNT_FATES + FATES,
+    DCOUNT_VERBS = DCOUNT_REASONS + REASONS,
+    DCOUNTS = DCOUNT_VERBS + LT_VERBS
+};
+
+/* delivery_gateway.c */
+void gateway_wait(struct gateway *g, int64_t ms); /* in its task: others have their turn */
+void gateway_init(struct scene *s, int slot, const char *instance);
+void gateway_start(struct gateway *g);
+void gateway_kill(struct gateway *g);               /* kill -9 */
+void gateway_stop(struct gateway *g);               /* SIGTERM */
+void gateway_freeze(struct gateway *g, int64_t ms); /* SIGSTOP, SIGCONT */
+void gateway_thaw(struct gateway *g);
+void gateway_reap(struct gateway *g); /* frees one that ended, sets when it is started again */
+bool gateway_alive(const struct gateway *g);
+
+/* delivery_adapter.c */
+extern const struct lt_adapter_type delivery_adapter;
+/* What the adapter calls for: "<kind> <dossier> <number> <version> <bad>". */
+struct adapter_call {
+    int kind, dossier, number, version, bad;
+};
+bool adapter_call_read(struct lt_span body, struct adapter_call *ret);
+
+/* delivery_target.c */
+extern const struct lt_caller target_caller;                         /* but for its ctx, a gateway */
+void target_move(struct scene *s);                                   /* what is due by now is applied */
+bool target_pending(const struct scene *s, const struct dossier *d); /* something of it may still change */
+void target_forget(struct scene *s);
+
+/* delivery_operator.c */
+void source_event(struct scene *s);
+void operator_decide(struct scene *s, struct dossier *d, enum lt_verb verb);
+void operator_decide_something(struct scene *s);
+void operator_redrive(struct scene *s); /* everything that is parked */
+void operator_pause(struct scene *s, int partition, bool pause);
+void operator_resolve(struct scene *s); /* what would help, for each parked dossier */
+void world_compact(struct scene *s);
+char *event_data(const struct event *e, int version); /* heap */
+
+/* delivery_check.c */
+void audit_begin(struct scene *s);
+void audit_commits(struct scene *s); /* after every commit */
+void audit_deinit(struct scene *s);
+bool audit_at_rest(
+    const struct scene *s); /* everything is forwarded, skipped or parked, and the position is behind it */
+void audit_describe(const struct scene *s); /* to stderr: what is not */
+
+/* delivery_rules.c */
+/* It leaves the gateway now; decided_ms: when the gateway looked at the age of its intent. */
+void rules_call(struct gateway *g, const struct target_call *c, int64_t decided_ms);
+void rules_applied(struct scene *s, const struct target_call *c);
+void rules_forwarded(struct scene *s, struct event *e, const struct lt_log_record *r);
+void rules_parked(struct scene *s, struct dossier *d);
+void rules_queue(struct scene *s, int partition);
+void rules_end(struct scene *s); /* after the last decision was carried out */
+struct event *first_parked(const struct dossier *d);
+#endif

@@ -1,0 +1,470 @@
+/* One run from seed to verdict: the plan, the director, the end. */
+#include "tests/sim/delivery.h"
+
+#include "gateway/base/log.h"
+#include "gateway/delivery/position.h"
+#include "gateway/model/partition.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define START_MS 1700000000000LL
+#define FINISH_MS                                                                                                      \
+    600000 /* longest wait of anything: a stop's 30 s, a session, a pause, a park_after, one after the other */
+
+/* ---- the plan ---- */
+
+static unsigned draw_bits(int from, int to, unsigned per_mille)
+{
+    unsigned bits = 0;
+    for (int i = from; i <= to; i++)
+        bits |= sim_chance(per_mille) ? 1u << i : 0;
+    return bits;
+}
+
+static struct delivery_plan draw_plan(void)
+{
+    static const unsigned rates[] = {0, 2, 5, 10, 20, 50};
+    struct delivery_plan p = {
+        .partitions = (int)sim_between(1, DELIVERY_PARTITIONS_MAX),
+        .next_partitions = (int)sim_between(1, 2),
+        .gateways = (int)sim_between(1, GATEWAYS),
+        .dossiers = (int)sim_between(1, DOSSIERS_MAX),
+        .actions = (int)sim_between(10, 40),
+        .events_max = (int)sim_between(10, 80),
+        .fault_per_mille = rates[sim_between(0, 5)],
+        .fate_per_mille = (unsigned[]){0, 20, 100, 300}[sim_between(0, 3)],
+        .switch_per_mille = (unsigned[]){30, 150, 500}[sim_between(0, 2)],
+        .tick_per_mille = (unsigned[]){20, 100}[sim_between(0, 1)],
+        .bad_per_mille = (unsigned[]){0, 0, 30, 150}[sim_between(0, 3)],
+        .odd_per_mille = (unsigned[]){0, 0, 10}[sim_between(0, 2)],
+        .big_per_mille = (unsigned[]){0, 0, 30}[sim_between(0, 2)],
+        .latency_ms = (int64_t[]){0, 3, 30, 150}[sim_between(0, 3)],
+        .concurrency = (int64_t[]){1, 2, 8}[sim_between(0, 2)],
+        .rate = (int64_t[]){0, 0, 0, 20}[sim_between(0, 3)],
+        .timeout_ms = (int64_t[]){300, 1000, 5000, 20000}[sim_between(0, 3)],
+        .settle_ms = (int64_t[]){200, 2000, 10000}[sim_between(0, 2)],
+        .park_after_ms = (int64_t[]){0, 5000, 60000}[sim_between(0, 2)],
+        .retry_min_ms = (int64_t[]){5, 100}[sim_between(0, 1)],
+        .retry_max_ms = (int64_t[]){500, 5000}[sim_between(0, 1)],
+        .refused_max = (int64_t[]){0, 0, 50}[sim_between(0, 2)],
+        .memory = (size_t[]){0, 0, 0, 8000}[sim_between(0, 3)],
+        .span_max = (size_t[]){0, 0, 2, 5}[sim_between(0, 3)],
+        .turn_ms = (int[]){20, 100, 500}[sim_between(0, 2)],
+        .resend = sim_chance(400),
+        .kills = sim_chance(600),
+        .restarts = sim_chance(500),
+        .freezes = sim_chance(400),
+        .twins = sim_chance(150),
+        .rebalances = sim_chance(600),
+        .outages = sim_chance(400),
+        .lockouts = sim_chance(300),
+        .decisions = sim_chance(700),
+        .pauses = sim_chance(300),
+        .born = sim_chance(400),
+        .foreign = sim_chance(200),
+        .compaction = sim_chance(500),
+    };
+    for (int f = LT_FAULT_NONE + 1; f < LT_FAULTS; f++)
+        if (sim_chance(f == LT_FAULT_TWIN ? 100 : f == LT_FAULT_TAKEN ? 250 : 600))
+            p.faults |= 1u << f;
+    p.fates = draw_bits(FATE_SLOW, FATE_LATE, 500);
+    return p;
+}
+
+/* ---- what the director does ---- */
+
+static struct gateway *any_gateway(struct scene *s)
+{
+    struct gateway *g = &s->gateways[sim_between(0, s->plan.gateways - 1)];
+    return gateway_alive(g) ? g : NULL;
+}
+
+static void start_twin(struct scene *s)
+{
+    struct gateway *twin = &s->gateways[GATEWAYS];
+    const struct gateway *of = any_gateway(s);
+    if (twin->task || !of)
+        return;
+    snprintf(twin->instance, sizeof(twin->instance), "%s", of->instance);
+    s->disturbed = true;
+    s->coverage->n[DCOUNT_TWINS]++;
+    gateway_start(twin);
+}
+
+static void go_away(struct scene *s)
+{
+    static const enum fate ways[] = {FATE_NOT_SENT, FATE_BUSY, FATE_VANISHED, FATE_LOST};
+    s->away = ways[sim_between(0, LT_ARRAY_LEN(ways) - 1)];
+    s->away_until_ms = sim_now() + sim_between(100, 60000);
+    s->coverage->n[DCOUNT_OUTAGES]++;
+    sim_note("target", "away", (int64_t)s->away, s->away_until_ms - sim_now());
+}
+
+static void be_born(struct scene *s)
+{
+    struct dossier *d = &s->dossiers[sim_between(0, s->plan.dossiers - 1)];
+    target_move(s);
+    if (d->there)
+        return;
+    d->there = d->born = true;
+    s->coverage->n[DCOUNT_BORN]++;
+    sim_note("target", "born", d - s->dossiers, 0);
+}
+
+static void foreign(struct scene *s, int p)
+{
+    if (s->foreign[p])
+        lt_memory_foreign_close(s->memory, QUEUE, p);
+    else
+        lt_memory_foreign_open(s->memory, QUEUE, p);
+    s->foreign[p] = !s->foreign[p];
+    s->coverage->n[DCOUNT_FOREIGN] += s->foreign[p];
+    sim_note("broker", "foreign", p, s->foreign[p]);
+}
+
+static void end_one(struct scene *s, bool kindly)
+{
+    struct gateway *g = any_gateway(s);
+    if (!g)
+        return;
+    s->coverage->n[kindly ? DCOUNT_RESTARTS : DCOUNT_KILLS]++;
+    if (kindly)
+        gateway_stop(g);
+    else
+        gateway_kill(g);
+}
+
+static void act(struct scene *s)
+{
+    const struct delivery_plan *plan = &s->plan;
+    struct gateway *g;
+    switch (sim_between(0, 23)) {
+    case 0:
+    case 1:
+        if (plan->rebalances) {
+            s->disturbed = true;
+            lt_memory_rebalance(s->memory, QUEUE);
+            sim_note("broker", "rebalance", 0, 0);
+        }
+        break;
+    case 2:
+    case 3:
+        if (plan->kills)
+            end_one(s, false);
+        break;
+    case 4:
+        if (plan->restarts)
+            end_one(s, true);
+        break;
+    case 5:
+        if (plan->freezes && (g = any_gateway(s)))
+            gateway_freeze(g, (int64_t[]){1000, 9000, 12000, 16000, 30000, 90000}[sim_between(0, 5)]);
+        break;
+    case 6:
+        if (plan->twins)
+            start_twin(s);
+        break;
+    case 7:
+        if (plan->outages)
+            go_away(s);
+        break;
+    case 8:
+        if (plan->lockouts)
+            s->locked_until_ms = sim_now() + sim_between(100, 20000);
+        break;
+    case 9:
+    case 10:
+    case 11:
+        if (plan->decisions)
+            operator_decide_something(s);
+        break;
+    case 12:
+        if (plan->decisions)
+            operator_redrive(s);
+        break;
+    case 13:
+        if (plan->pauses)
+            operator_pause(s, (int)sim_between(0, plan->partitions - 1), sim_chance(500));
+        break;
+    case 14:
+        if (plan->born)
+            be_born(s);
+        break;
+    case 15:
+        if (plan->foreign)
+            foreign(s, (int)sim_between(0, plan->partitions - 1));
+        break;
+    case 16:
+        if (plan->compaction)
+            world_compact(s);
+        break;
+    default:
+        for (int64_t n = sim_between(1, 12); n > 0; n--)
+            source_event(s);
+        break;
+    }
+}
+
+static int64_t pause_between_actions(void)
+{
+    switch (sim_between(0, 9)) {
+    case 0:
+        return sim_between(5000, 60000);
+    case 1:
+    case 2:
+        return 0;
+    default:
+        return sim_between(1, 3000);
+    }
+}
+
+/* ---- running ---- */
+
+static void look_after_gateways(struct scene *s)
+{
+    for (int i = 0; i < GATEWAY_SLOTS; i++) {
+        struct gateway *g = &s->gateways[i];
+        gateway_reap(g);
+        if (!g->task && sim_now() >= g->start_ms && !s->hold_down)
+            gateway_start(g);
+    }
+}
+
+/* One turn of somebody, or time moves on to the next thing that is due. */
+static void turn(struct scene *s, int64_t limit_ms)
+{
+    for (int i = 0; i < GATEWAY_SLOTS; i++)
+        if (!s->gateways[i].task && !s->hold_down)
+            limit_ms = LT_MIN(limit_ms, LT_MAX(s->gateways[i].start_ms, sim_now()));
+    (void)sim_turn(limit_ms);
+    look_after_gateways(s);
+}
+
+static void disturb(struct scene *s)
+{
+    s->faults_on = true;
+    for (int n = s->plan.actions; n > 0;) {
+        turn(s, s->next_action_ms);
+        if (sim_now() < s->next_action_ms)
+            continue;
+        act(s);
+        n--;
+        s->next_action_ms = sim_now() + pause_between_actions();
+    }
+    s->faults_on = false;
+}
+
+static void calm_down(struct scene *s)
+{
+    struct gateway *twin = &s->gateways[GATEWAYS];
+    for (int i = 0; i < GATEWAY_SLOTS; i++) {
+        struct gateway *g = &s->gateways[i];
+        if (gateway_alive(g) && g->frozen_until_ms > sim_now())
+            gateway_thaw(g);
+        if (!g->task && i < s->plan.gateways)
+            g->start_ms = LT_MIN(g->start_ms, sim_now() + 1000);
+        g->skew_ms = 0;
+    }
+    if (gateway_alive(twin))
+        gateway_kill(twin);
+    s->away_until_ms = s->locked_until_ms = 0;
+    for (int p = 0; p < s->plan.partitions; p++) {
+        if (s->foreign[p])
+            foreign(s, p);
+        operator_pause(s, p, false);
+    }
+    if (s->plan.refused_max > 0) /* or the target stays paused, as it should */
+        s->mended = true;
+}
+
+/* Nothing is stuck: whatever was, and whoever has died, it is finished or parked within a bounded time. */
+static void must_rest(struct scene *s)
+{
+    int64_t until = sim_now() + FINISH_MS;
+    audit_commits(s);
+    while (!audit_at_rest(s)) {
+        turn(s, until);
+        if (sim_now() < until)
+            continue;
+        audit_describe(s);
+        sim_fail("not everything is finished or parked after %d s", FINISH_MS / 1000);
+    }
+}
+
+static bool anything_parked(const struct scene *s)
+{
+    for (int p = 0; p < s->plan.partitions; p++)
+        if (s->queues[p].parked > 0)
+            return true;
+    return false;
+}
+
+/* The target's rules are mended, and operators decide about everything that is parked. */
+static void resolve(struct scene *s)
+{
+    s->mended = true;
+    for (int round = 0; anything_parked(s); round++) {
+        sim_check(round < 2 * (int)s->events.len + 2, "decisions do not empty the lanes");
+        operator_resolve(s);
+        int64_t until = sim_now() + 3000; /* until it was looked at */
+        while (sim_now() < until)
+            turn(s, until);
+        must_rest(s);
+    }
+    rules_end(s);
+}
+
+static void end_all(struct scene *s, bool kindly)
+{
+    for (int i = 0; i < GATEWAY_SLOTS; i++) {
+        struct gateway *g = &s->gateways[i];
+        while (gateway_alive(g)) {
+            if (kindly)
+                gateway_stop(g);
+            else
+                gateway_kill(g);
+            (void)sim_turn(sim_now() + 60000);
+        }
+        gateway_reap(g);
+        g->start_ms = INT64_MAX;
+    }
+}
+
+static void begin(struct scene *s)
+{
+    static const char *const instances[GATEWAYS] = {"a", "b", "c"};
+    static const char *const divided[] = {QUEUE, "lt.ledger." TARGET, "lt.control." TARGET, "lt.history." TARGET};
+    static const char *const plain[] = {LT_TOPIC_DEADLETTER, LT_TOPIC_ANSWERS, LT_TOPIC_PROVINCE};
+    char genesis[LT_DELIVERY_POSITION_MAX];
+    for (size_t i = 0; i < LT_ARRAY_LEN(divided); i++)
+        lt_memory_topic(s->memory, divided[i], s->plan.partitions, 0, false);
+    for (size_t i = 0; i < LT_ARRAY_LEN(plain); i++)
+        lt_memory_topic(s->memory, plain[i], 1, 0, false);
+    lt_memory_topic(s->memory, NEXT_TOPIC, s->plan.next_partitions, NEXT_RECORD_MAX, false);
+    lt_delivery_genesis(0xfeed, genesis);
+    for (int p = 0; p < s->plan.partitions; p++)
+        lt_memory_offset_set(s->memory, QUEUE, QUEUE, p, 0, genesis);
+    for (int d = 0; d < s->plan.dossiers; d++) {
+        char key[16];
+        snprintf(key, sizeof(key), "H22/D%d", d);
+        s->dossiers[d].partition = lt_partition_of(lt_span_str(key), s->plan.partitions);
+        s->dossiers[d].content = -1;
+    }
+    for (int i = 0; i < GATEWAY_SLOTS; i++)
+        gateway_init(s, i, i < GATEWAYS ? instances[i] : "");
+    for (int i = 0; i < s->plan.gateways; i++)
+        s->gateways[i].start_ms = sim_now() + sim_between(0, 3000);
+    s->next_action_ms = sim_now();
+    audit_begin(s);
+}
+
+static void deinit(struct scene *s)
+{
+    audit_deinit(s);
+    target_forget(s);
+    for (int d = 0; d < DOSSIERS_MAX; d++)
+        lt_vec_deinit(&s->dossiers[d].events);
+    for (size_t i = 0; i < s->events.len; i++)
+        free(s->events.v[i]);
+    lt_vec_deinit(&s->events);
+    lt_vec_deinit(&s->decisions);
+}
+
+static uint64_t run(uint64_t seed, bool trace, struct sim_coverage *coverage)
+{
+    struct scene *s = lt_alloc(sizeof(*s));
+    lt_log_threshold = trace ? LT_LOG_INFO : LT_LOG_ERROR + 1;
+    s->memory = lt_memory_new(START_MS);
+    s->coverage = coverage;
+    sim_begin(seed, trace, s->memory);
+    s->plan = draw_plan();
+    begin(s);
+    disturb(s);
+    calm_down(s);
+    must_rest(s);
+    resolve(s);
+
+    end_all(s, false);
+    s->plan.events_max = INT32_MAX;
+    for (int i = 0; i < 10; i++)
+        source_event(s);
+    s->gateways[sim_between(0, s->plan.gateways - 1)].start_ms = sim_now();
+    must_rest(s);
+    resolve(s);
+    end_all(s, true);
+
+    deinit(s);
+    uint64_t hash = sim_end();
+    lt_memory_free(s->memory);
+    free(s);
+    return hash;
+}
+
+static const char *const counters[] = {"",
+                                       "!crash",
+                                       "!crash-after",
+                                       "!abortable",
+                                       "!retry",
+                                       "!lost-applied",
+                                       "!lost-dropped",
+                                       "!fenced",
+                                       "!twin",
+                                       "!rebalance",
+                                       "!nothing",
+                                       "!taken",
+                                       "!commits",
+                                       "!ended-78",
+                                       "!freezes",
+                                       "!zombies",
+                                       "!frozen-calls",
+                                       "!twins",
+                                       "!kills",
+                                       "!restarts",
+                                       "!hand-overs",
+                                       "!foreign",
+                                       "!compacted",
+                                       "clock-back",
+                                       "clock-ahead",
+                                       "!outages",
+                                       "!born",
+                                       "!repeats-resent",
+                                       "!repeats-decided",
+                                       "!decided-once",
+                                       "!ignored",
+                                       "!done-beyond",
+                                       "!ok",
+                                       "!exists",
+                                       "!pass",
+                                       "!retried",
+                                       "!throttled",
+                                       "!credential",
+                                       "!rejected",
+                                       "!unknown",
+                                       "!taken-at-once",
+                                       "!slow",
+                                       "!refused",
+                                       "!busy",
+                                       "!throttle",
+                                       "!not-sent",
+                                       "!answer-lost",
+                                       "!cut",
+                                       "!vanished",
+                                       "!broken",
+                                       "!late",
+                                       "!locked",
+                                       "!parked-rejected",
+                                       "!parked-unknown",
+                                       "!parked-retrying",
+                                       "!parked-undeliv",
+                                       "!retry-decided",
+                                       "!replace",
+                                       "!skip",
+                                       "!release",
+                                       "!pause",
+                                       "!resume",
+                                       NULL};
+_Static_assert(LT_ARRAY_LEN(counters) == DCOUNTS + 1, "a name for each counter");
+_Static_assert(DCOUNTS <= SIM_COUNTERS_MAX, "they all fit");
+
+const struct simulation simulation_delivery = {.name = "delivery", .run = run, .counters = counters};
