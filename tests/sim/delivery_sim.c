@@ -69,6 +69,15 @@ static struct delivery_plan draw_plan(void)
         if (sim_chance(f == LT_FAULT_TWIN ? 100 : f == LT_FAULT_TAKEN ? 250 : 600))
             p.faults |= 1u << f;
     p.fates = draw_bits(FATE_SLOW, FATE_LATE, 500);
+    p.clocks_back = sim_chance(250);
+    p.clocks_ahead = sim_chance(60);
+    if (p.clocks_ahead) { /* whose clock is ahead takes for settled what is not: where nothing is late that is harmless
+                           */
+        p.latency_ms = 0;
+        p.freezes = p.twins = false;
+        p.fates &= ~(1u << FATE_SLOW | 1u << FATE_LATE);
+        p.faults &= ~(1u << LT_FAULT_TWIN | 1u << LT_FAULT_TAKEN);
+    }
     return p;
 }
 
@@ -135,6 +144,16 @@ static void end_one(struct scene *s, bool kindly)
         gateway_kill(g);
 }
 
+static void turn_clock(struct scene *s)
+{
+    struct gateway *g = &s->gateways[sim_between(0, s->plan.gateways - 1)];
+    bool ahead = s->plan.clocks_ahead && (!s->plan.clocks_back || sim_chance(500));
+    int64_t ms = sim_between(1000, 3600000);
+    g->skew_ms += ahead ? ms : -ms;
+    s->coverage->n[ahead ? DCOUNT_CLOCK_AHEAD : DCOUNT_CLOCK_BACK]++;
+    sim_note(g->instance, "clock", g->skew_ms, 0);
+}
+
 static void act(struct scene *s)
 {
     const struct delivery_plan *plan = &s->plan;
@@ -198,6 +217,10 @@ static void act(struct scene *s)
     case 16:
         if (plan->compaction)
             world_compact(s);
+        break;
+    case 17:
+        if (plan->clocks_back || plan->clocks_ahead)
+            turn_clock(s);
         break;
     default:
         for (int64_t n = sim_between(1, 12); n > 0; n--)
@@ -424,8 +447,8 @@ static const char *const counters[] = {"",
                                        "!hand-overs",
                                        "!foreign",
                                        "!compacted",
-                                       "clock-back",
-                                       "clock-ahead",
+                                       "!clock-back",
+                                       "!clock-ahead",
                                        "!outages",
                                        "!born",
                                        "!repeats-resent",
