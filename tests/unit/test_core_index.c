@@ -525,7 +525,7 @@ static void a_run_ends_at_the_record_that_finds_no_room_and_what_came_before_it_
 static void every_key_is_found_again_after_the_segments_have_grown_into_other_memory(void **state)
 {
     (void)state;
-    enum { KEYS = 3600000, RUN = 1000 };
+    enum { KEYS = 2500000, RUN = 1000 };
     struct lt_index *ix = lt_index_new(KEEP, 256 << 20);
     struct lt_index_record *v = lt_calloc(RUN, sizeof(*v));
     struct lt_finding *ret = lt_calloc(RUN, sizeof(*ret));
