@@ -108,6 +108,24 @@ int lt_decide_config(const struct lt_command *c, const struct lt_decide *d, stru
     return LT_EXIT_CONFIG;
 }
 
+int lt_decide_run(const struct lt_command *c, int argc, char **argv,
+                  int (*serve)(const struct lt_decide *d, const struct lt_config *config, int argc, char **argv))
+{
+    struct lt_decide d;
+    struct lt_config *config = NULL;
+    if (!lt_decide_options(c, argc, argv, &d))
+        return LT_EXIT_USAGE;
+    if (d.cli.help)
+        return lt_cli_help(c);
+    if (optind >= argc)
+        return lt_cli_usage(c);
+    int code = lt_decide_config(c, &d, &config);
+    if (code == LT_EXIT_OK)
+        code = serve(&d, config, argc - optind, argv + optind);
+    lt_config_free(config);
+    return code;
+}
+
 const struct lt_config_target *lt_decide_target(const struct lt_command *c, const struct lt_config *config,
                                                 const char *name)
 {

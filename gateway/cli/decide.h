@@ -16,6 +16,12 @@ struct lt_decide {
 /* Who runs this command: the login, also behind sudo. */
 const char *lt_decide_login(void);
 bool lt_decide_options(const struct lt_command *c, int argc, char **argv, struct lt_decide *ret);
+/*
+ * The frame of a command that works on a target: options, help, the configuration, then serve with the words that are
+ * left (at least one). Exit code.
+ */
+int lt_decide_run(const struct lt_command *c, int argc, char **argv,
+                  int (*serve)(const struct lt_decide *d, const struct lt_config *config, int argc, char **argv));
 /* The configuration alone; an exit code, LT_EXIT_OK when *ret is there. */
 int lt_decide_config(const struct lt_command *c, const struct lt_decide *d, struct lt_config **ret);
 /* NULL and a complaint when the configuration has no such target. */

@@ -172,19 +172,7 @@ static int serve(const struct lt_decide *d, const struct lt_config *config, int 
 
 static int parked(int argc, char **argv)
 {
-    struct lt_decide d;
-    struct lt_config *config = NULL;
-    if (!lt_decide_options(&lt_command_parked, argc, argv, &d))
-        return LT_EXIT_USAGE;
-    if (d.cli.help)
-        return lt_cli_help(&lt_command_parked);
-    if (optind >= argc)
-        return lt_cli_usage(&lt_command_parked);
-    int code = lt_decide_config(&lt_command_parked, &d, &config);
-    if (code == LT_EXIT_OK)
-        code = serve(&d, config, argc - optind, argv + optind);
-    lt_config_free(config);
-    return code;
+    return lt_decide_run(&lt_command_parked, argc, argv, serve);
 }
 
 const struct lt_command lt_command_parked = {

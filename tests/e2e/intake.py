@@ -209,5 +209,20 @@ class Core:
         return [json.loads(value) for _, _, _, _, value in self.world.read("lt.audit") if json.loads(value)["action"] == action]
 
 
+def judged_core(world):
+    """Ten records of partition 0 and three of partition 1 are judged; the gateway is stopped and its group is empty."""
+    core = Core(world)
+    world.topics()
+    core.start()
+    core.append_range(0, 8)
+    core.append(3)
+    core.append(4, content="another")
+    core.append_range(100, 103, partition=1)
+    core.wait_judged(0)
+    core.wait_judged(1)
+    core.stop()
+    return core
+
+
 def ready(core):
     return get(f"{core.world.admin}/ready")[0] == 200

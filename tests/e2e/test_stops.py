@@ -5,7 +5,7 @@ import time
 import pytest
 from confluent_kafka import Producer
 
-from tests.e2e.intake import NO_ROUTE, Core
+from tests.e2e.intake import NO_ROUTE, Core, judged_core
 from tests.e2e.world import LIENTHONG, run
 from tools.lt.stack import wait_for
 
@@ -19,17 +19,8 @@ def core(world):
 
 
 @pytest.fixture
-def judged(core):
-    """Ten records of partition 0 and three of partition 1 are judged; the gateway is stopped and its group is empty."""
-    core.start()
-    core.append_range(0, 8)
-    core.append(3)
-    core.append(4, content="another")
-    core.append_range(100, 103, partition=1)
-    core.wait_judged(0)
-    core.wait_judged(1)
-    core.stop()
-    return core
+def judged(world):
+    return judged_core(world)
 
 
 def test_not_initialised_ends_with_topics_create(world):

@@ -5,7 +5,7 @@ import json
 import pytest
 from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, NewTopic, ResourcePatternType, ResourceType)
 
-from tests.e2e.intake import NO_ROUTE, Core
+from tests.e2e.intake import NO_ROUTE, Core, judged_core
 from tests.e2e.world import LIENTHONG, World, run
 from tools.lt.stack import Kafka, free_ports, wait_for
 
@@ -14,18 +14,7 @@ SUM = 7  # field of the position in the offset's metadata
 
 @pytest.fixture
 def judged(world):
-    """Ten records of partition 0 and three of partition 1 are judged; the gateway is stopped and its group is empty."""
-    core = Core(world)
-    world.topics()
-    core.start()
-    core.append_range(0, 8)
-    core.append(3)
-    core.append(4, content="another")
-    core.append_range(100, 103, partition=1)
-    core.wait_judged(0)
-    core.wait_judged(1)
-    core.stop()
-    return core
+    return judged_core(world)
 
 
 def test_an_index_that_differs_is_gone_on_with_once_it_was_accepted(judged):
@@ -78,6 +67,17 @@ def test_a_truncated_log_goes_on_once_its_index_was_accepted_and_knows_what_it_s
     core.start()
     core.wait_judged(0)
     assert core.command("status", "--partition", "0")["partitions"][0]["duplicate"] == 3
+
+
+def test_metadata_longer_than_ours_is_another_tools(judged):
+    core = judged
+    core.doctor(2, "x" * 900)
+    core.append_range(5, 12)
+    core.start(ready=False)
+    stop = core.stop_of("MOVED")
+    core.told(stop["command"])
+    core.wait_judged(0)
+    core.must_be_exactly_once()
 
 
 def test_an_intake_with_fewer_partitions_than_its_positions_stops_and_is_not_repaired_in_place(judged):

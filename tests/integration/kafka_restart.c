@@ -75,19 +75,42 @@ static int write_one(struct worker *w, struct lt_log_membership *m, const char *
     return r;
 }
 
+/* A worker in the middle of a transaction: one record taken, its copy and its offset written, nothing committed. */
+struct midway {
+    char *group, *in, *out;
+    struct worker *w;
+    struct lt_log_membership *m;
+};
+
+static void midway_init(struct midway *t)
+{
+    struct lt_err err = LT_ERR_INIT;
+    *t = (struct midway){.group = support_name("group"), .in = support_topic("in", 1), .out = support_topic("out", 1)};
+    support_genesis(t->group, t->in);
+    (void)support_produce(t->in, "k", "x");
+    t->w = worker_new(t->group, t->in, "one");
+    worker_join(t->w, 1);
+    worker_start(t->w);
+    t->w->log->ops->record_free(t->w->log, worker_record(t->w));
+    t->m = worker_capture(t->w);
+    assert_ok(write_one(t->w, t->m, t->out, 0, &err), err);
+}
+
+static void midway_deinit(struct midway *t)
+{
+    free(t->group);
+    free(t->in);
+    free(t->out);
+}
+
 static void a_transaction_that_kafka_leaves_is_finished_once_when_it_comes_back(void **state LT_UNUSED)
 {
     struct lt_err err = LT_ERR_INIT;
-    char *group = support_name("group"), *in = support_topic("in", 1), *out = support_topic("out", 1);
-    support_genesis(group, in);
-    (void)support_produce(in, "k", "x");
-    struct worker *w = worker_new(group, in, "one");
+    struct midway t;
+    midway_init(&t);
+    struct worker *w = t.w;
+    struct lt_log_membership *m = t.m;
     const struct lt_log_ops *ops = w->log->ops;
-    worker_join(w, 1);
-    worker_start(w);
-    ops->record_free(w->log, worker_record(w));
-    struct lt_log_membership *m = worker_capture(w);
-    assert_ok(write_one(w, m, out, 0, &err), err);
     uint64_t before = ops->disturbances(w->log);
     tools_kafka("stop");
 
@@ -115,19 +138,17 @@ static void a_transaction_that_kafka_leaves_is_finished_once_when_it_comes_back(
         assert_true(at.offset == 0 && ++attempts < 20);
         ops->membership_free(w->log, m);
         m = worker_capture(w);
-        int result = write_one(w, m, out, 0, &err);
+        int result = write_one(w, m, t.out, 0, &err);
         if (result == LT_LOG_OK)
             result = ops->commit(w->log, &err);
         if (result != LT_LOG_OK)
             assert_int_equal(ops->abort(w->log, &err), LT_LOG_OK);
         assert_ok(ops->committed(w->log, 0, 15000, &at, &err), err);
     }
-    support_must_count(out, 1);
+    support_must_count(t.out, 1);
     ops->membership_free(w->log, m);
     worker_free(w);
-    free(group);
-    free(in);
-    free(out);
+    midway_deinit(&t);
 }
 
 static void signal_kafka(int number)
@@ -151,16 +172,11 @@ static int ignore_record(void *ctx LT_UNUSED, const struct lt_log_record *r LT_U
 static void with_kafka_frozen_every_call_ends_and_says_so(void **state LT_UNUSED)
 {
     struct lt_err err = LT_ERR_INIT;
-    char *group = support_name("group"), *in = support_topic("in", 1), *out = support_topic("out", 1);
-    support_genesis(group, in);
-    (void)support_produce(in, "k", "x");
-    struct worker *w = worker_new(group, in, "one");
+    struct midway t;
+    midway_init(&t);
+    struct worker *w = t.w;
+    struct lt_log_membership *m = t.m;
     const struct lt_log_ops *ops = w->log->ops;
-    worker_join(w, 1);
-    worker_start(w);
-    ops->record_free(w->log, worker_record(w));
-    struct lt_log_membership *m = worker_capture(w);
-    assert_ok(write_one(w, m, out, 0, &err), err);
     signal_kafka(SIGSTOP);
     int64_t low, high, until = lt_mono_ms() + 90000;
     int32_t n;
@@ -180,12 +196,10 @@ static void with_kafka_frozen_every_call_ends_and_says_so(void **state LT_UNUSED
     worker_free(w); /* SIGTERM ends a process: its log closes too */
     assert_true(lt_mono_ms() < until);
     signal_kafka(SIGCONT);
-    w = worker_new(group, in, "one");
+    w = worker_new(t.group, t.in, "one");
     worker_join(w, 1);
     worker_free(w);
-    free(group);
-    free(in);
-    free(out);
+    midway_deinit(&t);
 }
 
 struct waiting {

@@ -62,6 +62,16 @@ void core_world_turn(struct core_world *w); /* opens the worker when none is */
 void core_world_turns(struct core_world *w, int n);
 void core_world_retry_now(struct core_world *w); /* no stopped partition waits for its next try */
 
+/* What core_event.more is made of. */
+#define CORE_HEADER(n, v)                                                                                              \
+    {                                                                                                                  \
+        LT_SPAN_LIT(n), LT_SPAN_LIT(v)                                                                                 \
+    }
+#define CORE_HEADERS_END                                                                                               \
+    {                                                                                                                  \
+        LT_SPAN_NULL, LT_SPAN_NULL                                                                                     \
+    }
+
 /* One record of intake. */
 struct core_event {
     int32_t partition;

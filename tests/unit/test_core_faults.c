@@ -219,18 +219,24 @@ static void a_record_kept_from_before_a_rebalance_is_no_hole_after_it(void **sta
 
 /* ---- rule 10: FOREIGN-TRANSACTION ---- */
 
+/* A turn in which the worker looks again though its time has not come; it has been unstable for a minute if at all. */
+static void look_again(struct world *w)
+{
+    struct lt_partition *p = &w->core.worker.partitions[0];
+    w->core.worker.looked_for_foreign_ms -= 60000;
+    if (p->unstable_since_ms)
+        p->unstable_since_ms -= 60000;
+    core_world_turn(&w->core);
+}
+
 static void a_log_that_grows_all_the_time_is_no_foreign_transaction(void **state)
 {
     (void)state;
     struct world *w = judged_world(8);
     w->busy = true;
     for (int i = 0; i < 3; i++) {
-        struct lt_partition *p = &w->core.worker.partitions[0];
-        w->core.worker.looked_for_foreign_ms -= 60000;
-        if (p->unstable_since_ms)
-            p->unstable_since_ms -= 60000;
-        core_world_turn(&w->core);
-        assert_false(p->foreign_transaction);
+        look_again(w);
+        assert_false(w->core.worker.partitions[0].foreign_transaction);
     }
     world_free(w);
 }
@@ -241,16 +247,12 @@ static void a_foreign_transaction_raises_the_alarm_after_half_a_minute_and_lower
     struct world *w = judged_world(8);
     struct lt_partition *p = &w->core.worker.partitions[0];
     lt_memory_foreign_open(w->core.memory, LT_TOPIC_INTAKE, 0);
-    w->core.worker.looked_for_foreign_ms -= 60000;
-    core_world_turn(&w->core);
+    look_again(w);
     assert_false(p->foreign_transaction);
-    p->unstable_since_ms -= 60000;
-    w->core.worker.looked_for_foreign_ms -= 60000;
-    core_world_turn(&w->core);
+    look_again(w);
     assert_true(p->foreign_transaction);
     lt_memory_foreign_close(w->core.memory, LT_TOPIC_INTAKE, 0);
-    w->core.worker.looked_for_foreign_ms -= 60000;
-    core_world_turn(&w->core);
+    look_again(w);
     assert_false(p->foreign_transaction);
     world_free(w);
 }
@@ -268,20 +270,17 @@ static void a_foreign_transaction_is_told_of_a_partition_that_waits_for_what_it_
     append_many(w, 0, 3);
     plan_set(w, NULL);
     core_world_turn(&w->core);
-    w->core.worker.looked_for_foreign_ms -= 60000;
-    core_world_turn(&w->core);
+    look_again(w);
     core_world_must_stop(&w->core, 0, LT_STOP_WAITING);
     assert_int_equal(w->asked[LT_STEP_SCAN], 1); /* lt.position: a read of what is held back would block everybody */
     struct lt_partition *p = &w->core.worker.partitions[0];
     assert_true(p->unstable_since_ms > 0);
-    p->unstable_since_ms -= 60000;
-    w->core.worker.looked_for_foreign_ms -= 60000;
-    core_world_turn(&w->core);
+    look_again(w);
     assert_true(p->foreign_transaction);
     lt_memory_foreign_close(m, LT_TOPIC_INTAKE, 0);
     core_world_retry_now(&w->core);
-    w->core.worker.looked_for_foreign_ms -= 60000;
-    core_world_turns(&w->core, 3);
+    look_again(w);
+    core_world_turns(&w->core, 2);
     assert_false(p->foreign_transaction);
     core_world_must_stop(&w->core, 0, LT_STOP_HOLE); /* what the transaction has left: it waits no longer */
     world_free(w);

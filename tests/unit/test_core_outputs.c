@@ -8,15 +8,6 @@
 
 #include <stdio.h>
 
-#define HEADER(n, v)                                                                                                   \
-    {                                                                                                                  \
-        LT_SPAN_LIT(n), LT_SPAN_LIT(v)                                                                                 \
-    }
-#define HEADERS_END                                                                                                    \
-    {                                                                                                                  \
-        LT_SPAN_NULL, LT_SPAN_NULL                                                                                     \
-    }
-
 static int setup(void **state)
 {
     struct core_world *w = lt_alloc(sizeof(*w));
@@ -102,8 +93,8 @@ static void delivery_copies_carry_their_path_and_plain_copies_do_not(void **stat
 static void a_path_that_came_with_the_event_does_not_get_through(void **state)
 {
     struct core_world *w = *state;
-    struct lt_header forged[] = {HEADER("lt_path", "portal"), HEADER("lt_hop", "1"), HEADER("lt_origin", "elsewhere"),
-                                 HEADERS_END};
+    struct lt_header forged[] = {CORE_HEADER("lt_path", "portal"), CORE_HEADER("lt_hop", "1"),
+                                 CORE_HEADER("lt_origin", "elsewhere"), CORE_HEADERS_END};
     append(w, 0, 1, forged);
     run_to_the_end(w);
     assert_header(w, CORE_HOP, "lt_path", "population,portal;");
@@ -131,7 +122,7 @@ static void a_conflict_names_the_record_it_conflicts_with(void **state)
 static void a_replay_reaches_plain_topics_only(void **state)
 {
     struct core_world *w = *state;
-    struct lt_header replay[] = {HEADER("lt_replay", "r1"), HEADERS_END};
+    struct lt_header replay[] = {CORE_HEADER("lt_replay", "r1"), CORE_HEADERS_END};
     append(w, 0, 1, NULL);
     append(w, 0, 1, replay);
     run_to_the_end(w);
@@ -144,8 +135,10 @@ static void a_replay_reaches_plain_topics_only(void **state)
 static void a_replay_reaches_a_target_that_its_effects_name(void **state)
 {
     struct core_world *w = *state;
-    struct lt_header named[] = {HEADER("lt_replay", "r1"), HEADER("lt_effects", "other, portal"), HEADERS_END};
-    struct lt_header hop[] = {HEADER("lt_replay", "r2"), HEADER("lt_effects", "population"), HEADERS_END};
+    struct lt_header named[] = {CORE_HEADER("lt_replay", "r1"), CORE_HEADER("lt_effects", "other, portal"),
+                                CORE_HEADERS_END};
+    struct lt_header hop[] = {CORE_HEADER("lt_replay", "r2"), CORE_HEADER("lt_effects", "population"),
+                              CORE_HEADERS_END};
     append(w, 0, 1, named);
     append(w, 0, 1, hop); /* a hop on the way is no target of the route */
     run_to_the_end(w);
@@ -158,7 +151,7 @@ static void a_replay_reaches_a_target_that_its_effects_name(void **state)
 static void a_replay_that_is_sent_again_is_a_duplicate_also_after_a_restart(void **state)
 {
     struct core_world *w = *state;
-    struct lt_header replay[] = {HEADER("lt_replay", "r1"), HEADERS_END};
+    struct lt_header replay[] = {CORE_HEADER("lt_replay", "r1"), CORE_HEADERS_END};
     append(w, 0, 1, replay);
     append(w, 0, 1, replay);
     run_to_the_end(w);
@@ -222,7 +215,7 @@ static void assert_row(struct core_world *w, int32_t partition, int64_t plain, i
 static void the_position_topic_says_what_was_committed_and_counts_go_on_after_a_restart(void **state)
 {
     struct core_world *w = *state;
-    struct lt_header replay[] = {HEADER("lt_replay", "r1"), HEADERS_END};
+    struct lt_header replay[] = {CORE_HEADER("lt_replay", "r1"), CORE_HEADERS_END};
     for (int i = 0; i < 10; i++) /* more than a batch */
         append(w, 0, i, NULL);
     append(w, 0, 3, NULL);   /* a duplicate: no copy */

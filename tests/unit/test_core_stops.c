@@ -7,10 +7,20 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static void init_world(struct core_world *w)
+static int setup(void **state)
 {
+    struct core_world *w = lt_alloc(sizeof(*w));
     core_world_init(w, &(struct core_world_plan){.partitions = 2, .commit_records = 7});
     core_world_genesis(w);
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    core_world_deinit(*state);
+    free(*state);
+    return 0;
 }
 
 static void append(struct core_world *w, int32_t partition, int id)
@@ -76,101 +86,86 @@ static const char *command_of(const struct core_world *w, int32_t partition)
 
 static void a_hole_ahead_is_passed_once_it_is_accepted_and_the_counters_say_so(void **state)
 {
-    (void)state;
-    struct core_world w;
-    init_world(&w);
-    append_range(&w, 0, 0, 3);
-    lt_memory_hole(w.memory, LT_TOPIC_INTAKE, 0, 2);
-    append_range(&w, 0, 3, 6);
-    append_range(&w, 1, 100, 104);
-    turns(&w, 6);
-    core_world_must_stop(&w, 0, LT_STOP_HOLE);
-    assert_string_equal(command_of(&w, 0), "lienthong core accept-hole --partition 0 --from 3 --to 5");
-    assert_int_equal(core_world_committed(&w, 1, NULL), 4); /* the other goes on */
-    accept_hole(&w, 0, 3, 5);
-    run_to_the_end(&w);
-    struct lt_position p = must_add_up(&w, 0);
+    struct core_world *w = *state;
+    append_range(w, 0, 0, 3);
+    lt_memory_hole(w->memory, LT_TOPIC_INTAKE, 0, 2);
+    append_range(w, 0, 3, 6);
+    append_range(w, 1, 100, 104);
+    turns(w, 6);
+    core_world_must_stop(w, 0, LT_STOP_HOLE);
+    assert_string_equal(command_of(w, 0), "lienthong core accept-hole --partition 0 --from 3 --to 5");
+    assert_int_equal(core_world_committed(w, 1, NULL), 4); /* the other goes on */
+    accept_hole(w, 0, 3, 5);
+    run_to_the_end(w);
+    struct lt_position p = must_add_up(w, 0);
     assert_int_equal(p.holes, 2);
     assert_int_equal(p.verdicts[LT_VERDICT_NEW], 6);
-    assert_int_equal(lt_memory_count(w.memory, CORE_PLAIN), 10);
+    assert_int_equal(lt_memory_count(w->memory, CORE_PLAIN), 10);
 
-    core_world_close(&w); /* a rebuild passes it too, and counts it once */
-    append(&w, 0, 1);
-    run_to_the_end(&w);
-    p = must_add_up(&w, 0);
+    core_world_close(w); /* a rebuild passes it too, and counts it once */
+    append(w, 0, 1);
+    run_to_the_end(w);
+    p = must_add_up(w, 0);
     assert_int_equal(p.holes, 2);
     assert_int_equal(p.verdicts[LT_VERDICT_DUPLICATE], 1);
-    core_world_deinit(&w);
 }
 
 static void a_hole_that_is_wider_than_what_was_accepted_still_stops(void **state)
 {
-    (void)state;
-    struct core_world w;
-    init_world(&w);
-    append_range(&w, 0, 0, 3);
-    lt_memory_hole(w.memory, LT_TOPIC_INTAKE, 0, 3);
-    append_range(&w, 0, 3, 6);
-    accept_hole(&w, 0, 3, 5);
-    turns(&w, 6);
-    core_world_must_stop(&w, 0, LT_STOP_HOLE);
-    assert_int_equal(core_world_committed(&w, 0, NULL), 3);
-    core_world_deinit(&w);
+    struct core_world *w = *state;
+    append_range(w, 0, 0, 3);
+    lt_memory_hole(w->memory, LT_TOPIC_INTAKE, 0, 3);
+    append_range(w, 0, 3, 6);
+    accept_hole(w, 0, 3, 5);
+    turns(w, 6);
+    core_world_must_stop(w, 0, LT_STOP_HOLE);
+    assert_int_equal(core_world_committed(w, 0, NULL), 3);
 }
 
 static void a_hole_accepted_for_another_incarnation_or_partition_means_nothing(void **state)
 {
-    (void)state;
-    struct core_world w;
-    init_world(&w);
-    append_range(&w, 0, 0, 3);
-    lt_memory_hole(w.memory, LT_TOPIC_INTAKE, 0, 1);
-    append_range(&w, 0, 3, 6);
+    struct core_world *w = *state;
+    append_range(w, 0, 0, 3);
+    lt_memory_hole(w->memory, LT_TOPIC_INTAKE, 0, 1);
+    append_range(w, 0, 3, 6);
     struct lt_accepted a = {.holes = {{3, 4}}, .holes_len = 1};
-    accept(&w, 0, &a, CORE_INCARNATION + 1);
-    accept(&w, 1, &a, CORE_INCARNATION);
-    turns(&w, 6);
-    core_world_must_stop(&w, 0, LT_STOP_HOLE);
-    core_world_deinit(&w);
+    accept(w, 0, &a, CORE_INCARNATION + 1);
+    accept(w, 1, &a, CORE_INCARNATION);
+    turns(w, 6);
+    core_world_must_stop(w, 0, LT_STOP_HOLE);
 }
 
 static void unjudged_records_that_were_deleted_are_passed_once_accepted_when_nothing_live_lies_before(void **state)
 {
-    (void)state;
-    struct core_world w;
-    init_world(&w);
-    append_range(&w, 0, 0, 4);
-    run_to_the_end(&w);
-    core_world_close(&w);
-    append_range(&w, 0, 4, 6); /* never judged */
-    lt_memory_advance(w.memory, CORE_WINDOW_MS + 3 * lt_window_of(CORE_WINDOW_MS).generation_ms);
-    append_range(&w, 0, 0, 2);
-    lt_memory_delete_head(w.memory, LT_TOPIC_INTAKE, 0, 6);
-    turns(&w, 3);
-    core_world_must_stop(&w, 0, LT_STOP_UNJUDGED_DELETED);
-    assert_string_equal(command_of(&w, 0), "lienthong core accept-hole --partition 0 --from 4 --to 6");
-    accept_hole(&w, 0, 4, 6);
-    run_to_the_end(&w);
-    struct lt_position p = must_add_up(&w, 0);
+    struct core_world *w = *state;
+    append_range(w, 0, 0, 4);
+    run_to_the_end(w);
+    core_world_close(w);
+    append_range(w, 0, 4, 6); /* never judged */
+    lt_memory_advance(w->memory, CORE_WINDOW_MS + 3 * lt_window_of(CORE_WINDOW_MS).generation_ms);
+    append_range(w, 0, 0, 2);
+    lt_memory_delete_head(w->memory, LT_TOPIC_INTAKE, 0, 6);
+    turns(w, 3);
+    core_world_must_stop(w, 0, LT_STOP_UNJUDGED_DELETED);
+    assert_string_equal(command_of(w, 0), "lienthong core accept-hole --partition 0 --from 4 --to 6");
+    accept_hole(w, 0, 4, 6);
+    run_to_the_end(w);
+    struct lt_position p = must_add_up(w, 0);
     assert_int_equal(p.holes, 2);
     assert_int_equal(p.verdicts[LT_VERDICT_NEW], 6); /* 0 and 1 had expired */
-    core_world_deinit(&w);
 }
 
 static void accepting_the_loss_does_not_excuse_a_log_that_starts_inside_the_window(void **state)
 {
-    (void)state;
-    struct core_world w;
-    init_world(&w);
-    append_range(&w, 0, 0, 4);
-    run_to_the_end(&w);
-    core_world_close(&w);
-    append_range(&w, 0, 4, 8);
-    lt_memory_delete_head(w.memory, LT_TOPIC_INTAKE, 0, 6);
-    accept_hole(&w, 0, 4, 6);
-    turns(&w, 3);
-    core_world_must_stop(&w, 0, LT_STOP_TRUNCATED);
-    core_world_deinit(&w);
+    struct core_world *w = *state;
+    append_range(w, 0, 0, 4);
+    run_to_the_end(w);
+    core_world_close(w);
+    append_range(w, 0, 4, 8);
+    lt_memory_delete_head(w->memory, LT_TOPIC_INTAKE, 0, 6);
+    accept_hole(w, 0, 4, 6);
+    turns(w, 3);
+    core_world_must_stop(w, 0, LT_STOP_TRUNCATED);
 }
 
 static void damage_sum(struct core_world *w, int32_t partition)
@@ -185,33 +180,30 @@ static void damage_sum(struct core_world *w, int32_t partition)
 
 static void an_index_that_differs_is_taken_once_exactly_that_one_was_accepted(void **state)
 {
-    (void)state;
-    struct core_world w;
-    init_world(&w);
-    append_range(&w, 0, 0, 5);
-    run_to_the_end(&w);
-    struct lt_position good = must_add_up(&w, 0);
-    core_world_close(&w);
-    damage_sum(&w, 0);
-    append_range(&w, 0, 3, 7);
-    turns(&w, 3);
-    core_world_must_stop(&w, 0, LT_STOP_INDEX_DIFFERS);
+    struct core_world *w = *state;
+    append_range(w, 0, 0, 5);
+    run_to_the_end(w);
+    struct lt_position good = must_add_up(w, 0);
+    core_world_close(w);
+    damage_sum(w, 0);
+    append_range(w, 0, 3, 7);
+    turns(w, 3);
+    core_world_must_stop(w, 0, LT_STOP_INDEX_DIFFERS);
     char command[LT_STOP_COMMAND_MAX];
     snprintf(command, sizeof(command), "lienthong core accept-index --partition 0 --offset 5 --sum %016llx",
              (unsigned long long)good.sum);
-    assert_string_equal(command_of(&w, 0), command);
+    assert_string_equal(command_of(w, 0), command);
 
     struct lt_accepted a = {.index = true, .index_offset = 5, .index_sum = good.sum ^ 8};
-    accept(&w, 0, &a, CORE_INCARNATION);
-    turns(&w, 3);
-    core_world_must_stop(&w, 0, LT_STOP_INDEX_DIFFERS);
+    accept(w, 0, &a, CORE_INCARNATION);
+    turns(w, 3);
+    core_world_must_stop(w, 0, LT_STOP_INDEX_DIFFERS);
     a.index_sum = good.sum;
-    accept(&w, 0, &a, CORE_INCARNATION);
-    run_to_the_end(&w);
-    struct lt_position p = must_add_up(&w, 0);
+    accept(w, 0, &a, CORE_INCARNATION);
+    run_to_the_end(w);
+    struct lt_position p = must_add_up(w, 0);
     assert_int_equal(p.verdicts[LT_VERDICT_DUPLICATE], 2);
     assert_int_equal(p.verdicts[LT_VERDICT_NEW], 7);
-    core_world_deinit(&w);
 }
 
 static uint64_t sum_in_command(const struct core_world *w, int32_t partition)
@@ -229,113 +221,101 @@ static uint64_t sum_in_command(const struct core_world *w, int32_t partition)
  */
 static void a_log_that_retention_shortened_inside_the_window_goes_on_once_its_index_was_accepted(void **state)
 {
-    (void)state;
-    struct core_world w;
-    init_world(&w);
-    append(&w, 0, 1);
-    run_to_the_end(&w);
-    lt_memory_advance(w.memory, 300LL * 86400000);
-    append(&w, 0, 2);
-    run_to_the_end(&w);
-    core_world_close(&w);
-    lt_memory_delete_head(w.memory, LT_TOPIC_INTAKE, 0, 1);
-    turns(&w, 3);
-    core_world_must_stop(&w, 0, LT_STOP_WAITING); /* no verdict is due */
-    lt_memory_advance(w.memory, 200LL * 86400000);
-    append_range(&w, 0, 1, 3);
-    append_range(&w, 1, 50, 53);
-    turns(&w, 3);
-    core_world_must_stop(&w, 0, LT_STOP_TRUNCATED);
-    const char *text = w.worker.partitions[0].stop_text;
+    struct core_world *w = *state;
+    append(w, 0, 1);
+    run_to_the_end(w);
+    lt_memory_advance(w->memory, 300LL * 86400000);
+    append(w, 0, 2);
+    run_to_the_end(w);
+    core_world_close(w);
+    lt_memory_delete_head(w->memory, LT_TOPIC_INTAKE, 0, 1);
+    turns(w, 3);
+    core_world_must_stop(w, 0, LT_STOP_WAITING); /* no verdict is due */
+    lt_memory_advance(w->memory, 200LL * 86400000);
+    append_range(w, 0, 1, 3);
+    append_range(w, 1, 50, 53);
+    turns(w, 3);
+    core_world_must_stop(w, 0, LT_STOP_TRUNCATED);
+    const char *text = w->worker.partitions[0].stop_text;
     assert_non_null(strstr(text, "starts at offset 1 of 2024-09-10")); /* day 300 … */
     assert_non_null(strstr(text, "reaches back to 2024-02-2"));        /* … of a window that begins on day 100 */
-    assert_int_equal(core_world_committed(&w, 1, NULL), 3);            /* the other goes on */
-    struct lt_accepted a = {.index = true, .index_offset = 2, .index_sum = sum_in_command(&w, 0)};
-    accept(&w, 0, &a, CORE_INCARNATION);
-    run_to_the_end(&w);
-    struct lt_position p = must_add_up(&w, 0);
+    assert_int_equal(core_world_committed(w, 1, NULL), 3);             /* the other goes on */
+    struct lt_accepted a = {.index = true, .index_offset = 2, .index_sum = sum_in_command(w, 0)};
+    accept(w, 0, &a, CORE_INCARNATION);
+    run_to_the_end(w);
+    struct lt_position p = must_add_up(w, 0);
     assert_int_equal(p.verdicts[LT_VERDICT_NEW], 3);
     assert_int_equal(p.verdicts[LT_VERDICT_DUPLICATE], 1); /* what is still in the log is still known */
-    core_world_close(&w);
-    append(&w, 0, 1);
-    run_to_the_end(&w); /* the next commit's sum proves the head from now on */
-    assert_int_equal(must_add_up(&w, 0).verdicts[LT_VERDICT_DUPLICATE], 2);
-    core_world_deinit(&w);
+    core_world_close(w);
+    append(w, 0, 1);
+    run_to_the_end(w); /* the next commit's sum proves the head from now on */
+    assert_int_equal(must_add_up(w, 0).verdicts[LT_VERDICT_DUPLICATE], 2);
 }
 
 static void an_index_accepted_at_another_offset_does_not_excuse_a_truncated_log(void **state)
 {
-    (void)state;
-    struct core_world w;
-    init_world(&w);
-    append_range(&w, 0, 0, 8);
-    run_to_the_end(&w);
-    core_world_close(&w);
-    lt_memory_delete_head(w.memory, LT_TOPIC_INTAKE, 0, 4);
-    append(&w, 0, 20);
-    turns(&w, 3);
-    core_world_must_stop(&w, 0, LT_STOP_TRUNCATED);
-    struct lt_accepted a = {.index = true, .index_offset = 7, .index_sum = sum_in_command(&w, 0)};
-    accept(&w, 0, &a, CORE_INCARNATION);
-    turns(&w, 3);
-    core_world_must_stop(&w, 0, LT_STOP_TRUNCATED);
+    struct core_world *w = *state;
+    append_range(w, 0, 0, 8);
+    run_to_the_end(w);
+    core_world_close(w);
+    lt_memory_delete_head(w->memory, LT_TOPIC_INTAKE, 0, 4);
+    append(w, 0, 20);
+    turns(w, 3);
+    core_world_must_stop(w, 0, LT_STOP_TRUNCATED);
+    struct lt_accepted a = {.index = true, .index_offset = 7, .index_sum = sum_in_command(w, 0)};
+    accept(w, 0, &a, CORE_INCARNATION);
+    turns(w, 3);
+    core_world_must_stop(w, 0, LT_STOP_TRUNCATED);
     a.index_offset = 8;
     a.index_sum++;
-    accept(&w, 0, &a, CORE_INCARNATION);
-    turns(&w, 3);
-    core_world_must_stop(&w, 0, LT_STOP_TRUNCATED);
-    core_world_deinit(&w);
+    accept(w, 0, &a, CORE_INCARNATION);
+    turns(w, 3);
+    core_world_must_stop(w, 0, LT_STOP_TRUNCATED);
 }
 
 static void a_judged_record_that_vanished_needs_both_decisions_and_is_not_counted_as_lost(void **state)
 {
-    (void)state;
-    struct core_world w;
-    init_world(&w);
-    append_range(&w, 0, 0, 8);
-    run_to_the_end(&w);
-    core_world_close(&w);
-    lt_memory_remove(w.memory, LT_TOPIC_INTAKE, 0, 5);
-    turns(&w, 3);
-    core_world_must_stop(&w, 0, LT_STOP_HOLE);
-    accept_hole(&w, 0, 5, 6);
-    turns(&w, 3);
-    core_world_must_stop(&w, 0, LT_STOP_INDEX_DIFFERS);
+    struct core_world *w = *state;
+    append_range(w, 0, 0, 8);
+    run_to_the_end(w);
+    core_world_close(w);
+    lt_memory_remove(w->memory, LT_TOPIC_INTAKE, 0, 5);
+    turns(w, 3);
+    core_world_must_stop(w, 0, LT_STOP_HOLE);
+    accept_hole(w, 0, 5, 6);
+    turns(w, 3);
+    core_world_must_stop(w, 0, LT_STOP_INDEX_DIFFERS);
     struct lt_accepted a = {
-        .holes = {{5, 6}}, .holes_len = 1, .index = true, .index_offset = 8, .index_sum = sum_in_command(&w, 0)};
-    accept(&w, 0, &a, CORE_INCARNATION);
-    append(&w, 0, 3);
-    run_to_the_end(&w);
-    struct lt_position p = must_add_up(&w, 0);
+        .holes = {{5, 6}}, .holes_len = 1, .index = true, .index_offset = 8, .index_sum = sum_in_command(w, 0)};
+    accept(w, 0, &a, CORE_INCARNATION);
+    append(w, 0, 3);
+    run_to_the_end(w);
+    struct lt_position p = must_add_up(w, 0);
     assert_int_equal(p.holes, 0); /* it had its verdict */
     assert_int_equal(p.verdicts[LT_VERDICT_DUPLICATE], 1);
-    core_world_deinit(&w);
 }
 
 static void a_position_written_back_lets_the_partition_go_on_and_doubles_nothing(void **state)
 {
-    (void)state;
-    struct core_world w;
-    init_world(&w);
-    append_range(&w, 0, 0, 5);
-    run_to_the_end(&w);
+    struct core_world *w = *state;
+    append_range(w, 0, 0, 5);
+    run_to_the_end(w);
     struct lt_log_offset at;
-    lt_memory_offset_get(w.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, &at);
-    core_world_close(&w);
-    append_range(&w, 0, 0, 8);
+    lt_memory_offset_get(w->memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, &at);
+    core_world_close(w);
+    append_range(w, 0, 0, 8);
     for (int moved = 0; moved < 2; moved++) {
-        lt_memory_offset_set(w.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, moved ? 0 : -1, "");
-        turns(&w, 3);
-        core_world_must_stop(&w, 0, moved ? LT_STOP_MOVED : LT_STOP_OFFSETS_LOST);
-        assert_string_equal(command_of(&w, 0), "lienthong core position --partition 0");
+        lt_memory_offset_set(w->memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, moved ? 0 : -1, "");
+        turns(w, 3);
+        core_world_must_stop(w, 0, moved ? LT_STOP_MOVED : LT_STOP_OFFSETS_LOST);
+        assert_string_equal(command_of(w, 0), "lienthong core position --partition 0");
     }
-    lt_memory_offset_set(w.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, at.offset, at.metadata);
-    run_to_the_end(&w);
-    struct lt_position p = must_add_up(&w, 0);
+    lt_memory_offset_set(w->memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, at.offset, at.metadata);
+    run_to_the_end(w);
+    struct lt_position p = must_add_up(w, 0);
     assert_int_equal(p.verdicts[LT_VERDICT_NEW], 8);
     assert_int_equal(p.verdicts[LT_VERDICT_DUPLICATE], 5);
-    assert_int_equal(lt_memory_count(w.memory, CORE_PLAIN), 8);
-    core_world_deinit(&w);
+    assert_int_equal(lt_memory_count(w->memory, CORE_PLAIN), 8);
 }
 
 /* Protocol 2 clock: a record bears min(append time, lt_time + 10 min), so one wrong clock moves nothing. */
@@ -347,46 +327,40 @@ static void append_sent_at(struct core_world *w, int id, int64_t sent_ms)
 
 static void an_append_time_a_year_ahead_expires_nothing(void **state)
 {
-    (void)state;
-    struct core_world w;
-    init_world(&w);
-    append(&w, 0, 1);
-    run_to_the_end(&w);
-    int64_t year = 365LL * 86400000, now = lt_memory_clock(w.memory);
-    lt_memory_advance(w.memory, 2 * year); /* the broker's clock alone */
-    append_sent_at(&w, 2, now + 1000);
-    append_sent_at(&w, 1, now + 2000);
-    run_to_the_end(&w);
-    struct lt_position p = must_add_up(&w, 0);
+    struct core_world *w = *state;
+    append(w, 0, 1);
+    run_to_the_end(w);
+    int64_t year = 365LL * 86400000, now = lt_memory_clock(w->memory);
+    lt_memory_advance(w->memory, 2 * year); /* the broker's clock alone */
+    append_sent_at(w, 2, now + 1000);
+    append_sent_at(w, 1, now + 2000);
+    run_to_the_end(w);
+    struct lt_position p = must_add_up(w, 0);
     assert_int_equal(p.verdicts[LT_VERDICT_DUPLICATE], 1);
     assert_true(p.clock_ms <= now + 2000 + 10 * 60 * 1000);
-    core_world_deinit(&w);
 }
 
 static void records_without_the_brokers_time_raise_an_alarm_move_no_clock_and_are_judged(void **state)
 {
-    (void)state;
-    struct core_world w;
-    init_world(&w);
-    append(&w, 0, 1);
-    run_to_the_end(&w);
-    int64_t clock_ms = must_add_up(&w, 0).clock_ms;
-    lt_memory_advance(w.memory, 3600000);
-    w.append_ms = -1;
-    append(&w, 0, 1);
-    append(&w, 0, 2);
-    run_to_the_end(&w);
-    struct lt_position p = must_add_up(&w, 0);
+    struct core_world *w = *state;
+    append(w, 0, 1);
+    run_to_the_end(w);
+    int64_t clock_ms = must_add_up(w, 0).clock_ms;
+    lt_memory_advance(w->memory, 3600000);
+    w->append_ms = -1;
+    append(w, 0, 1);
+    append(w, 0, 2);
+    run_to_the_end(w);
+    struct lt_position p = must_add_up(w, 0);
     assert_int_equal(p.clock_ms, clock_ms);
     assert_int_equal(p.verdicts[LT_VERDICT_DUPLICATE], 1);
-    assert_true(w.worker.partitions[0].no_append_time);
-    assert_false(w.worker.partitions[1].no_append_time);
-    w.append_ms = 0;
-    append(&w, 0, 3);
-    run_to_the_end(&w);
-    assert_false(w.worker.partitions[0].no_append_time);
-    assert_true(must_add_up(&w, 0).clock_ms > clock_ms);
-    core_world_deinit(&w);
+    assert_true(w->worker.partitions[0].no_append_time);
+    assert_false(w->worker.partitions[1].no_append_time);
+    w->append_ms = 0;
+    append(w, 0, 3);
+    run_to_the_end(w);
+    assert_false(w->worker.partitions[0].no_append_time);
+    assert_true(must_add_up(w, 0).clock_ms > clock_ms);
 }
 
 /* ---- Kafka refuses a write: the ACL ---- */
@@ -425,43 +399,37 @@ static int open_refusing(void *ctx, const struct lt_log_settings *s, struct lt_l
 
 static void a_write_that_the_acl_refuses_is_retried_with_its_reason_and_never_a_dead_letter(void **state)
 {
-    (void)state;
-    struct core_world w;
-    init_world(&w);
-    refusing.w = &w;
+    struct core_world *w = *state;
+    refusing.w = w;
     refusing.refusals = 4;
-    w.settings.open_log = open_refusing;
-    append_range(&w, 0, 0, 5);
-    append(&w, 0, 2);
-    run_to_the_end(&w);
+    w->settings.open_log = open_refusing;
+    append_range(w, 0, 0, 5);
+    append(w, 0, 2);
+    run_to_the_end(w);
     assert_int_equal(refusing.refusals, 0);
     assert_int_equal(strncmp(refusing.trouble, lt_stop_name(LT_STOP_RETRYING), strlen("RETRYING")), 0);
     assert_non_null(strstr(refusing.trouble, "not authorised"));
-    struct lt_position p = must_add_up(&w, 0);
+    struct lt_position p = must_add_up(w, 0);
     assert_int_equal(p.verdicts[LT_VERDICT_NEW], 5);
     assert_int_equal(p.undeliverable, 0);
-    assert_int_equal(lt_memory_count(w.memory, CORE_PLAIN), 5);
-    assert_int_equal(lt_memory_count(w.memory, LT_TOPIC_DEADLETTER), 0);
-    core_world_deinit(&w);
+    assert_int_equal(lt_memory_count(w->memory, CORE_PLAIN), 5);
+    assert_int_equal(lt_memory_count(w->memory, LT_TOPIC_DEADLETTER), 0);
 }
 
 static void a_rebuild_asked_for_drops_the_index_and_loses_and_doubles_nothing(void **state)
 {
-    (void)state;
-    struct core_world w;
-    init_world(&w);
-    append_range(&w, 0, 0, 5);
-    run_to_the_end(&w);
-    uint64_t epoch = w.worker.partitions[0].epoch, other = w.worker.partitions[1].epoch;
-    atomic_store(&w.worker.partitions[0].rebuild, true);
-    append_range(&w, 0, 3, 8);
-    run_to_the_end(&w);
-    assert_int_equal(w.worker.partitions[0].epoch, epoch + 1);
-    assert_int_equal(w.worker.partitions[1].epoch, other);
-    struct lt_position p = must_add_up(&w, 0);
+    struct core_world *w = *state;
+    append_range(w, 0, 0, 5);
+    run_to_the_end(w);
+    uint64_t epoch = w->worker.partitions[0].epoch, other = w->worker.partitions[1].epoch;
+    atomic_store(&w->worker.partitions[0].rebuild, true);
+    append_range(w, 0, 3, 8);
+    run_to_the_end(w);
+    assert_int_equal(w->worker.partitions[0].epoch, epoch + 1);
+    assert_int_equal(w->worker.partitions[1].epoch, other);
+    struct lt_position p = must_add_up(w, 0);
     assert_int_equal(p.verdicts[LT_VERDICT_DUPLICATE], 2);
-    assert_int_equal(lt_memory_count(w.memory, CORE_PLAIN), 8);
-    core_world_deinit(&w);
+    assert_int_equal(lt_memory_count(w->memory, CORE_PLAIN), 8);
 }
 
 static void every_stop_says_what_it_means_what_is_safe_and_what_to_do(void **state)
@@ -480,23 +448,25 @@ static void every_stop_says_what_it_means_what_is_safe_and_what_to_do(void **sta
     assert_string_equal(command, "");
 }
 
+#define IN_A_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_hole_ahead_is_passed_once_it_is_accepted_and_the_counters_say_so),
-        cmocka_unit_test(a_hole_that_is_wider_than_what_was_accepted_still_stops),
-        cmocka_unit_test(a_hole_accepted_for_another_incarnation_or_partition_means_nothing),
-        cmocka_unit_test(unjudged_records_that_were_deleted_are_passed_once_accepted_when_nothing_live_lies_before),
-        cmocka_unit_test(accepting_the_loss_does_not_excuse_a_log_that_starts_inside_the_window),
-        cmocka_unit_test(an_index_that_differs_is_taken_once_exactly_that_one_was_accepted),
-        cmocka_unit_test(a_log_that_retention_shortened_inside_the_window_goes_on_once_its_index_was_accepted),
-        cmocka_unit_test(an_index_accepted_at_another_offset_does_not_excuse_a_truncated_log),
-        cmocka_unit_test(a_judged_record_that_vanished_needs_both_decisions_and_is_not_counted_as_lost),
-        cmocka_unit_test(a_position_written_back_lets_the_partition_go_on_and_doubles_nothing),
-        cmocka_unit_test(an_append_time_a_year_ahead_expires_nothing),
-        cmocka_unit_test(records_without_the_brokers_time_raise_an_alarm_move_no_clock_and_are_judged),
-        cmocka_unit_test(a_write_that_the_acl_refuses_is_retried_with_its_reason_and_never_a_dead_letter),
-        cmocka_unit_test(a_rebuild_asked_for_drops_the_index_and_loses_and_doubles_nothing),
+        IN_A_WORLD(a_hole_ahead_is_passed_once_it_is_accepted_and_the_counters_say_so),
+        IN_A_WORLD(a_hole_that_is_wider_than_what_was_accepted_still_stops),
+        IN_A_WORLD(a_hole_accepted_for_another_incarnation_or_partition_means_nothing),
+        IN_A_WORLD(unjudged_records_that_were_deleted_are_passed_once_accepted_when_nothing_live_lies_before),
+        IN_A_WORLD(accepting_the_loss_does_not_excuse_a_log_that_starts_inside_the_window),
+        IN_A_WORLD(an_index_that_differs_is_taken_once_exactly_that_one_was_accepted),
+        IN_A_WORLD(a_log_that_retention_shortened_inside_the_window_goes_on_once_its_index_was_accepted),
+        IN_A_WORLD(an_index_accepted_at_another_offset_does_not_excuse_a_truncated_log),
+        IN_A_WORLD(a_judged_record_that_vanished_needs_both_decisions_and_is_not_counted_as_lost),
+        IN_A_WORLD(a_position_written_back_lets_the_partition_go_on_and_doubles_nothing),
+        IN_A_WORLD(an_append_time_a_year_ahead_expires_nothing),
+        IN_A_WORLD(records_without_the_brokers_time_raise_an_alarm_move_no_clock_and_are_judged),
+        IN_A_WORLD(a_write_that_the_acl_refuses_is_retried_with_its_reason_and_never_a_dead_letter),
+        IN_A_WORLD(a_rebuild_asked_for_drops_the_index_and_loses_and_doubles_nothing),
         cmocka_unit_test(every_stop_says_what_it_means_what_is_safe_and_what_to_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,14 +9,6 @@
 
 #include <stdio.h>
 
-#define HEADER(n, v)                                                                                                   \
-    {                                                                                                                  \
-        LT_SPAN_LIT(n), LT_SPAN_LIT(v)                                                                                 \
-    }
-#define HEADERS_END                                                                                                    \
-    {                                                                                                                  \
-        LT_SPAN_NULL, LT_SPAN_NULL                                                                                     \
-    }
 #define TOLD_MAX 16
 
 struct told {
@@ -233,7 +225,7 @@ static void an_invalid_record_that_does_not_say_whose_it_is_is_told_to_nobody(vo
 {
     (void)state;
     struct world *w = world_new(NULL, 0);
-    struct lt_header again[] = {HEADER("ce_province", "H40"), HEADERS_END};
+    struct lt_header again[] = {CORE_HEADER("ce_province", "H40"), CORE_HEADERS_END};
     struct lt_headers none;
     lt_headers_reset(&none);
     (void)lt_memory_append(w->core.memory, LT_TOPIC_INTAKE, 0, LT_SPAN_LIT("H22/HS-1"), &none, LT_SPAN_LIT("{}"));
@@ -248,8 +240,9 @@ static void a_replay_is_told_only_where_its_effects_name_the_province(void **sta
 {
     (void)state;
     struct world *w = world_new(NULL, 0);
-    struct lt_header silent[] = {HEADER("lt_replay", "r1"), HEADER("lt_effects", "portal"), HEADERS_END};
-    struct lt_header told[] = {HEADER("lt_replay", "r2"), HEADER("lt_effects", "portal,province"), HEADERS_END};
+    struct lt_header silent[] = {CORE_HEADER("lt_replay", "r1"), CORE_HEADER("lt_effects", "portal"), CORE_HEADERS_END};
+    struct lt_header told[] = {CORE_HEADER("lt_replay", "r2"), CORE_HEADER("lt_effects", "portal,province"),
+                               CORE_HEADERS_END};
     append(w, 1, 1, silent);
     append(w, 1, 2, silent); /* conflict within the replay */
     append(w, 1, 1, told);
