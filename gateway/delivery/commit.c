@@ -236,6 +236,7 @@ static void drop_too_large(struct lt_item *i, const char *topic)
         next = w->next;
         w->next = NULL;
         bool forward = strcmp(w->topic, LT_TOPIC_ANSWERS) != 0 && strcmp(w->topic, LT_TOPIC_PROVINCE) != 0 &&
+                       strcmp(w->topic, LT_TOPIC_AUDIT) != 0 &&
                        strncmp(w->topic, LT_TOPIC_HISTORY_PREFIX, sizeof(LT_TOPIC_HISTORY_PREFIX) - 1) != 0;
         struct lt_writes *to = forward || strcmp(w->topic, topic) == 0 ? NULL : &kept;
         if (to && to->tail)

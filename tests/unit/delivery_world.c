@@ -13,7 +13,7 @@
 
 struct sim {
     struct lt_engine *engine;
-    bool tells;
+    bool tells, audits;
 };
 
 struct step_call {
@@ -46,6 +46,11 @@ static void on_answer(void *ctx, const struct lt_http_answer *a)
         r.notes[r.notes_len++] = (struct lt_note){.to = c->sim->tells ? LT_NOTE_PROVINCE : LT_NOTE_ANSWER,
                                                   .type = "vn.lienthong.sim.answer.v1",
                                                   .data = lt_arena_span(w->arena, LT_SPAN_LIT("{\"said\":\"ok\"}"))};
+    if (c->sim->audits && r.outcome == LT_OUTCOME_OK && w->step == LT_STEP_PROGRESS)
+        r.notes[r.notes_len++] = (struct lt_note){.to = LT_NOTE_AUDIT,
+                                                  .type = "vn.lienthong.sim.audit.v1",
+                                                  .data = lt_arena_span(w->arena, LT_SPAN_LIT("{}")),
+                                                  .key = lt_arena_span(w->arena, LT_SPAN_LIT("officer"))};
     lt_delivery_done(c->sim->engine, w, &r);
     free(c);
 }
@@ -73,6 +78,7 @@ static int sim_new(const struct lt_adapter_settings *s, void **ret, struct lt_ad
     traits->repeat_unknown = options[0] == 'r';
     traits->tell_no_refusals = options[1] == 'n';
     sim->tells = options[2] == 't';
+    sim->audits = options[3] == 'a';
     *ret = sim;
     return LT_OK;
 }
@@ -270,6 +276,7 @@ struct world *world_new(void)
     lt_memory_topic(memory, "lt.next", 1, 0, false);
     lt_memory_topic(memory, LT_TOPIC_ANSWERS, 1, 0, false);
     lt_memory_topic(memory, LT_TOPIC_PROVINCE, 1, 0, false);
+    lt_memory_topic(memory, LT_TOPIC_AUDIT, 1, 0, false);
     struct world *w = world_of(memory, "sim");
     lt_memory_on_crash(memory, on_crash, w);
     return w;
@@ -344,7 +351,8 @@ int64_t world_received(struct world *w, int32_t partition, const char *dossier, 
 
 void world_open(struct world *w)
 {
-    char text[] = {w->repeat_unknown ? 'r' : '-', w->tell_no_refusals ? 'n' : '-', w->tells ? 't' : '-', '\0'};
+    char text[] = {w->repeat_unknown ? 'r' : '-', w->tell_no_refusals ? 'n' : '-', w->tells ? 't' : '-',
+                   w->audits ? 'a' : '-', '\0'};
     const struct lt_yaml_node options = {.kind = LT_YAML_SCALAR, .text = text};
     w->target.options = &options;
     const struct lt_engine_settings s = {

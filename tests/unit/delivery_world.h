@@ -66,7 +66,8 @@ struct world {
     int64_t wall_shift_ms; /* the wall clock is now_ms and so much */
     size_t memory_bytes, span_max;
     bool repeat_unknown, tell_no_refusals;
-    bool tells; /* its adapter tells the province of every create */
+    bool tells;  /* its adapter tells the province of every create */
+    bool audits; /* it leaves an audit record of every row */
     bool fatal, crashed;
 };
 

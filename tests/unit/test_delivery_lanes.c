@@ -421,6 +421,7 @@ static void an_outcome_that_cannot_be_written_parks_its_dossier_and_others_are_c
     w = world_new();
     lt_memory_topic_drop(w->memory, "lt.next");
     lt_memory_topic(w->memory, "lt.next", 1, size + 4, false); /* a longer dossier code does not fit */
+    w->audits = true;
     world_received(w, 0, "B", 0);
     world_received(w, 0, "A-dossier-of-20-chars", 0);
     world_received(w, 0, "C", 0);
@@ -429,6 +430,9 @@ static void an_outcome_that_cannot_be_written_parks_its_dossier_and_others_are_c
     world_turns(w, 500);
     assert_int_equal(world_forwarded(w), 3);
     assert_int_equal(world_parked(w, "A-dossier-of-20-chars"), 1);
+    /* Only what does not fit is left out: who asked, and the answer, are on record. */
+    assert_int_equal(lt_memory_count(w->memory, LT_TOPIC_AUDIT), 4);
+    assert_int_equal(world_answers(w), 4);
     world_received(w, 1, "E", 0);
     world_run_until_forwarded(w, 4);
     world_free(w);
