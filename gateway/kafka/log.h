@@ -88,7 +88,7 @@ struct lt_log_settings {
     /*
      * Read by close, lent until then: true, the member leaves its group and the others get its partitions at once;
      * false or NULL, it stays known for its session, and who is back before that end has them again without a
-     * rebalance (docs/decisions/0012-leaving.md).
+     * rebalance (docs/decisions/0013-leaving.md).
      */
     const atomic_bool *leaving;
     int transaction_timeout_ms; /* 15 000 */

@@ -25,7 +25,7 @@ static bool consumer_may_be_destroyed(struct lt_log_kafka *k)
 }
 
 /*
- * A static member that is closed sends no LeaveGroup; one that unsubscribes does (docs/decisions/0012-leaving.md), as
+ * A static member that is closed sends no LeaveGroup; one that unsubscribes does (docs/decisions/0013-leaving.md), as
  * soon as its partitions are unassigned, which the callback does that is served here. The answer is waited for by
  * consumer_close, up to the 5 s that librdkafka gives it. Who is alone stays known: nobody waits for its partitions,
  * and a group that was empty costs the next start the broker's group.initial.rebalance.delay.ms.
