@@ -61,7 +61,8 @@ void lt_engine_free(struct lt_engine *e); /* closes when that has not been done 
 
 void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w);
 void lt_engine_metrics(const struct lt_engine *e, struct lt_buf *out);
-/* At least one partition assigned, all of them running, and the target's gate not paused. */
+/* At least one partition assigned, all of them running. A target that is paused does not make the gateway unready: it
+ * goes on taking events, which wait in Kafka. */
 bool lt_engine_ready(const struct lt_engine *e);
 
 #endif

@@ -223,7 +223,7 @@ void lt_engine_metrics(const struct lt_engine *e, struct lt_buf *out)
 bool lt_engine_ready(const struct lt_engine *e)
 {
     const struct lt_part *p;
-    if (e->fatal || !e->log || !e->parts || e->gate.state == LT_GATE_PAUSED)
+    if (e->fatal || !e->log || !e->parts)
         return false;
     DL_FOREACH2(e->parts, p, next_part)
     if (p->state != LT_PART_RUNNING)
