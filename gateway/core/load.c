@@ -11,6 +11,7 @@
 
 #define COMMITTED_TIMEOUT_MS 2000
 #define LOG_SHORT_MS 60000
+#define OFFSETS_LOST_MS 20000
 #define LITTLE_RECORDS 20000   /* read from the log */
 #define LITTLE_ENTRIES 1000000 /* from files: a tenth of a second */
 
@@ -19,6 +20,21 @@ void lt_loading_wait(struct lt_loading *l, const char *what, const struct lt_err
 {
     if (!lt_loading_lost(l))
         lt_partition_stop(l->p, LT_STOP_WAITING, NULL, "%s: %s", what, err->text[0] ? err->text : "no answer");
+}
+
+/* A broker that was killed and started again answers for some seconds as if nothing had been committed: believed only
+ * when it stays so. */
+static void offsets_lost(struct lt_loading *l)
+{
+    int64_t now = lt_mono_ms(), since = l->p->lost_since_ms ? l->p->lost_since_ms : now;
+    l->p->lost_since_ms = since;
+    bool believed = now - since >= OFFSETS_LOST_MS;
+    lt_partition_stop(l->p, believed ? LT_STOP_OFFSETS_LOST : LT_STOP_WAITING, NULL,
+                      "the committed offset of group " LT_GROUP_CORE " is gone while " LT_TOPIC_INTAKE " holds %" PRId64
+                      " records; %s",
+                      l->high - l->low,
+                      believed ? LT_TOPIC_POSITION " holds the last position"
+                               : "waiting whether a broker that has just started tells of it");
 }
 
 /* Rules 2 and 3. */
@@ -46,12 +62,10 @@ static bool read_position(struct lt_loading *l)
         return false;
     }
     if (at.offset < 0) {
-        lt_partition_stop(l->p, LT_STOP_OFFSETS_LOST, NULL,
-                          "the committed offset of group " LT_GROUP_CORE " is gone while " LT_TOPIC_INTAKE
-                          " holds %" PRId64 " records; " LT_TOPIC_POSITION " holds the last position",
-                          l->high - l->low);
+        offsets_lost(l);
         return false;
     }
+    l->p->lost_since_ms = 0;
     if (at.metadata[0] == '\0') {
         lt_partition_stop(
             l->p, LT_STOP_MOVED, NULL,

@@ -34,6 +34,7 @@ void lt_partition_reset(struct lt_partition *p, enum lt_partition_state state)
     p->stop = LT_STOP_NONE;
     p->retry_at_ms = 0;
     p->short_since_ms = 0;
+    p->lost_since_ms = 0;
     p->unstable_since_ms = 0;
     p->foreign_transaction = p->no_append_time = false;
     p->hole = false;

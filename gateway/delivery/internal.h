@@ -143,6 +143,8 @@ struct lt_part {
     int64_t look_at_ms, load_at_ms; /* control topic, parked events: next look */
     char reason[32], text[512], command[256];
     int64_t since_ms, retry_at_ms; /* retry_at_ms 0: trying cannot help */
+    char seen[32];                 /* loading: the reason to stop that was seen at every look since seen_ms; "" none */
+    int64_t seen_ms;
     struct lt_part *prev, *next_part;
 };
 

@@ -5,10 +5,13 @@
 #include "gateway/base/log.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #define BUSY_RETRY_MS 200
 #define COMMITTED_TIMEOUT_MS 1000
+#define SEEN_MS 20000 /* how long what a broker that has just started may say is looked at before it is believed */
+#define SEEN_RETRY_MS 2000
 
 /*
  * A partition on its way to running: position, then the ledger bit by bit, then decisions bit by bit. Found again by
@@ -46,6 +49,7 @@ static bool has_orphans(const struct lt_engine *e, int32_t number)
 static void wait(struct lt_engine *e, struct lt_part *p, const char *why)
 {
     p->retry_at_ms = lt_engine_now(e) + BUSY_RETRY_MS;
+    p->seen[0] = 0;
     snprintf(p->text, sizeof(p->text), "%s", why);
 }
 
@@ -56,7 +60,36 @@ static void again(struct lt_engine *e, struct lt_part *p, const char *why)
     wait(e, p, why);
 }
 
-/* Does the group's position say what is delivered? false: stopped, with its reason. */
+/*
+ * A broker that was killed and started again tells for some seconds of offsets and ends that are older than what it
+ * holds, or of none. So what it says is a reason to stop only when every look of some time has seen the same; until
+ * then the partition is loading, and each look begins anew.
+ */
+static LT_PRINTF(5, 6) void seen(struct lt_engine *e, struct lt_part *p, const char *reason, const char *command,
+                                 const char *fmt, ...)
+{
+    char text[sizeof(p->text)];
+    va_list args;
+    int64_t now = lt_engine_now(e);
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    if (strcmp(p->seen, reason) != 0) {
+        snprintf(p->seen, sizeof(p->seen), "%s", reason);
+        p->seen_ms = now;
+        lt_warn(e->subject, "partition-doubt", "partition %" PRId32 ": %s; asked again before it is believed",
+                p->number, text);
+    }
+    if (now - p->seen_ms >= SEEN_MS) {
+        lt_part_stop(e, p, reason, true, command, "%s", text);
+        return;
+    }
+    lt_part_drop(e, p);
+    p->retry_at_ms = now + SEEN_RETRY_MS;
+    snprintf(p->text, sizeof(p->text), "waiting whether it stays so: %.*s", (int)sizeof(p->text) - 32, text);
+}
+
+/* Does the group's position say what is delivered? false: stopped, or not yet believed, with its reason. */
 static bool check_position(struct lt_engine *e, struct lt_part *p, struct lt_loading *l)
 {
     const struct lt_log_offset *at = &l->at;
@@ -66,10 +99,10 @@ static bool check_position(struct lt_engine *e, struct lt_part *p, struct lt_loa
         return false;
     }
     if (at->offset < 0) {
-        lt_part_stop(e, p, "OFFSETS-LOST", true, "restore the group's offsets from a backup of the cluster",
-                     "group %s has lost its position on partition %" PRId32 ": %s holds records up to %" PRId64
-                     " and nothing says which were delivered",
-                     e->topic, p->number, e->topic, l->high);
+        seen(e, p, "OFFSETS-LOST", "restore the group's offsets from a backup of the cluster",
+             "group %s has lost its position on partition %" PRId32 ": %s holds records up to %" PRId64
+             " and nothing says which were delivered",
+             e->topic, p->number, e->topic, l->high);
         return false;
     }
     struct lt_err err = LT_ERR_INIT;
@@ -102,10 +135,10 @@ static bool check_position(struct lt_engine *e, struct lt_part *p, struct lt_loa
         return false;
     }
     if (l->high < at->offset) {
-        lt_part_stop(e, p, "QUEUE-CHANGED", true, "find out who made the topic again or lost its records",
-                     "%s/%" PRId32 " ends at %" PRId64 ", before the position %" PRId64
-                     ": records that were delivered are gone, and new ones would be taken for them",
-                     e->topic, p->number, l->high, at->offset);
+        seen(e, p, "QUEUE-CHANGED", "find out who made the topic again or lost its records",
+             "%s/%" PRId32 " ends at %" PRId64 ", before the position %" PRId64
+             ": records that were delivered are gone, and new ones would be taken for them",
+             e->topic, p->number, l->high, at->offset);
         return false;
     }
     return true;
@@ -199,12 +232,11 @@ static bool load_ledger(struct lt_engine *e, struct lt_part *p)
                  l->slice.next, l->slice.end);
     } else if ((int64_t)l->ledger.opens_len != l->position.open ||
                (int64_t)l->ledger.parked_len != lt_delivery_position_parked(&l->position)) {
-        lt_part_stop(e, p, "LEDGER-DIFFERS", true, "find out who made the ledger again or deleted from it",
-                     "%s/%" PRId32
-                     " holds %zu open deliveries and %zu parked events, the group's position says %" PRId64
-                     " and %" PRId64,
-                     e->ledger, p->number, l->ledger.opens_len, l->ledger.parked_len, l->position.open,
-                     lt_delivery_position_parked(&l->position));
+        seen(e, p, "LEDGER-DIFFERS", "find out who made the ledger again or deleted from it",
+             "%s/%" PRId32 " holds %zu open deliveries and %zu parked events, the group's position says %" PRId64
+             " and %" PRId64,
+             e->ledger, p->number, l->ledger.opens_len, l->ledger.parked_len, l->position.open,
+             lt_delivery_position_parked(&l->position));
     } else {
         p->position = l->position;
         p->committed = l->at;
@@ -287,7 +319,7 @@ static void load(struct lt_engine *e, struct lt_part *p)
     p->loading = NULL;
     if (p->dirty)
         lt_part_dirty(e, p);
-    p->reason[0] = p->text[0] = p->command[0] = 0;
+    p->reason[0] = p->text[0] = p->command[0] = p->seen[0] = 0;
     p->since_ms = lt_now_ms();
     lt_info(e->subject, "partition-running",
             "partition %" PRId32 " of %s runs from offset %" PRId64 ", %zu lanes are not open", p->number, e->topic,

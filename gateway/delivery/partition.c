@@ -110,6 +110,8 @@ void lt_part_stop(struct lt_engine *e, struct lt_part *p, const char *reason, bo
     va_end(args);
     snprintf(p->reason, sizeof(p->reason), "%s", reason);
     snprintf(p->command, sizeof(p->command), "%s", command);
+    if (strcmp(p->seen, reason) != 0)
+        p->seen[0] = 0;
     if (!again)
         p->since_ms = lt_now_ms();
     p->retry_at_ms = retry ? lt_engine_now(e) + STOP_RETRY_MS : 0;

@@ -307,6 +307,9 @@ static void a_position_written_back_lets_the_partition_go_on_and_doubles_nothing
     for (int moved = 0; moved < 2; moved++) {
         lt_memory_offset_set(w->memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, moved ? 0 : -1, "");
         turns(w, 3);
+        w->worker.partitions[0].lost_since_ms -= 20000; /* as if it had been seen so long */
+        core_world_retry_now(w);
+        turns(w, 3);
         core_world_must_stop(w, 0, moved ? LT_STOP_MOVED : LT_STOP_OFFSETS_LOST);
         assert_string_equal(command_of(w, 0), "lienthong core position --partition 0");
     }

@@ -345,6 +345,15 @@ static void without_a_first_position_it_stops_not_initialised_and_goes_on_once_i
     world_free(w);
 }
 
+/* As if it had been seen so much longer. */
+static void lose_for(struct world *w, int64_t ms)
+{
+    core_world_must_stop(&w->core, 0, LT_STOP_WAITING);
+    w->core.worker.partitions[0].lost_since_ms -= ms;
+    core_world_retry_now(&w->core);
+    turns(w, 3);
+}
+
 static void lost_offsets_stop_one_partition_and_the_other_goes_on(void **state)
 {
     (void)state;
@@ -352,8 +361,27 @@ static void lost_offsets_stop_one_partition_and_the_other_goes_on(void **state)
     lt_memory_offset_set(w->core.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, -1, "");
     append(w, 1, 77, 77);
     turns(w, 5);
+    lose_for(w, 20000);
     core_world_must_stop(&w->core, 0, LT_STOP_OFFSETS_LOST);
     assert_int_equal(core_world_committed(&w->core, 1, NULL), lt_memory_end(w->core.memory, LT_TOPIC_INTAKE, 1));
+    world_free(w);
+}
+
+static void offsets_that_a_broker_tells_only_after_a_while_are_waited_for(void **state)
+{
+    (void)state;
+    struct world *w = judged_world();
+    struct lt_log_offset at;
+    lt_memory_offset_get(w->core.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, &at);
+    lt_memory_offset_set(w->core.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, -1, "");
+    append(w, 0, 77, 77);
+    turns(w, 3);
+    lose_for(w, 19000);
+    core_world_must_stop(&w->core, 0, LT_STOP_WAITING);
+    lt_memory_offset_set(w->core.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, at.offset, at.metadata);
+    run_to_the_end(w, 50);
+    assert_int_equal(core_world_committed(&w->core, 0, NULL), lt_memory_end(w->core.memory, LT_TOPIC_INTAKE, 0));
+    assert_int_equal(w->core.worker.partitions[0].lost_since_ms, 0); /* the next time counts anew */
     world_free(w);
 }
 
@@ -633,6 +661,7 @@ int main(void)
         cmocka_unit_test(a_copy_that_does_not_fit_becomes_a_dead_letter_and_the_others_stay),
         cmocka_unit_test(without_a_first_position_it_stops_not_initialised_and_goes_on_once_it_is_there),
         cmocka_unit_test(lost_offsets_stop_one_partition_and_the_other_goes_on),
+        cmocka_unit_test(offsets_that_a_broker_tells_only_after_a_while_are_waited_for),
         cmocka_unit_test(an_offset_set_by_a_tool_stops_as_moved),
         cmocka_unit_test(another_incarnation_stops_as_intake_changed),
         cmocka_unit_test(a_position_written_for_another_partition_count_stops_as_intake_changed),

@@ -175,6 +175,8 @@ static void a_ledger_that_is_missing_or_not_the_one_of_the_position_stops(void *
     lt_memory_topic(w->memory, "lt.ledger.sim", WORLD_PARTITIONS, 0, false); /* somebody made it again, empty */
     world_advance(w, 30000);
     world_turns(w, 20);
+    world_advance(w, 20000);
+    world_turns(w, 20);
     world_expect_status(w, "\"reason\":\"LEDGER-DIFFERS\"");
     world_received(w, 1, "C", 0); /* the other partition had nothing in it */
     world_run_until_forwarded(w, 6);

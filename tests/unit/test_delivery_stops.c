@@ -148,10 +148,58 @@ static void a_queue_that_ends_before_the_position_stops(void **state)
     lt_memory_truncate(w->memory, "lt.sim", 0, 2);
     world_open(w);
     world_turns(w, 50);
+    world_advance(w, 20000);
+    world_turns(w, 5);
     world_expect_status(w, "\"reason\":\"QUEUE-CHANGED\"");
     assert_false(lt_engine_ready(w->engine));
     world_received(w, 1, "B", 0); /* the others go on */
     world_run_until_forwarded(w, 5);
+    world_free(w);
+}
+
+static bool stops(struct world *w)
+{
+    LT_AUTOFREE char *status = world_status(w);
+    return strstr(status, "\"stop\":") != NULL;
+}
+
+static void a_position_that_a_broker_tells_only_after_a_while_is_waited_for_without_a_stop(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct lt_log_offset at;
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_run_until_forwarded(w, 1);
+    world_turns(w, 50);
+    world_close(w);
+    lt_memory_offset_get(w->memory, "lt.sim", "lt.sim", 0, &at);
+    lt_memory_offset_set(w->memory, "lt.sim", "lt.sim", 0, -1, "");
+    world_received(w, 0, "A", 1);
+    world_open(w);
+    for (int s = 0; s < 10; s++) {
+        world_turns(w, 5);
+        world_expect_status(w, "\"waiting_for\":\"waiting whether it stays so: group lt.sim has lost its position");
+        assert_false(stops(w));
+        world_advance(w, 1000);
+    }
+    lt_memory_offset_set(w->memory, "lt.sim", "lt.sim", 0, at.offset, at.metadata);
+    world_advance(w, 2000);
+    world_run_until_forwarded(w, 2);
+    world_turns(w, 50);
+    world_close(w);
+
+    lt_memory_offset_set(w->memory, "lt.sim", "lt.sim", 0, -1, "");
+    world_open(w);
+    world_turns(w, 5);
+    assert_false(stops(w)); /* counted anew */
+    world_advance(w, 20000);
+    world_turns(w, 5);
+    world_expect_status(w, "\"reason\":\"OFFSETS-LOST\"");
+    world_advance(w, 30000);
+    world_turns(w, 5);
+    world_expect_status(w, "\"reason\":\"OFFSETS-LOST\""); /* a look that finds the same is no news */
+    assert_int_equal(world_forwarded(w), 2);
     world_free(w);
 }
 
@@ -208,6 +256,7 @@ int main(void)
         cmocka_unit_test(a_stop_while_calls_are_out_loses_nothing_that_waited),
         cmocka_unit_test(a_partition_whose_fetch_fails_commits_what_its_calls_brought_before_it_is_loaded_again),
         cmocka_unit_test(a_queue_that_ends_before_the_position_stops),
+        cmocka_unit_test(a_position_that_a_broker_tells_only_after_a_while_is_waited_for_without_a_stop),
         cmocka_unit_test(an_outcome_in_doubt_at_the_end_is_looked_after_until_it_is_committed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
