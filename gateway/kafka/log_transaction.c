@@ -53,9 +53,27 @@ static int delivery_result(struct lt_log_kafka *k, struct lt_err *err)
 
 /* ---- results ---- */
 
+/*
+ * A call that is under way when the transaction fails answers _STATE and nothing of the cause; the library keeps that
+ * and tells it to the next call. Asked by beginning another one, which changes nothing while one is there. Takes error.
+ */
+static rd_kafka_error_t *cause(struct lt_log_kafka *k, rd_kafka_error_t *error)
+{
+    if (rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR__STATE || !rd_kafka_error_txn_requires_abort(error))
+        return error;
+    rd_kafka_error_t *kept = rd_kafka_begin_transaction(k->producer);
+    if (!kept || rd_kafka_error_code(kept) == RD_KAFKA_RESP_ERR__STATE) {
+        rd_kafka_error_destroy(kept);
+        return error;
+    }
+    rd_kafka_error_destroy(error);
+    return kept;
+}
+
 /* What a transactional call's error means. Takes error. */
 static int result(struct lt_log_kafka *k, rd_kafka_error_t *error, const char *what, struct lt_err *err)
 {
+    error = cause(k, error);
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
     int r = lt_kafka_result(code);
     lt_err_set(err, lt_kafka_error(code), rd_kafka_err2name(code), "%s: %s", what, rd_kafka_error_string(error));
