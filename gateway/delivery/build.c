@@ -100,7 +100,7 @@ static void settle_item(struct lt_engine *e, struct lt_txn_item *t)
         if (want == LT_OPEN_INTENT)
             t->open.until_ms = t->open.since_ms + lt_engine_settled_ms(e, lt_item_step(i));
         else if (want == LT_OPEN_UNKNOWN)
-            t->open.until_ms = i->until_ms;
+            t->open.until_ms = t->open.since_ms + LT_MAX(i->settled_ms - lt_engine_now(e), 0);
         t->open.key = lt_ledger_open_key(i->event.key, i->event.id, i->run, t->open.step, t->open.offset);
     }
     part->after.open += (t->open.key != NULL) - (i->open.key != NULL);

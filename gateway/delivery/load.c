@@ -392,7 +392,8 @@ void lt_item_recall(struct lt_engine *e, struct lt_item *i, const struct lt_park
         /* It has gone on since it was parked: what the P record says of an earlier step is over. */
         i->unknown = o->state == LT_OPEN_INTENT || o->state == LT_OPEN_UNKNOWN;
         i->decided = i->settling = false;
-        i->until_ms = o->until_ms;
+        /* How long it may be at work is known; since when is not, whoever wrote it may have had a clock behind ours. */
+        i->until_ms = wall + (o->until_ms - o->since_ms);
         i->open = *o;
         free(o);
     }

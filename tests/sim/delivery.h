@@ -90,6 +90,7 @@ struct event {
     char open, open_step[16]; /* its I record: first letter of its state, 0 none */
     int opens, intents;       /* I records not closed; intents of its row so far */
     int64_t intent_seen_ms;   /* its last intent, closed or not */
+    int64_t intent_until_ms;  /* how long after it was written a successor waits */
     char intent_step[16];
     bool data; /* has an R record */
     bool forwarded, skipped, parked;
@@ -149,6 +150,7 @@ struct gateway {
     int64_t frozen_until_ms;
     int64_t start_ms; /* without a process: when one is started; INT64_MAX not by itself */
     int64_t skew_ms;  /* of its wall clock */
+    int64_t txn_ms;   /* its transaction began */
     int64_t still_ms; /* the clock stood here */
     unsigned still;   /* for so many questions */
     LT_VEC(struct flight) flights;
@@ -229,7 +231,7 @@ struct scene {
     bool disturbed; /* a process has lost something it knew */
     bool withheld;  /* a call was never made for reasons of the gateway's own */
     bool foreign[DELIVERY_PARTITIONS_MAX];
-    int64_t next_action_ms;
+    int64_t next_action_ms, slowest_ms; /* slowest: transaction of any process so far */
     struct sim_coverage *coverage;
 };
 

@@ -106,6 +106,7 @@ static void take_open(struct scene *s, int partition, const struct lt_log_record
     e->open = state.ptr[0];
     if (e->open == 'i') {
         e->intent_seen_ms = sim_now();
+        e->intent_until_ms = number_of(r->value, "until") - number_of(r->value, "since");
         snprintf(e->intent_step, sizeof(e->intent_step), LT_SPAN_FMT, LT_SPAN_ARG(step));
     }
     e->intents += e->open == 'i' && lt_span_is(step, "progress");

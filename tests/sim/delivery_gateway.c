@@ -201,6 +201,7 @@ static int sim_start(struct lt_log *l, int32_t partition, int64_t offset, struct
 static int sim_capture(struct lt_log *l, struct lt_log_membership **ret, struct lt_err *err)
 {
     struct gateway *g = gateway_of(l);
+    g->txn_ms = sim_now();
     between(g, "capture");
     return g->killed ? dead(err) : g->real->capture(l, ret, err);
 }
@@ -214,6 +215,7 @@ static int sim_commit(struct lt_log *l, struct lt_err *err)
         g->scene->coverage->n[DCOUNT_COMMITS]++;
     audit_commits(g->scene);
     between(g, "committed-after");
+    g->scene->slowest_ms = LT_MAX(g->scene->slowest_ms, sim_now() - g->txn_ms);
     return r;
 }
 

@@ -107,7 +107,7 @@ void operator_decide(struct scene *s, struct dossier *d, enum lt_verb verb)
     snprintf(key, sizeof(key), "H22/D%d", e->dossier);
     write_decision(
         s, (struct decision){.verb = verb, .event = e, .partition = d->partition, .version = (int)s->decisions.len + 1},
-        lt_span_str(key), sim_chance(200) ? -1 : e->offset);
+        lt_span_str(key), sim_chance(200) && verb != LT_VERB_REPLACE ? -1 : e->offset); /* data are of one event */
 }
 
 void operator_decide_something(struct scene *s)

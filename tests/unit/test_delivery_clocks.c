@@ -60,6 +60,55 @@ static void what_another_clock_wrote_holds_nobody_longer_than_it_could_have_mean
     world_free(w);
 }
 
+/* How long is written in the intent, and that alone counts: by the successor's clock it was settled long ago. */
+static void a_successor_whose_clock_is_ahead_waits_all_the_same(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->script = lose_first_create;
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_turns(w, 20);
+    assert_int_equal(w->calls, 1);
+    world_crash(w);
+    w->wall_shift_ms = 3600000;
+    world_open(w);
+    world_turns(w, (int)w->target.settle_ms - 30);
+    assert_int_equal(w->calls, 1);
+    world_run_until_forwarded(w, 1);
+    world_free(w);
+}
+
+/* The same where its answer did not come and that is committed. */
+static void a_successor_whose_clock_is_ahead_waits_for_what_is_known_as_unknown(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->script = lose_first_create;
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_turns(w, 20);
+    w->wall_shift_ms = -3600000; /* of its writer, while it waits */
+    struct lt_ledger l;
+    bool unknown = false;
+    for (int i = 0; i < 2000 && !unknown; i++) {
+        world_turn(w);
+        world_ledger(w, 0, &l);
+        for (struct lt_open *o = l.opens; o; o = o->hh.next)
+            unknown = unknown || o->state == LT_OPEN_UNKNOWN;
+        lt_ledger_deinit(&l);
+    }
+    assert_true(unknown);
+    world_crash(w);
+    w->wall_shift_ms = 3600000;
+    world_open(w);
+    int calls = w->calls;
+    world_turns(w, (int)w->target.settle_ms - 30);
+    assert_int_equal(w->calls, calls);
+    world_run_until_forwarded(w, 1);
+    world_free(w);
+}
+
 /* ---- commits slower than an intent used to live ---- */
 
 struct slow {
@@ -154,6 +203,8 @@ int main(void)
         cmocka_unit_test(a_wall_clock_that_steps_back_does_not_hold_what_is_unknown),
         cmocka_unit_test(a_wall_clock_that_jumps_ahead_does_not_cut_the_settle_time_short),
         cmocka_unit_test(what_another_clock_wrote_holds_nobody_longer_than_it_could_have_meant),
+        cmocka_unit_test(a_successor_whose_clock_is_ahead_waits_all_the_same),
+        cmocka_unit_test(a_successor_whose_clock_is_ahead_waits_for_what_is_known_as_unknown),
         cmocka_unit_test(steps_are_sent_also_when_every_commit_takes_longer_than_two_seconds),
         cmocka_unit_test(an_intent_that_was_good_for_longer_is_settled_later_too),
         cmocka_unit_test(intents_that_grow_too_old_are_counted_and_shown),
