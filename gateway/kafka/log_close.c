@@ -1,8 +1,13 @@
 #include "gateway/kafka/log_kafka.h"
 
 #include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+
+#include <pthread.h>
+#include <time.h>
 
 #define CLOSE_ABORT_MS 5000
+#define CLOSE_MAX_MS 10000
 #define CLOSE_JOIN_MS 3000
 #define CLOSE_LEAVE_MS 3000
 
@@ -40,6 +45,71 @@ static void leave_group(struct lt_log_kafka *k)
         poll_unseen(k);
 }
 
+struct closing {
+    rd_kafka_t *consumer;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool done, abandoned; /* who comes second frees it */
+};
+
+static void closing_free(struct closing *c)
+{
+    pthread_cond_destroy(&c->changed);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+static void *close_consumer(void *arg)
+{
+    struct closing *c = arg;
+    (void)rd_kafka_consumer_close(c->consumer);
+    pthread_mutex_lock(&c->lock);
+    c->done = true;
+    bool last = c->abandoned;
+    pthread_cond_signal(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+    if (last)
+        closing_free(c);
+    return NULL;
+}
+
+/*
+ * rd_kafka_consumer_close, within a time. In 2.0.2 it can wait for ever: it serves our rebalance callback, the callback
+ * gives partitions back, and the answer to that is thrown away when a heartbeat's error has ended the membership in the
+ * same moment (seen while a broker came back). So it runs on a thread of its own. false: it does not end; the handle
+ * and everything that its callback uses stay behind, and the membership ends with its session or its successor's claim.
+ */
+static bool consumer_closed(struct lt_log_kafka *k)
+{
+    struct closing *c = lt_calloc(1, sizeof(*c));
+    c->consumer = k->consumer;
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&c->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, close_consumer, c) != 0) {
+        closing_free(c);
+        (void)rd_kafka_consumer_close(k->consumer);
+        return true;
+    }
+    pthread_detach(thread);
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += CLOSE_MAX_MS / 1000;
+    pthread_mutex_lock(&c->lock);
+    while (!c->done && pthread_cond_timedwait(&c->changed, &c->lock, &until) == 0)
+        ;
+    bool done = c->done;
+    c->abandoned = !done;
+    pthread_mutex_unlock(&c->lock);
+    if (done)
+        closing_free(c);
+    return done;
+}
+
 void lt_log_kafka_close(struct lt_log *l)
 {
     if (!l)
@@ -53,17 +123,21 @@ void lt_log_kafka_close(struct lt_log *l)
         rd_kafka_error_t *error = rd_kafka_abort_transaction(k->producer, CLOSE_ABORT_MS);
         rd_kafka_error_destroy(error); /* the next init_transactions or the timeout ends it otherwise */
     }
+    lt_log_kafka_producer_free(k);
     if (k->consumer) {
         bool destroy = consumer_may_be_destroyed(k);
         if (k->leaving && atomic_load(k->leaving))
             leave_group(k);
-        (void)rd_kafka_consumer_close(k->consumer);
+        if (!consumer_closed(k)) {
+            lt_warn(k->instance_id, "close-abandoned", "group %s: the membership could not be closed within %d s",
+                    k->group, CLOSE_MAX_MS / 1000);
+            return;
+        }
         lt_log_kafka_kept_drop(k, -1);
         rd_kafka_queue_destroy(k->queue);
         if (destroy)
             rd_kafka_destroy(k->consumer); /* else it goes with the process: better than an abort */
     }
-    lt_log_kafka_producer_free(k);
     struct lt_kafka_topic *t, *next;
     HASH_ITER (hh, k->topics, t, next) {
         HASH_DEL(k->topics, t);
