@@ -162,6 +162,9 @@ class Sender:
                         pause = float(headers.get("Retry-After", "1"))
                     except ValueError:
                         pause = 1.0
+                elif any(a["status"] == 503 for a in _answers(row, status, data)):
+                    unknown += 1  # some items of several were kept: all of it again, what was kept is recognised
+                    pause = 1.0
             except (OSError, http.client.HTTPException) as e:
                 status, data, pause = 0, b"", min(0.2 * 2 ** min(attempts, 6), 5)
                 unknown += 1
