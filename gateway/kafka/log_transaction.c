@@ -5,6 +5,7 @@
 #include "gateway/kafka/record.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #define INIT_MS 10000
 #define INIT_STEP_MS 30
@@ -189,10 +190,13 @@ static int init(struct lt_log_kafka *k, rd_kafka_error_t **ret_error, struct lt_
         rd_kafka_poll(k->producer, 0);
         rd_kafka_resp_err_t code = rd_kafka_error_code(*ret_error);
         bool ending = code == RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS;
-        if (!soon || (!ending && code != RD_KAFKA_RESP_ERR__TIMED_OUT) || lt_mono_ms() >= until)
+        bool loading = code == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS; /* a broker that has just come back */
+        if (!soon || (!ending && !loading && code != RD_KAFKA_RESP_ERR__TIMED_OUT) || lt_mono_ms() >= until)
             return LT_OK;
         rd_kafka_error_destroy(*ret_error); /* the same call goes on where it was */
         *ret_error = NULL;
+        if (loading)
+            nanosleep(&(struct timespec){.tv_nsec = INIT_STEP_MS * 1000000L}, NULL);
         if (!ending)
             continue;
         anew++;
