@@ -418,7 +418,8 @@ class Chaos:
         self.run_empty()
 
     def freeze_with_rows_out(self, mock):
-        """Did another gateway send rows again that the frozen one had out?"""
+        """Did another gateway send rows again that the frozen one had out? It does so only when they can no longer be at work: session,
+        timeout and settle after it took them over."""
         before = len(mock.look())
         mock.fault("delay", PROGRESS, TIMEOUT_MS - 200, count=20)
 
@@ -430,8 +431,15 @@ class Chaos:
         self.world.freeze(victim, FROZEN_BEYOND_S)
         mock.fault("delay", PROGRESS, 0, count=0)
         self.settle("the frozen one")
-        rows = collections.Counter(c["note"] for c in mock.look()[before:] if c["service"] == PROGRESS and c["applied"])
-        return max(rows.values()) > 1
+
+        def twice():
+            rows = collections.Counter(c["note"] for c in mock.look()[before:] if c["service"] == PROGRESS and c["applied"])
+            return max(rows.values()) > 1
+        try:
+            return wait_for("rows sent again", twice, SESSION_S + (TIMEOUT_MS + SETTLE_MS) / 1000 + 15, every=0.3)
+        except Failure:
+            self.world.must_live()
+            return False
 
     # ---- the end ----
 
