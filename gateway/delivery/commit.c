@@ -10,6 +10,7 @@
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 10000
 #define ALARM_MS 60000
+#define QUICK_MS 60000 /* without a slow transaction: they are quick again */
 #define COMMITTED_TIMEOUT_MS 1000
 
 bool lt_engine_commit_due(const struct lt_engine *e)
@@ -183,20 +184,32 @@ static void update_dirty(struct lt_engine *e)
         e->dirty_since_ms = lt_engine_now(e);
 }
 
+/* Under load some are slow and most are not: that is one state of the log, which is over when all were quick for a
+ * while. */
+static void tell_slow(struct lt_engine *e, int64_t took)
+{
+    int64_t now = lt_engine_now(e);
+    if (2 * took > LT_START_BY_MS) {
+        if (e->commits_slow_at_ms == 0)
+            lt_error(e->subject, "commits-slow",
+                     "a transaction took %" PRId64 " ms: steps wait so long before they are sent; look at Kafka", took);
+        e->commits_slow_at_ms = now;
+    } else if (e->commits_slow_at_ms > 0 && now - e->commits_slow_at_ms >= QUICK_MS) {
+        lt_info(e->subject, "commits-slow", "transactions are quick again");
+        e->commits_slow_at_ms = 0;
+    }
+}
+
 /*
  * Intents must outlive their commit, or nothing that needs one would ever be sent. The time that the next owner waits
  * is written into each (lt_open.until_ms), so a longer life costs only the wait after a crash.
  */
 static void measure(struct lt_engine *e)
 {
-    int64_t took = lt_engine_now(e) - e->txn.built_ms, before = e->start_by_ms;
+    int64_t took = lt_engine_now(e) - e->txn.built_ms;
     e->commit_ms = LT_MAX(took, e->commit_ms - e->commit_ms / 8);
     e->start_by_ms = LT_MIN(LT_MAX(2 * e->commit_ms, LT_START_BY_MS), LT_TRANSACTION_MS);
-    if (before == LT_START_BY_MS && e->start_by_ms > before)
-        lt_error(e->subject, "commits-slow",
-                 "a transaction took %" PRId64 " ms: steps wait so long before they are sent; look at Kafka", took);
-    else if (before > LT_START_BY_MS && e->start_by_ms == LT_START_BY_MS)
-        lt_info(e->subject, "commits-slow", "transactions are quick again");
+    tell_slow(e, took);
 }
 
 static void ended_well(struct lt_engine *e)

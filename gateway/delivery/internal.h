@@ -232,6 +232,7 @@ struct lt_engine {
     char txn_error[256];
     int64_t commit_ms;     /* how long transactions take: the slowest of the last ones */
     int64_t start_by_ms;   /* rule 4, as commits allow */
+    int64_t commits_slow_at_ms; /* the last that took so long that intents get more time; 0: quick for a while */
     uint64_t intents_late; /* not sent, because their commit took too long */
     struct lt_log_claim claim;
     int32_t queue_partitions;

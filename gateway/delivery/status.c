@@ -139,6 +139,7 @@ void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w)
     if (e->txn_error[0])
         lt_json_str(w, "transaction", lt_span_str(e->txn_error));
     lt_json_num(w, "commit_ms", e->commit_ms);
+    lt_json_flag(w, "commits_slow", e->commits_slow_at_ms != 0);
     lt_json_num(w, "start_by_ms", e->start_by_ms);
     lt_json_num(w, "intents_late", (int64_t)e->intents_late);
     lt_json_num(w, "in_flight", (int64_t)e->counts[LT_ITEM_RUNNING]);

@@ -1,6 +1,8 @@
 /* What a clock or a log that is not as it should be may cost: calls that wait too long, or that are never made. */
 #include "tests/unit/delivery_world.h"
 
+#include "gateway/base/log.h"
+
 #include <stdio.h>
 
 static enum reply lose_first_create(struct world *w, const struct seen *call)
@@ -147,6 +149,59 @@ static void steps_are_sent_also_when_every_commit_takes_longer_than_two_seconds(
     world_free(w);
 }
 
+/* One event after the other, with a commit time each. */
+static void deliver(struct slow *s, int64_t commit_ms)
+{
+    int number = (int)world_forwarded(s->w);
+    s->commit_ms = commit_ms;
+    world_received(s->w, 0, "A", number);
+    world_run_until_forwarded(s->w, (size_t)number + 1);
+}
+
+static void run_under_load(const void *arg)
+{
+    struct slow *const *s = arg;
+    for (int n = 0; n < 48; n++)
+        deliver(*s, n % 12 == 0 ? 1500 : 0);
+}
+
+static void run_quickly(const void *arg)
+{
+    struct slow *const *s = arg;
+    for (int n = 0; n < 2; n++) {
+        world_advance((*s)->w, 60000);
+        deliver(*s, 0);
+    }
+}
+
+static size_t times(const char *text, const char *what)
+{
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, what)); at += strlen(what))
+        n++;
+    return n;
+}
+
+/* A slow commit of a dozen, as under load: that is one state of the log, not many. */
+static void commits_that_are_slow_now_and_then_are_told_once_and_their_end_after_a_quiet_minute(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct slow s = {.w = w}, *at = &s;
+    lt_memory_schedule(w->memory, slowly, &s);
+    world_open(w);
+    lt_log_threshold = LT_LOG_INFO;
+    LT_AUTOFREE char *loaded = harness_stderr_of(run_under_load, &at);
+    assert_int_equal(times(loaded, "commits-slow"), 1);
+    world_expect_status(w, "\"commits_slow\":true");
+    LT_AUTOFREE char *quick = harness_stderr_of(run_quickly, &at);
+    lt_log_threshold = LT_LOG_ERROR + 1;
+    assert_int_equal(times(quick, "commits-slow"), 1);
+    assert_contains(quick, "quick again");
+    world_expect_status(w, "\"commits_slow\":false");
+    world_free(w);
+}
+
 /* The successor waits as long as the intent was good for, not as long as its own would be. */
 static void an_intent_that_was_good_for_longer_is_settled_later_too(void **state)
 {
@@ -206,6 +261,7 @@ int main(void)
         cmocka_unit_test(a_successor_whose_clock_is_ahead_waits_all_the_same),
         cmocka_unit_test(a_successor_whose_clock_is_ahead_waits_for_what_is_known_as_unknown),
         cmocka_unit_test(steps_are_sent_also_when_every_commit_takes_longer_than_two_seconds),
+        cmocka_unit_test(commits_that_are_slow_now_and_then_are_told_once_and_their_end_after_a_quiet_minute),
         cmocka_unit_test(an_intent_that_was_good_for_longer_is_settled_later_too),
         cmocka_unit_test(intents_that_grow_too_old_are_counted_and_shown),
     };
