@@ -88,8 +88,7 @@ struct lt_item {
     bool decided;       /* an operator let it be sent again nevertheless */
     bool settling;      /* whatever was decided about it: nothing starts before settled_ms, its call may be at work */
     size_t sent_to;     /* steps below it may have been applied with the data it had before they were replaced */
-    int64_t until_ms;   /* unknown: wall clock at which it is settled, for the ledger */
-    int64_t settled_ms; /* the same by the engine's clock, which no one turns */
+    int64_t settled_ms; /* unknown: settled by then, by the engine's clock, which no one turns */
     int64_t retry_since_ms;
     int64_t not_before_ms, arrived_ms, asked_ms, sent_ms;
     size_t bytes;
@@ -103,6 +102,7 @@ struct lt_lane {
     enum lt_lane_state state;
     struct lt_item *head, *tail;
     struct lt_lane_record record; /* not open */
+    int64_t known_ms;             /* since when this process knows that: parked by it, or read from the ledger */
     LT_VEC(int64_t) parked;       /* orders in the ledger, ascending */
     size_t arriving;              /* items of it that are PARKING from the queue */
     struct lt_item *leader;       /* brings its L record and is PARKING: no other event of it is parked before */
@@ -230,10 +230,10 @@ struct lt_engine {
     unsigned txn_failures;
     size_t txn_limit; /* items in a transaction; lowered to find a record that is too large */
     char txn_error[256];
-    int64_t commit_ms;     /* how long transactions take: the slowest of the last ones */
-    int64_t start_by_ms;   /* rule 4, as commits allow */
+    int64_t commit_ms;          /* how long transactions take: the slowest of the last ones */
+    int64_t start_by_ms;        /* rule 4, as commits allow */
     int64_t commits_slow_at_ms; /* the last that took so long that intents get more time; 0: quick for a while */
-    uint64_t intents_late; /* not sent, because their commit took too long */
+    uint64_t intents_late;      /* not sent, because their commit took too long */
     struct lt_log_claim claim;
     int32_t queue_partitions;
     LT_VEC(struct lt_topic_count) topics;

@@ -362,8 +362,10 @@ void lt_parked_state_put(const struct lt_parked_state *s, struct lt_arena *a, st
     lt_headers_put(h, LT_PARK_PREFIX "outcome", lt_span_str(lt_outcome_name(s->outcome)));
     if (s->sent[0])
         lt_headers_put(h, LT_PARK_PREFIX "sent", lt_span_str(lt_arena_str(a, lt_span_str(s->sent))));
-    if (s->unknown)
+    if (s->unknown) {
         lt_headers_put(h, LT_PARK_PREFIX "unknown", lt_span_str(lt_arena_printf(a, "%" PRId64, s->until_ms)));
+        lt_headers_put(h, LT_PARK_PREFIX "settles", lt_span_str(lt_arena_printf(a, "%" PRId64, s->settles_ms)));
+    }
 }
 
 void lt_parked_state_get(struct lt_headers *h, struct lt_parked_state *ret)
@@ -374,5 +376,7 @@ void lt_parked_state_get(struct lt_headers *h, struct lt_parked_state *ret)
     snprintf(ret->sent, sizeof(ret->sent), LT_SPAN_FMT, LT_SPAN_ARG(lt_headers_value(h, LT_PARK_PREFIX "sent")));
     if (lt_headers_get(h, LT_PARK_PREFIX "unknown", &until))
         ret->unknown = lt_span_i64(until, &ret->until_ms);
+    if (!lt_span_i64(lt_headers_value(h, LT_PARK_PREFIX "settles"), &ret->settles_ms))
+        ret->settles_ms = INT64_MAX;
     lt_headers_drop_prefix(h, LT_PARK_PREFIX);
 }

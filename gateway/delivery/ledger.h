@@ -119,7 +119,8 @@ struct lt_parked_state {
     char step[16];
     char sent[16]; /* the first step that was never sent with the data it had before they were replaced; "" the first */
     bool unknown;  /* a call of that step may have been applied */
-    int64_t until_ms;
+    int64_t until_ms;   /* then: by the wall clock of who parked it, settled at */
+    int64_t settles_ms; /* then: so long after it was parked; INT64_MAX: the former version did not say */
     enum lt_outcome outcome;
 };
 /* put: values are allocated in the arena. get: takes the headers out of h. */

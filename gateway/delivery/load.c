@@ -164,6 +164,7 @@ static void adopt(struct lt_engine *e, struct lt_part *p, struct lt_ledger *ledg
     HASH_ITER (hh, ledger->lanes, l, next_lane) {
         struct lt_lane *lane = lt_lane_get(p, lt_span_str(l->key));
         lane->record = l->record;
+        lane->known_ms = lt_engine_now(e);
         for (size_t n = 0; n < l->parked.len; n++)
             *lt_vec_push(&lane->parked) = l->parked.v[n];
         if (lane->parked.len > 0) {
@@ -362,12 +363,21 @@ static size_t step_index(const struct lt_item *i, const char *name)
     return 0;
 }
 
-static void recall_parked(struct lt_item *i, const struct lt_parked_state *s, bool replaced)
+/* Whatever was written of it: nobody waits longer than the longest that this step could be at work. */
+static int64_t at_most(const struct lt_engine *e, const struct lt_item *i, size_t step, int64_t ms)
+{
+    return step < i->steps_len ? LT_MIN(ms, lt_engine_settled_ms_max(e, i->steps[step])) : 0;
+}
+
+/* How long a call may be at work is known; since when is not, whoever wrote it may have had a clock behind ours. So it
+ * counts from when this process knew of it (rule 7). */
+static void recall_parked(struct lt_engine *e, struct lt_item *i, const struct lt_parked_state *s, bool replaced)
 {
     size_t at = step_index(i, s->step);
     i->sent_to = step_index(i, s->sent);
-    i->until_ms = s->until_ms;
     i->settling = s->unknown;
+    if (s->unknown)
+        i->settled_ms = i->lane->known_ms + at_most(e, i, at, s->settles_ms);
     if (replaced) { /* what the target has of the former data it keeps: sent again, that is a repeat (rule 7) */
         i->sent_to = LT_MAX(i->sent_to, LT_MIN(at + s->unknown, i->steps_len));
         return;
@@ -381,9 +391,9 @@ void lt_item_recall(struct lt_engine *e, struct lt_item *i, const struct lt_park
 {
     struct lt_part *p = i->part;
     struct lt_open *o;
-    int64_t order = i->record->offset, wall = lt_engine_wall(e);
+    int64_t order = i->record->offset;
     if (parked)
-        recall_parked(i, parked, replaced);
+        recall_parked(e, i, parked, replaced);
     HASH_FIND(hh, p->opens, &order, sizeof(order), o);
     if (o) {
         HASH_DEL(p->opens, o);
@@ -392,14 +402,9 @@ void lt_item_recall(struct lt_engine *e, struct lt_item *i, const struct lt_park
         /* It has gone on since it was parked: what the P record says of an earlier step is over. */
         i->unknown = o->state == LT_OPEN_INTENT || o->state == LT_OPEN_UNKNOWN;
         i->decided = i->settling = false;
-        /* How long it may be at work is known; since when is not, whoever wrote it may have had a clock behind ours. */
-        i->until_ms = wall + (o->until_ms - o->since_ms);
+        i->settled_ms = lt_engine_now(e) + at_most(e, i, i->step_at, o->until_ms - o->since_ms);
         i->open = *o;
         free(o);
     }
-    /* Another machine's clock may be wrong: nobody waits longer than the longest it could be. */
-    if ((i->unknown || i->settling) && i->step_at < i->steps_len)
-        i->until_ms = LT_MIN(i->until_ms, wall + lt_engine_settled_ms_max(e, lt_item_step(i)));
-    i->settled_ms = lt_engine_now(e) + LT_MAX(i->until_ms - wall, 0);
     i->work.after_unknown = i->unknown;
 }

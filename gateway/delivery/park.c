@@ -28,7 +28,11 @@ void lt_lane_write(struct lt_engine *e, struct lt_part *p, struct lt_lane *lane)
 
 void lt_item_park(struct lt_engine *e, struct lt_item *i)
 {
-    struct lt_parked_state s = {.unknown = i->unknown, .until_ms = i->until_ms, .outcome = i->outcome};
+    int64_t settles_ms = LT_MAX(i->settled_ms - lt_engine_now(e), 0);
+    struct lt_parked_state s = {.unknown = i->unknown,
+                                .until_ms = lt_engine_wall(e) + settles_ms,
+                                .settles_ms = settles_ms,
+                                .outcome = i->outcome};
     snprintf(s.step, sizeof(s.step), "%s", lt_item_step_name(i));
     if (i->sent_to > 0)
         snprintf(s.sent, sizeof(s.sent), "%s", lt_item_step_name_at(i, i->sent_to));
@@ -95,6 +99,7 @@ void lt_lane_park(struct lt_engine *e, struct lt_item *head, const char *reason,
     struct lt_lane_record *l = &lane->record;
     l->rounds = lane->state == LT_LANE_RETRYING ? l->rounds + 1 : 0;
     l->since_ms = lt_engine_wall(e);
+    lane->known_ms = lt_engine_now(e);
     l->release = l->skip = -1;
     snprintf(l->reason, sizeof(l->reason), "%s", reason);
     snprintf(l->step, sizeof(l->step), "%s", lt_item_step_name(head));

@@ -127,7 +127,6 @@ static void ended_unknown(struct lt_engine *e, struct lt_item *i)
     int64_t settle = e->set.target->settle_ms + lt_gate_jitter(&e->gate, 0);
     i->unknown = true;
     i->decided = false;
-    i->until_ms = lt_engine_wall(e) + settle;
     i->settled_ms = lt_engine_now(e) + settle;
     if (lt_item_once(e, i) && !e->traits.repeat_unknown)
         lt_lane_park(e, i, "unknown", i->code, i->reason);

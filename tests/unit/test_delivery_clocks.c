@@ -111,6 +111,73 @@ static void a_successor_whose_clock_is_ahead_waits_for_what_is_known_as_unknown(
     world_free(w);
 }
 
+/* ---- what is parked as unknown ---- */
+
+static enum reply lose_first_row(struct world *w, const struct seen *call)
+{
+    return call->step == LT_STEP_PROGRESS && w->asked++ == 0 ? REPLY_VANISHED : REPLY_OK;
+}
+
+/* A is parked, its row is out for some seconds still, and its owner is gone. */
+static struct world *with_orphaned_row(void)
+{
+    struct world *w = world_new();
+    w->script = lose_first_row;
+    w->target.settle_ms = 5000;
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_turns(w, 100);
+    assert_int_equal(world_parked(w, "A"), 1);
+    world_crash(w);
+    return w;
+}
+
+/* By its clock the row was settled long ago; how long it may be at work stands beside the event. */
+static void a_decision_carried_out_by_a_process_whose_clock_is_ahead_waits_until_the_row_is_settled(void **state)
+{
+    (void)state;
+    struct world *w = with_orphaned_row();
+    w->wall_shift_ms = 3600000;
+    world_open(w);
+    world_decide(w, 0, "A", "d1", LT_VERB_RETRY, 0, NULL);
+    size_t calls = w->calls;
+    world_turns(w, (int)w->target.settle_ms - 200);
+    assert_int_equal(w->calls, calls);
+    world_run_until_forwarded(w, 1);
+    world_free(w);
+}
+
+/* Since when a process knows of it is enough: nobody waits anew with every decision. */
+static void a_decision_about_what_was_settled_while_its_owner_had_it_waits_for_nothing(void **state)
+{
+    (void)state;
+    struct world *w = with_orphaned_row();
+    w->wall_shift_ms = -3600000;
+    world_open(w);
+    world_turns(w, 10);
+    world_advance(w, w->target.settle_ms);
+    world_decide(w, 0, "A", "d1", LT_VERB_RETRY, 0, NULL);
+    world_advance(w, 1000);
+    int64_t from = w->now_ms;
+    world_run_until_forwarded(w, 1);
+    assert_true(w->now_ms - from < w->target.settle_ms / 2);
+    world_free(w);
+}
+
+/* The former version kept only the end by its writer's clock. */
+static void what_the_former_version_parked_waits_for_the_longest_it_could_be_at_work(void **state)
+{
+    (void)state;
+    struct lt_headers h = {0};
+    struct lt_parked_state s;
+    lt_headers_put(&h, LT_PARK_PREFIX "step", LT_SPAN_LIT("progress"));
+    lt_headers_put(&h, LT_PARK_PREFIX "unknown", LT_SPAN_LIT("1700000000000"));
+    lt_parked_state_get(&h, &s);
+    assert_true(s.unknown);
+    assert_true(s.settles_ms > 3600000);
+    assert_int_equal(h.len, 0);
+}
+
 /* ---- commits slower than an intent used to live ---- */
 
 struct slow {
@@ -260,6 +327,9 @@ int main(void)
         cmocka_unit_test(what_another_clock_wrote_holds_nobody_longer_than_it_could_have_meant),
         cmocka_unit_test(a_successor_whose_clock_is_ahead_waits_all_the_same),
         cmocka_unit_test(a_successor_whose_clock_is_ahead_waits_for_what_is_known_as_unknown),
+        cmocka_unit_test(a_decision_carried_out_by_a_process_whose_clock_is_ahead_waits_until_the_row_is_settled),
+        cmocka_unit_test(a_decision_about_what_was_settled_while_its_owner_had_it_waits_for_nothing),
+        cmocka_unit_test(what_the_former_version_parked_waits_for_the_longest_it_could_be_at_work),
         cmocka_unit_test(steps_are_sent_also_when_every_commit_takes_longer_than_two_seconds),
         cmocka_unit_test(commits_that_are_slow_now_and_then_are_told_once_and_their_end_after_a_quiet_minute),
         cmocka_unit_test(an_intent_that_was_good_for_longer_is_settled_later_too),
