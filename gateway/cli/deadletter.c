@@ -153,12 +153,12 @@ static int redrive(struct lt_decide *d, const struct lt_config *config, const ch
     int code = lt_decide_lanes(&lt_command_deadletter, d, config, target, lanes, n, LT_VERB_RETRY, LT_SPAN_NULL);
     fprintf(stderr, "%zu dossiers with %zu events%s", n, events, d->cli.dry_run ? " would be redriven" : "");
     if (left_out)
-        fprintf(stderr, "; %zu left out, refused again %lld times or more (--rounds-max)", left_out,
-                (long long)rounds_max);
+        fprintf(stderr, "; %zu left out, refused again %lld times or more: look at them, or raise --rounds-max",
+                left_out, (long long)rounds_max);
     fprintf(stderr, "\n");
     free(lanes);
     lt_parked_deinit(&p);
-    return code;
+    return code == LT_EXIT_OK && left_out ? LT_EXIT_FINDING : code;
 }
 
 static int serve(struct lt_decide *d, const struct lt_config *config, int argc, char **argv)
@@ -195,9 +195,14 @@ static int deadletter(int argc, char **argv)
 
 const struct lt_command lt_command_deadletter = {
     "deadletter",
-    "list [TARGET] | show PARTITION.OFFSET | redrive TARGET | resubmit [PARTITION.OFFSET] [--reason R] [--code C] "
-    "[--procedure P] [--province H] [--client NAME] [--since T] [--until T] [--rate N] [--rounds-max N] [--all] "
-    "[--who NAME] [--dry-run] [--json]",
-    "what was refused and why (exit 1 when there is any); redrive: send refused deliveries again, in order, after "
-    "their cause is mended; resubmit: send refused inputs through ingest again, with today's mappings",
-    deadletter};
+    "VERB [OPTION…]\n"
+    "  list [TARGET]                  what was refused and why (exit 1 when there is any): inputs, deliveries\n"
+    "  show PARTITION.OFFSET          one with its headers and its bytes\n"
+    "  redrive TARGET                 run the dossiers that this target refused again, in order, after its cause is "
+    "mended\n"
+    "  resubmit [PARTITION.OFFSET]    send refused inputs through ingest again, with today's mappings\n"
+    "  chosen by --reason R, --code C, --procedure P, --province H, --client NAME (patterns), --since T, --until T (a "
+    "time, or 2h)\n"
+    "  --dry-run shows whom, --rate N a second (100), --rounds-max N leaves out what was refused so often (5),\n"
+    "  --all takes inputs that were accepted meanwhile too, --who NAME for the audit (the login), --json\n",
+    "what was refused and why; send it again after its cause is mended", deadletter};

@@ -16,7 +16,7 @@ const char *lt_decide_login(void)
     return p && p->pw_name[0] ? p->pw_name : "operator";
 }
 
-/* A moment, or so long ago: 2024-01-01T08:30:00, 2h. */
+/* A moment, a day, or so long ago: 2024-01-01T08:30:00, 2024-01-01, 2h. */
 static bool moment(const char *text, int64_t *ret)
 {
     int64_t ago;
@@ -24,75 +24,88 @@ static bool moment(const char *text, int64_t *ret)
         *ret = lt_now_ms() - ago;
         return true;
     }
-    return lt_time_parse(LT_TIME_RFC3339, lt_span_str(text), ret);
+    return lt_time_parse(LT_TIME_RFC3339, lt_span_str(text), ret) ||
+           lt_time_parse(LT_TIME_DATE_ISO, lt_span_str(text), ret);
 }
 
-static bool number(const char *text, int64_t *ret)
+static bool number(const char *text, int64_t least, int64_t *ret)
 {
-    return lt_span_i64(lt_span_str(text), ret) && *ret >= 0;
+    return lt_span_i64(lt_span_str(text), ret) && *ret >= least;
+}
+
+static const struct option extra[] = {
+    {"reason", required_argument, NULL, 'r'},
+    {"code", required_argument, NULL, 'k'},
+    {"procedure", required_argument, NULL, 'p'},
+    {"province", required_argument, NULL, 'P'},
+    {"since", required_argument, NULL, 's'},
+    {"until", required_argument, NULL, 'u'},
+    {"rate", required_argument, NULL, 'R'},
+    {"rounds-max", required_argument, NULL, 'L'},
+    {"who", required_argument, NULL, 'w'},
+    {"client", required_argument, NULL, 'C'},
+    {"all", no_argument, NULL, 'a'},
+    {0},
+};
+
+/* NULL, or what was expected of this option's value. */
+static const char *take(struct lt_decide *d, int letter)
+{
+    static const char a_time[] = "a time such as 2024-01-31T08:30:00 or 2024-01-31, or how long ago: 30m, 2h, 7d";
+    switch (letter) {
+    case 'r':
+        d->filter.reason = optarg;
+        return NULL;
+    case 'k':
+        d->filter.code = optarg;
+        return NULL;
+    case 'p':
+        d->filter.procedure = optarg;
+        return NULL;
+    case 'P':
+        d->filter.province = optarg;
+        return NULL;
+    case 's':
+        return moment(optarg, &d->filter.since_ms) ? NULL : a_time;
+    case 'u':
+        return moment(optarg, &d->filter.until_ms) ? NULL : a_time;
+    case 'R':
+        return number(optarg, 1, &d->rate) ? NULL : "a number a second, from 1";
+    case 'L':
+        return number(optarg, 0, &d->rounds_max) ? NULL : "a number";
+    case 'w':
+        d->who = optarg;
+        return *optarg ? NULL : "a name";
+    case 'C':
+        d->client = optarg;
+        return NULL;
+    case 'a':
+        d->all = true;
+        return NULL;
+    default:
+        return "";
+    }
 }
 
 bool lt_decide_options(const struct lt_command *c, int argc, char **argv, struct lt_decide *ret)
 {
-    static const struct option extra[] = {
-        {"reason", required_argument, NULL, 'r'},
-        {"code", required_argument, NULL, 'k'},
-        {"procedure", required_argument, NULL, 'p'},
-        {"province", required_argument, NULL, 'P'},
-        {"since", required_argument, NULL, 's'},
-        {"until", required_argument, NULL, 'u'},
-        {"rate", required_argument, NULL, 'R'},
-        {"rounds-max", required_argument, NULL, 'L'},
-        {"who", required_argument, NULL, 'w'},
-        {"client", required_argument, NULL, 'C'},
-        {"all", no_argument, NULL, 'a'},
-        {0},
-    };
     struct lt_decide d = {.who = lt_decide_login(), .rate = 100, .rounds_max = -1};
     bool good = true;
     int letter;
     while ((letter = lt_cli_option(argc, argv, extra, &d.cli)) > 0) {
-        switch (letter) {
-        case 'r':
-            d.filter.reason = optarg;
-            break;
-        case 'k':
-            d.filter.code = optarg;
-            break;
-        case 'p':
-            d.filter.procedure = optarg;
-            break;
-        case 'P':
-            d.filter.province = optarg;
-            break;
-        case 's':
-            good = good && moment(optarg, &d.filter.since_ms);
-            break;
-        case 'u':
-            good = good && moment(optarg, &d.filter.until_ms);
-            break;
-        case 'R':
-            good = good && number(optarg, &d.rate) && d.rate > 0;
-            break;
-        case 'L':
-            good = good && number(optarg, &d.rounds_max);
-            break;
-        case 'w':
-            d.who = optarg;
-            break;
-        case 'C':
-            d.client = optarg;
-            break;
-        case 'a':
-            d.all = true;
-            break;
-        default:
-            good = false;
-        }
+        const char *expected = take(&d, letter), *name = "";
+        for (size_t i = 0; extra[i].name; i++)
+            if (extra[i].val == letter)
+                name = extra[i].name;
+        if (!expected)
+            continue;
+        good = false;
+        if (*expected)
+            fprintf(stderr, "lienthong %s: --%s: expected %s, got '%s'\n", c->name, name, expected, optarg);
+        else if (!d.cli.help)
+            (void)lt_cli_usage(c); /* getopt has said which option */
     }
     *ret = d;
-    if (!good && !d.cli.help)
-        (void)lt_cli_usage(c);
     return good || d.cli.help;
 }
 
@@ -142,6 +155,21 @@ int lt_decide_complain(const struct lt_command *c, const struct lt_err *err)
     return err->code == LT_E_INVALID ? LT_EXIT_FINDING : LT_EXIT_UNAVAILABLE;
 }
 
+static void print_decision(const char *target, const struct lt_parked_lane *l, enum lt_verb verb, const char *id)
+{
+    LT_AUTOBUF struct lt_buf out = LT_BUF_INIT((size_t)64 << 10);
+    struct lt_json_writer w;
+    lt_json_writer_init(&w, &out);
+    lt_json_begin_object(&w);
+    lt_json_str(&w, "target", lt_span_str(target));
+    lt_json_str(&w, "dossier", lt_span_str(l->dossier));
+    lt_json_str(&w, "verb", lt_span_str(lt_verb_name(verb)));
+    lt_json_str(&w, "decision", lt_span_str(*id ? id : "-"));
+    lt_json_num(&w, "events", (int64_t)l->events.len);
+    lt_json_end_object(&w);
+    puts(lt_buf_view(&out).ptr);
+}
+
 int lt_decide_lanes(const struct lt_command *c, const struct lt_decide *d, const struct lt_config *config,
                     const char *target, struct lt_parked_lane *const *lanes, size_t n, enum lt_verb verb,
                     struct lt_span data)
@@ -152,7 +180,7 @@ int lt_decide_lanes(const struct lt_command *c, const struct lt_decide *d, const
     int64_t began = lt_mono_ms();
     size_t made = 0;
     for (size_t i = 0; i < n && r == LT_OK; i++) {
-        char id[LT_DECISION_MAX] = "-";
+        char id[LT_DECISION_MAX] = ""; /* of a decision that is only shown */
         const struct lt_parked_lane *l = lanes[i];
         int64_t wait = began + (int64_t)i * 1000 / d->rate - lt_mono_ms();
         if (!d->cli.dry_run && wait > 0)
@@ -163,11 +191,10 @@ int lt_decide_lanes(const struct lt_command *c, const struct lt_decide *d, const
             break;
         made++;
         if (d->cli.json)
-            printf("{\"target\":\"%s\",\"dossier\":\"%s\",\"verb\":\"%s\",\"decision\":\"%s\",\"events\":%zu}\n",
-                   target, l->dossier, lt_verb_name(verb), id, l->events.len);
+            print_decision(target, l, verb, id);
         else
-            printf("%s %s %s: %zu event%s, decision %s\n", d->cli.dry_run ? "would" : "asked to", lt_verb_name(verb),
-                   l->dossier, l->events.len, l->events.len == 1 ? "" : "s", id);
+            printf("%s %s %s: %zu event%s%s%s\n", d->cli.dry_run ? "would" : "asked to", lt_verb_name(verb), l->dossier,
+                   l->events.len, l->events.len == 1 ? "" : "s", *id ? ", decision " : "", id);
     }
     lt_decider_free(decider);
     if (r == LT_OK)

@@ -12,9 +12,9 @@ struct lt_decide {
     int64_t rate, rounds_max; /* decisions a second; lanes parked again so often are left out, -1 no limit */
     bool all;
 };
-/* Options of these commands. false: usage was printed. */
 /* Who runs this command: the login, also behind sudo. */
 const char *lt_decide_login(void);
+/* Options of these commands. false: what is wrong was printed. */
 bool lt_decide_options(const struct lt_command *c, int argc, char **argv, struct lt_decide *ret);
 /*
  * The frame of a command that works on a target: options, help, the configuration, then serve with the words that are

@@ -1,26 +1,10 @@
 /* lienthong status: what a running gateway says of itself on its admin listener. */
+#include "gateway/cli/ask.h"
 #include "gateway/cli/cli.h"
 #include "gateway/codec/json.h"
-#include "gateway/http/client.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-
-struct fetched {
-    bool done;
-    long status;
-    struct lt_buf body;
-    char text[256];
-};
-
-static void on_answer(void *ctx, const struct lt_http_answer *a)
-{
-    struct fetched *f = ctx;
-    f->done = true;
-    f->status = a->failure == LT_HTTP_ANSWERED ? a->status : 0;
-    lt_buf_span(&f->body, a->body);
-    snprintf(f->text, sizeof(f->text), "%s", a->text);
-}
 
 static struct lt_span text_of(lt_json_value v, const char *name)
 {
@@ -183,18 +167,18 @@ static size_t describe(lt_json_value root, struct lt_buf *out)
     return findings;
 }
 
-static int show(const struct fetched *f, bool json)
+static int show(struct lt_span body, bool json)
 {
     static const struct lt_json_limits limits = {.bytes_max = 32 << 20, .depth_max = 32};
     LT_AUTO_JSON struct lt_json *j = NULL;
     LT_AUTOBUF struct lt_buf text = LT_BUF_INIT(32 << 20);
     struct lt_err err = LT_ERR_INIT;
-    if (lt_json_parse(lt_buf_view(&f->body), &limits, &j, &err) < 0) {
+    if (lt_json_parse(body, &limits, &j, &err) < 0) {
         fprintf(stderr, "lienthong status: the answer is not readable: %s\n", err.text);
         return LT_EXIT_UNAVAILABLE;
     }
     size_t findings = describe(lt_json_root(j), &text);
-    struct lt_span out = json ? lt_buf_view(&f->body) : lt_buf_view(&text);
+    struct lt_span out = json ? body : lt_buf_view(&text);
     fwrite(out.ptr, 1, out.len, stdout);
     return findings ? LT_EXIT_FINDING : LT_EXIT_OK;
 }
@@ -214,25 +198,13 @@ static int status(int argc, char **argv)
         fprintf(stderr, "lienthong status: the configuration %s has errors; `lienthong check` shows them\n", o.config);
         return LT_EXIT_CONFIG;
     }
-    LT_AUTOFREE char *url = lt_asprintf("http://%s/status", c->admin.listen);
-    struct lt_http_client_settings s = {
-        .timeout_ms = 5000, .connect_timeout_ms = 2000, .answer_max = 32 << 20, .connections_max = 1};
-    struct lt_http_client *http = NULL;
+    LT_AUTOBUF struct lt_buf body = LT_BUF_INIT(LT_ASK_BYTES_MAX);
     struct lt_err err = LT_ERR_INIT;
-    struct fetched f = {.body = LT_BUF_INIT(32 << 20)};
-    r = lt_http_client_new(&s, &http, &err);
-    if (r == LT_OK)
-        r = lt_http_client_call(http, "GET", url, NULL, LT_SPAN_NULL, on_answer, &f, &err);
-    while (r == LT_OK && !f.done)
-        lt_http_client_run(http, 100);
-    lt_http_client_free(http);
     int code = LT_EXIT_UNAVAILABLE;
-    if (r < 0 || f.status != 200)
-        fprintf(stderr, "lienthong status: no gateway answers at %s (%s); is it running?\n", url,
-                r < 0 ? err.text : f.text);
+    if (lt_ask_status(c, &body, &err) != LT_OK)
+        fprintf(stderr, "lienthong status: %s\n", err.text);
     else
-        code = show(&f, o.json);
-    lt_buf_deinit(&f.body);
+        code = show(lt_buf_view(&body), o.json);
     lt_config_free(c);
     return code;
 }

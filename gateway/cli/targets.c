@@ -1,38 +1,94 @@
 /* lienthong targets: pause and resume a target by hand; what its ledger says. */
+#include "gateway/cli/ask.h"
 #include "gateway/cli/decide.h"
 
 #include <stdio.h>
 
+/* What the gateway of this configuration says of a target; empty when it does not run it, or does not run. */
+struct here {
+    struct lt_span state, reason;
+};
+
+static struct here here_of(lt_json_value targets, const char *name)
+{
+    struct here h = {0};
+    struct lt_span found;
+    for (size_t i = 0; i < lt_json_len(targets); i++) {
+        lt_json_value t = lt_json_at(targets, i);
+        if (lt_json_string(lt_json_get(t, "target"), &found) && lt_span_is(found, name)) {
+            lt_json_string(lt_json_get(t, "state"), &h.state);
+            lt_json_string(lt_json_get(t, "reason"), &h.reason);
+        }
+    }
+    return h;
+}
+
+/* What an operator decided stands in the ledger; a pause of its own (credential, refusals, throttle, trouble) is known
+ * to the gateway only. */
+static bool show_one(const struct lt_decide *d, const char *target, const struct lt_parked *p, const struct here *h)
+{
+    size_t paused = 0, events = 0;
+    const char *who = "";
+    for (size_t i = 0; i < p->paused_by.len; i++)
+        if (p->paused_by.v[i]) {
+            paused++;
+            who = p->paused_by.v[i];
+        }
+    for (size_t i = 0; i < p->lanes.len; i++)
+        events += p->lanes.v[i].events.len;
+    bool itself = h->reason.len > 0 && !lt_span_is(h->reason, "operator");
+    if (d->cli.json) {
+        LT_AUTOBUF struct lt_buf out = LT_BUF_INIT((size_t)64 << 10);
+        struct lt_json_writer w;
+        lt_json_writer_init(&w, &out);
+        lt_json_begin_object(&w);
+        lt_json_str(&w, "target", lt_span_str(target));
+        lt_json_str(&w, "state", lt_span_str(paused ? "paused" : "active"));
+        lt_json_num(&w, "paused_partitions", (int64_t)paused);
+        lt_json_num(&w, "partitions", p->partitions);
+        lt_json_str(&w, "who", lt_span_str(who));
+        lt_json_str(&w, "here", h->state);
+        lt_json_str(&w, "reason", h->reason);
+        lt_json_num(&w, "parked_dossiers", (int64_t)p->lanes.len);
+        lt_json_num(&w, "parked_events", (int64_t)events);
+        lt_json_num(&w, "open", (int64_t)p->open);
+        lt_json_end_object(&w);
+        puts(lt_buf_view(&out).ptr);
+    } else {
+        printf("%-12s ", target);
+        if (paused)
+            printf("paused by %s (%zu of %d partitions)", who, paused, (int)p->partitions);
+        else if (itself)
+            printf(LT_SPAN_FMT " by itself: " LT_SPAN_FMT, LT_SPAN_ARG(h->state), LT_SPAN_ARG(h->reason));
+        else
+            printf("%s", h->state.len ? "running" : "not paused by anybody");
+        printf(", %zu dossiers parked with %zu events, %zu deliveries open\n", p->lanes.len, events, p->open);
+    }
+    return paused > 0 || itself;
+}
+
 static int show(const struct lt_decide *d, const struct lt_config *config, const char *only)
 {
+    static const struct lt_json_limits limits = {.bytes_max = LT_ASK_BYTES_MAX, .depth_max = 32};
+    LT_AUTOBUF struct lt_buf body = LT_BUF_INIT(LT_ASK_BYTES_MAX);
+    LT_AUTO_JSON struct lt_json *j = NULL;
+    struct lt_err err = LT_ERR_INIT;
+    lt_json_value told = {NULL};
     bool paused_any = false;
+    if (lt_ask_status(config, &body, &err) == LT_OK && lt_json_parse(lt_buf_view(&body), &limits, &j, &err) == LT_OK)
+        told = lt_json_get(lt_json_root(j), "targets");
+    else
+        fprintf(stderr, "lienthong targets: %s What an operator decided is shown, not what a target does by itself\n",
+                err.text);
     for (size_t t = 0; t < config->targets_len; t++) {
         const char *target = config->targets[t].name;
         struct lt_parked p;
-        struct lt_err err = LT_ERR_INIT;
         if (only && strcmp(only, target) != 0)
             continue;
         if (lt_parked_read(config, target, NULL, &p, &err) != LT_OK)
             return lt_decide_complain(&lt_command_targets, &err);
-        size_t paused = 0, events = 0;
-        const char *who = "";
-        for (size_t i = 0; i < p.paused_by.len; i++)
-            if (p.paused_by.v[i]) {
-                paused++;
-                who = p.paused_by.v[i];
-            }
-        for (size_t i = 0; i < p.lanes.len; i++)
-            events += p.lanes.v[i].events.len;
-        const char *state = paused ? "paused" : "active";
-        if (d->cli.json)
-            printf("{\"target\":\"%s\",\"state\":\"%s\",\"paused_partitions\":%zu,\"partitions\":%d,\"who\":\"%s\","
-                   "\"parked_dossiers\":%zu,\"parked_events\":%zu,\"open\":%zu}\n",
-                   target, state, paused, (int)p.partitions, who, p.lanes.len, events, p.open);
-        else
-            printf(
-                "%-12s %s%s%s, %zu of %d partitions paused, %zu dossiers parked with %zu events, %zu deliveries open\n",
-                target, state, paused ? " by " : "", who, paused, (int)p.partitions, p.lanes.len, events, p.open);
-        paused_any = paused_any || paused;
+        struct here h = here_of(told, target);
+        paused_any = show_one(d, target, &p, &h) || paused_any;
         lt_parked_deinit(&p);
     }
     return paused_any ? LT_EXIT_FINDING : LT_EXIT_OK;
@@ -71,8 +127,10 @@ static int targets(int argc, char **argv)
 }
 
 const struct lt_command lt_command_targets = {
-    "targets", "status [TARGET] | pause TARGET | resume TARGET [--who NAME] [--dry-run] [--json]",
-    "stop a target from being called and let it go on, over restarts and on every instance (exit 1 when one is "
-    "paused); "
-    "resume also makes a target that paused itself try at once",
-    targets};
+    "targets",
+    "VERB [OPTION…]\n"
+    "  status [TARGET]    who paused it, what it does by itself, what is parked (exit 1 when one is paused)\n"
+    "  pause TARGET       nothing is sent any more, by no instance, over restarts\n"
+    "  resume TARGET      it goes on; one that paused itself tries at once\n"
+    "  --dry-run, --who NAME for the audit (the login), --json\n",
+    "stop a target from being called and let it go on", targets};

@@ -193,6 +193,8 @@ static void finish(struct call *call, CURLcode code, const char *why)
             a.content_type = content_type;
     } else if (a.failure == LT_HTTP_TOO_LARGE) {
         snprintf(a.text, sizeof(a.text), "the answer is larger than %zu bytes", call->client->s.answer_max);
+    } else if (code == CURLE_SEND_FAIL_REWIND) { /* on_seek: its own words speak of a rewind that nobody asked for */
+        snprintf(a.text, sizeof(a.text), "the connection was lost while the call was out");
     } else {
         snprintf(a.text, sizeof(a.text), "%s", *facts.text ? facts.text : curl_easy_strerror(code));
     }

@@ -59,6 +59,13 @@ static int audit(struct lt_decider *d, const char *key, const struct lt_decision
     lt_buf_str(&members, ",\"dossier\":");
     lt_buf_json(&members, lt_span_str(key));
     lt_buf_printf(&members, ",\"order\":%" PRId64 ",\"decision\":\"%s\"", what->order, what->id);
+    if (what->data.len) { /* which data, not the data: they are about somebody */
+        uint8_t sha[LT_SHA256_SIZE];
+        char hex[2 * LT_SHA256_SIZE + 1];
+        lt_sha256_once(what->data, sha);
+        lt_hex(sha, sizeof(sha), hex);
+        lt_buf_printf(&members, ",\"sha256\":\"%s\"", hex);
+    }
     return lt_courier_audit(d->courier, d->who, action, lt_buf_view(&members), err);
 }
 

@@ -31,6 +31,13 @@ static void event_free(struct lt_parked_event *e)
     free(e);
 }
 
+/* Is it called so: province and code, or the code alone? */
+static bool is_named(struct lt_span dossier, struct lt_span name)
+{
+    struct lt_span code = dossier, province;
+    return lt_span_eq(dossier, name) || (lt_span_cut(&code, '/', &province) && name.len && lt_span_eq(code, name));
+}
+
 static void take_event(struct reading *x, const struct lt_log_record *r, enum lt_ledger_kind kind,
                        struct lt_span dossier, int64_t order)
 {
@@ -38,7 +45,7 @@ static void take_event(struct reading *x, const struct lt_log_record *r, enum lt
     LT_AUTOFREE char *key = lt_ledger_order_key(LT_LEDGER_PARKED, dossier, order);
     HASH_FIND_STR(x->parked->events, key, e);
     if (kind == LT_LEDGER_DATA) { /* an operator's data takes the place of the event's own */
-        if (e && !r->value_null && lt_span_eq(dossier, x->data_of)) {
+        if (e && !r->value_null && is_named(dossier, x->data_of)) {
             free(e->data);
             e->data = lt_strndup(r->value.ptr, r->value.len);
         }
@@ -59,7 +66,7 @@ static void take_event(struct reading *x, const struct lt_log_record *r, enum lt
     e->procedure = header(&h, "ce_procedure");
     e->unit = header(&h, "ce_unit");
     e->time = header(&h, "ce_time");
-    if (lt_span_eq(dossier, x->data_of))
+    if (is_named(dossier, x->data_of))
         e->data = lt_strndup(r->value.ptr, r->value.len);
     e->key = lt_steal(&key);
     HASH_ADD_KEYPTR(hh, x->parked->events, e->key, strlen(e->key), e);
@@ -151,12 +158,20 @@ void lt_parked_deinit(struct lt_parked *p)
     *p = (struct lt_parked){0};
 }
 
-struct lt_parked_lane *lt_parked_find(const struct lt_parked *p, const char *dossier)
+struct lt_parked_lane *lt_parked_find(const struct lt_parked *p, const char *name)
 {
-    for (size_t i = 0; i < p->lanes.len; i++)
-        if (strcmp(p->lanes.v[i].dossier, dossier) == 0)
-            return &p->lanes.v[i];
-    return NULL;
+    struct lt_parked_lane *found = NULL;
+    for (size_t i = 0; i < p->lanes.len; i++) {
+        struct lt_parked_lane *l = &p->lanes.v[i];
+        if (strcmp(l->dossier, name) == 0)
+            return l;
+        if (is_named(lt_span_str(l->dossier), lt_span_str(name))) {
+            if (found)
+                return NULL; /* two provinces have this code */
+            found = l;
+        }
+    }
+    return found;
 }
 
 static bool matches(const char *pattern, const char *text)

@@ -33,12 +33,14 @@ struct lt_parked {
     LT_VEC(char *) paused_by; /* of each partition, NULL not */
 };
 
-/* data_of: the dossier whose events' data is wanted, NULL none. LT_OK, LT_E_INVALID (not a ledger), or what Kafka says.
+/* data_of: the dossier whose events' data is wanted, named as for lt_parked_find, NULL none. LT_OK, LT_E_INVALID (not a
+ * ledger), or what Kafka says.
  */
 int lt_parked_read(const struct lt_config *c, const char *target, const char *data_of, struct lt_parked *ret,
                    struct lt_err *err) LT_MUST_CHECK;
 void lt_parked_deinit(struct lt_parked *p);
-struct lt_parked_lane *lt_parked_find(const struct lt_parked *p, const char *dossier); /* NULL: not parked */
+/* By <province>/<MaHoSo>, or by MaHoSo where one province alone has it parked. NULL: not parked, or several. */
+struct lt_parked_lane *lt_parked_find(const struct lt_parked *p, const char *name);
 
 /* NULL and 0 match everything; globs. Attributes are those of the first event. */
 struct lt_parked_filter {
