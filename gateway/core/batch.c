@@ -131,8 +131,8 @@ static int judge_one(struct lt_batch *b, struct lt_batch_item *it, const struct 
     struct lt_partition *p = it->partition;
     int64_t clock_ms = LT_MAX(p->clock_ms, it->time_ms);
     uint64_t g = lt_generation_of(&p->position.window, clock_ms);
+    lt_index_advance(p->index, g); /* before room is asked for: what expires by this record's clock makes room */
     if (it->reason) {
-        lt_index_advance(p->index, g);
         it->verdict = LT_VERDICT_INVALID;
         only_copy(b, it, LT_OUTPUT_DEADLETTER);
     } else {

@@ -583,6 +583,26 @@ static void an_index_that_does_not_fit_its_memory_stops_the_partition(void **sta
     world_free(w);
 }
 
+/* Nothing but the clock makes room in a full index, and only the next record moves the clock. */
+static void a_partition_that_was_full_goes_on_when_the_next_record_expires_what_filled_it(void **state)
+{
+    (void)state;
+    struct world *w = world_new(0);
+    core_world_genesis(&w->core);
+    w->core.config.core.index_memory = 1;
+    for (int round = 0; round < 5; round++) {
+        w->sent_len = 0;
+        for (int i = 0; i < 200; i++)
+            append(w, 0, 1000 + round * 200 + i, i);
+        turns(w, 60);
+    }
+    assert_int_equal(w->core.worker.partitions[0].state, LT_PARTITION_RUNNING);
+    lt_memory_advance(w->core.memory, CORE_WINDOW_MS + 5 * lt_window_of(CORE_WINDOW_MS).generation_ms);
+    append(w, 0, 9000, 1);
+    run_to_the_end(w, 20);
+    world_free(w);
+}
+
 static void a_broker_loss_makes_it_read_its_last_record_again(void **state)
 {
     (void)state;
@@ -675,6 +695,7 @@ int main(void)
         cmocka_unit_test(a_position_of_the_former_format_is_taken_over_without_comparison_this_once),
         cmocka_unit_test(a_missing_output_topic_stops_and_is_never_a_dead_letter),
         cmocka_unit_test(an_index_that_does_not_fit_its_memory_stops_the_partition),
+        cmocka_unit_test(a_partition_that_was_full_goes_on_when_the_next_record_expires_what_filled_it),
         cmocka_unit_test(a_broker_loss_makes_it_read_its_last_record_again),
         cmocka_unit_test(a_twin_ends_the_process_with_78),
         cmocka_unit_test(a_membership_that_no_twin_took_never_ends_the_process_however_often),
