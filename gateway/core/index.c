@@ -240,12 +240,17 @@ static void stray(void *ctx, const struct lt_entry *e)
     lt_crowd_add(&at->ix->crowd, whole_place(at, e->place), e);
 }
 
-/* A segment that has grown may have room again for its entries in the crowd. true: it stays there. */
+/*
+ * A segment that has grown may have room again for its entries in the crowd. true: it stays there. A dead one leaves:
+ * in a line that the sweep has passed it would outlive the sweep, and look alive when its mark has come round.
+ */
 static bool crowd_stays(void *ctx, uint64_t place, const struct lt_entry *e)
 {
     struct at_segment *at = ctx;
     if (segment_of(at->ix, place) != at->segment)
         return true;
+    if (!is_live(at->ix, e->meta))
+        return false;
     return !lt_segment_insert(at->segment, lt_segment_home(at->segment, e->place), e, &at->ix->age);
 }
 
@@ -514,10 +519,13 @@ static inline void put_finding(const struct sighting *seen, int64_t at, int64_t 
     }
 }
 
-/* An entry cannot come from this offset or later: counted back from it, it would lie absurdly far. */
-static bool is_ahead(uint64_t since)
+/*
+ * An entry cannot come from this offset or later: counted back from it, it would lie absurdly far. Where the offset is
+ * behind all that has been judged there can be none, and one that does lie that far is only an old event.
+ */
+static bool is_ahead(const struct lt_index *ix, uint64_t since, int64_t offset)
 {
-    return since == 0 || since > LT_FIRST_MASK / 2;
+    return offset <= ix->last && (since == 0 || since > LT_FIRST_MASK / 2);
 }
 
 static int say_ahead(int64_t offset, struct lt_err *err)
@@ -560,8 +568,8 @@ __attribute__((noinline)) static int judge_known(struct lt_index *ix, const stru
                                                  struct lt_err *err)
 {
     struct sighting seen = look(ix, k, place, home, offset);
-    if ((seen.same.meta && is_ahead(offsets_since(spot_first(seen.same), offset))) ||
-        (seen.other && is_ahead(seen.oldest_other)))
+    if ((seen.same.meta && is_ahead(ix, offsets_since(spot_first(seen.same), offset), offset)) ||
+        (seen.other && is_ahead(ix, seen.oldest_other, offset)))
         return say_ahead(offset, err);
     put_finding(&seen, offset, offset, ret);
     if (seen.same.meta) {
@@ -602,7 +610,7 @@ __attribute__((always_inline)) static inline int judge_at(struct lt_index *ix, c
         remember(ix, k, place, home, offset);
     } else {
         uint64_t since = offsets_since(spot_first(seen.spot), offset);
-        if (is_ahead(since))
+        if (is_ahead(ix, since, offset))
             return say_ahead(offset, err);
         ret->verdict = LT_VERDICT_DUPLICATE;
         ret->remapped = false;
@@ -670,11 +678,11 @@ int lt_index_judge_run(struct lt_index *ix, const struct lt_index_record *v, siz
         if (v[i].is_invalid) {
             lt_index_advance(ix, v[i].generation);
         } else {
+            pass_time(ix, v[i].generation); /* first: what has expired makes room */
             if (ix->room == 0 || ix->tiny)
                 r = lt_index_reserve(ix, LT_MIN(n - i, (size_t)AHEAD), err);
             if (r < 0)
                 return r;
-            pass_time(ix, v[i].generation);
             if (segment_of(ix, now.place)->growing)
                 grow_step(ix, segment_of(ix, now.place));
             if (ix->moves != moves)

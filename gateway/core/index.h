@@ -50,7 +50,10 @@ bool lt_index_key_of(struct lt_span ce_id, struct lt_span digest, unsigned versi
 
 /* An empty index is going to hold about n entries: begin at that size, if the limit allows, and save the growing. */
 void lt_index_expect(struct lt_index *ix, size_t n);
-/* Room for n more insertions, or LT_E_LIMIT: pause the partition; nothing was changed. */
+/*
+ * Room for n more insertions, or LT_E_LIMIT: pause the partition; nothing was changed. What has expired by the clock of
+ * the first of them makes room if lt_index_advance has said so before.
+ */
 int lt_index_reserve(struct lt_index *ix, size_t n, struct lt_err *err) LT_MUST_CHECK;
 
 /*

@@ -1,6 +1,7 @@
 /* The dedup index against a plain model of protocol 2: one row per record, searched from the start. */
 #include "gateway/core/index.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/index_book.h"
 
 #include <stdio.h>
 
@@ -267,67 +268,7 @@ static void verdicts_and_sum_agree_with_a_plain_model_over_growth_expiry_and_jum
     free(rows);
 }
 
-/*
- * The same at a size where segments grow, lines overflow and sweeps run: a hash table of rows that knows nothing of
- * lines, places or marks.
- */
-struct known {
-    uint64_t fingerprint; /* + 1; 0: free */
-    uint64_t generation;
-    int64_t first;
-    uint32_t digest;
-    uint8_t version;
-};
-
-struct book {
-    struct known *v;
-    size_t size; /* power of two, never more than half full */
-    uint64_t keep;
-};
-
-static struct lt_finding book_judge(struct book *b, struct lt_index_key k, int64_t offset, uint64_t g)
-{
-    struct lt_finding f = {.verdict = LT_VERDICT_NEW, .first_offset = offset};
-    struct known *same = NULL;
-    bool version = false, other = false;
-    int64_t oldest = INT64_MAX;
-    size_t i = k.fingerprint * 0x9e3779b97f4a7c15ULL >> 20 & (b->size - 1);
-    for (; b->v[i].fingerprint; i = (i + 1) & (b->size - 1)) {
-        struct known *r = &b->v[i];
-        bool live = g - r->generation <= b->keep;
-        if (r->fingerprint != k.fingerprint + 1)
-            continue;
-        if (r->digest == k.digest) {
-            same = r;
-            if (!live)
-                r->first = offset, r->version = 255; /* expired: as if it were not there */
-        }
-        if (!live)
-            continue;
-        version |= r->version == k.version;
-        if (r->digest != k.digest)
-            other = true, oldest = LT_MIN(oldest, r->first);
-    }
-    if (same && same->version != 255)
-        f = (struct lt_finding){.verdict = LT_VERDICT_DUPLICATE, .first_offset = same->first};
-    else if (other)
-        f = (struct lt_finding){.verdict = LT_VERDICT_CONFLICT, .remapped = !version, .first_offset = oldest};
-    if (!same) {
-        same = &b->v[i];
-        *same = (struct known){.fingerprint = k.fingerprint + 1, .first = offset, .digest = k.digest};
-    }
-    same->version = k.version;
-    same->generation = g;
-    return f;
-}
-
-static uint64_t scatter(uint64_t i)
-{
-    i = (i ^ i >> 30) * 0xbf58476d1ce4e5b9ULL;
-    i = (i ^ i >> 27) * 0x94d049bb133111ebULL;
-    return i ^ i >> 31;
-}
-
+/* The same at a size where segments grow, lines overflow and sweeps run. */
 struct course {
     int64_t records;
     uint64_t keys;    /* identities to draw from; 0: nearly all new */
@@ -340,21 +281,18 @@ struct course {
 
 static void run_course(const struct course *c)
 {
-    struct book b = {.size = 1024, .keep = c->keep};
-    while (b.size < (size_t)c->records * 2)
-        b.size *= 2;
-    b.v = lt_calloc(b.size, sizeof(*b.v));
+    struct book b = book_of(c->keep, (size_t)c->records);
     struct lt_index *ix = lt_index_new((uint32_t)c->keep, 256 << 20);
-    uint64_t g = 19000, live = 0;
+    uint64_t g = 19000;
     for (int64_t o = 0; o < c->records; o++) {
-        uint64_t r = scatter((uint64_t)o * 3 + 1), id = c->keys  ? r % c->keys
-                                                        : r % 10 ? (uint64_t)o
-                                                                 : scatter(r) % (uint64_t)(o + 1);
+        uint64_t r = book_scatter((uint64_t)o * 3 + 1), id = c->keys  ? r % c->keys
+                                                             : r % 10 ? (uint64_t)o
+                                                                      : book_scatter(r) % (uint64_t)(o + 1);
         g += o % c->generation == 0;
         if (c->jump_every && o % c->jump_every == c->jump_every - 1)
             g += c->jump;
-        struct lt_index_key k =
-            key(scatter(id) >> 4, (uint32_t)scatter(id ^ (r >> 40) % c->digests << 50), (uint8_t)(r >> 60 & 1));
+        struct lt_index_key k = key(book_scatter(id) >> 4, (uint32_t)book_scatter(id ^ (r >> 40) % c->digests << 50),
+                                    (uint8_t)(r >> 60 & 1));
         struct lt_finding want = book_judge(&b, k, o, g), got = judge(ix, k, o, g), again;
         if (got.verdict != want.verdict || got.remapped != want.remapped || got.first_offset != want.first_offset)
             fail_msg("record %lld: %d/%d/%lld, the model says %d/%d/%lld", (long long)o, got.verdict, got.remapped,
@@ -364,19 +302,12 @@ static void run_course(const struct course *c)
     }
     struct lt_index *rebuilt = lt_index_new((uint32_t)c->keep, 256 << 20);
     lt_index_expect(rebuilt, lt_index_live(ix));
-    int64_t offset = 0;
-    for (uint64_t at = g - c->keep; at <= g; at++)
-        for (size_t i = 0; i < b.size; i++)
-            if (b.v[i].fingerprint && b.v[i].generation == at) {
-                judge(rebuilt, key(b.v[i].fingerprint - 1, b.v[i].digest, b.v[i].version), offset++, at);
-                live++;
-            }
-    lt_index_advance(rebuilt, g);
-    assert_int_equal(lt_index_live(ix), live);
+    book_rebuild(&b, g, rebuilt);
+    assert_int_equal(lt_index_live(ix), book_live(&b, g));
     assert_true(lt_index_sum(ix) == lt_index_sum(rebuilt));
     lt_index_free(rebuilt);
     lt_index_free(ix);
-    free(b.v);
+    book_deinit(&b);
 }
 
 static void hundreds_of_thousands_of_new_keys_grow_every_segment_and_change_no_verdict(void **state)
@@ -418,15 +349,62 @@ static void one_event_sent_with_thousands_of_contents_keeps_every_one_of_them(vo
     run_course(&(struct course){.records = 12000, .keys = 4, .digests = 900, .keep = 5, .generation = 1200});
 }
 
+/*
+ * More contents of one event than its two lines hold stand aside. When they expire while a sweep is out and their
+ * segment ends a growth behind it, they must not slip into lines that the sweep has passed: nobody would look at them
+ * again until their marks have come round.
+ */
+static void contents_that_stood_aside_and_expired_do_not_come_back_when_the_marks_come_round(void **state)
+{
+    (void)state;
+    enum { EVENTS = 64, CONTENTS = 12, WINDOW = 200 };
+    for (uint64_t fill = 60000; fill <= 150000; fill += 15000) {
+        struct lt_index *ix = lt_index_new(WINDOW, 64 << 20);
+        int64_t offset = 0;
+        struct lt_finding f;
+        for (uint64_t i = 0; i < EVENTS * CONTENTS; i++)
+            judge(ix, key(book_scatter(i % EVENTS) >> 4, (uint32_t)i, 0), offset++, 1000);
+        for (uint64_t i = 0; i < fill; i++)
+            judge(ix, key(book_scatter(i + EVENTS) >> 4, 1, 0), offset++, 1001);
+        uint64_t g = 1001;
+        while (g < 1000 + WINDOW + 1) /* at the last of them the contents are dead: a sweep goes out */
+            lt_index_advance(ix, ++g);
+        for (uint64_t i = fill; i < fill + 30000; i++)
+            judge(ix, key(book_scatter(i + EVENTS) >> 4, 1, 0), offset++, g);
+        while (g < 1000 + 2 * 255) { /* nobody sweeps */
+            lt_index_advance(ix, ++g);
+            for (uint64_t i = 0; i < EVENTS * CONTENTS; i++) {
+                struct lt_index_key k = key(book_scatter(i % EVENTS) >> 4, (uint32_t)i, 0);
+                assert_false(lt_index_find(ix, &k, offset, &f));
+            }
+        }
+        lt_index_free(ix);
+    }
+}
+
+/* The first offset is a hint for people: however far back it lies, it is no reason to stop a partition. */
+static void an_event_that_is_sent_again_after_any_number_of_records_is_a_duplicate(void **state)
+{
+    (void)state;
+    struct lt_index *ix = lt_index_new(KEEP, 8 << 20);
+    int64_t far[] = {(1LL << 36) + 5, (1LL << 37) - 3, 1LL << 37, (1LL << 37) + 5, 1LL << 40, (1LL << 41) + 5};
+    judge(ix, key(1, 10, 0), 0, 1);
+    for (size_t i = 0; i < LT_ARRAY_LEN(far); i++) {
+        assert_int_equal(judge(ix, key(1, 10, 0), far[i], 1).verdict, LT_VERDICT_DUPLICATE);
+        assert_int_equal(judge(ix, key(1, 11 + (uint32_t)i, 0), far[i] + 1, 1).verdict, LT_VERDICT_CONFLICT);
+    }
+    lt_index_free(ix);
+}
+
 static void an_index_of_another_seed_or_history_gives_the_same_verdicts_and_the_same_sum(void **state)
 {
     (void)state;
     enum { RECORDS = 150000 };
     struct lt_index *one = lt_index_new(KEEP, 64 << 20), *two = lt_index_new(KEEP, 64 << 20);
     for (uint64_t i = 0; i < 100000; i++) /* the second has grown before, and forgotten */
-        judge(two, key(scatter(i + 77), 1, 0), 0, 1);
+        judge(two, key(book_scatter(i + 77), 1, 0), 0, 1);
     for (int64_t o = 0; o < RECORDS; o++) {
-        struct lt_index_key k = key(scatter((uint64_t)o * 7 % 50000) >> 4, (uint32_t)(o % 3), 0);
+        struct lt_index_key k = key(book_scatter((uint64_t)o * 7 % 50000) >> 4, (uint32_t)(o % 3), 0);
         uint64_t g = 100 + (uint64_t)o / 20000;
         struct lt_finding a = judge(one, k, o + 1, g), b = judge(two, k, o + 1, g);
         assert_int_equal(a.verdict, b.verdict);
@@ -443,7 +421,7 @@ static void a_settled_index_needs_no_more_than_24_bytes_a_key(void **state)
     (void)state;
     struct lt_index *ix = lt_index_new(KEEP, 256 << 20);
     for (int64_t o = 0; o < 2000000; o++) {
-        judge(ix, key(scatter((uint64_t)o + 1) >> 4, 1, 0), o, 1);
+        judge(ix, key(book_scatter((uint64_t)o + 1) >> 4, 1, 0), o, 1);
         if (o > 1000000 && o % 10000 == 0)
             assert_true(lt_index_bytes(ix) <= (size_t)o * 24);
     }
@@ -460,12 +438,12 @@ static void a_run_of_records_gives_what_one_call_for_each_gives(void **state)
     struct lt_err err = LT_ERR_INIT;
     bool found[RUN];
     for (int64_t o = 0; o < RECORDS;) {
-        size_t n = scatter((uint64_t)o) % RUN + 1; /* runs of one too */
+        size_t n = book_scatter((uint64_t)o) % RUN + 1; /* runs of one too */
         for (size_t i = 0; i < n; i++) {
-            uint64_t r = scatter((uint64_t)o + i + 5);
+            uint64_t r = book_scatter((uint64_t)o + i + 5);
             int64_t offset = o + (int64_t)i;
             v[i] = (struct lt_index_record){
-                .key = key(scatter(r % 200000) >> 4, (uint32_t)(r >> 40) % 3, (uint8_t)(r >> 60 & 1)),
+                .key = key(book_scatter(r % 200000) >> 4, (uint32_t)(r >> 40) % 3, (uint8_t)(r >> 60 & 1)),
                 .offset = offset,
                 .generation = 100 + (uint64_t)offset / 20000 + (offset >= RECORDS / 2 ? 300 : 0),
                 .is_invalid = r % 50 == 0};
@@ -510,7 +488,7 @@ static void a_run_ends_at_the_record_that_finds_no_room_and_what_came_before_it_
     struct lt_finding *ret = lt_calloc(RUN, sizeof(*ret));
     struct lt_err err = LT_ERR_INIT;
     for (size_t i = 0; i < RUN; i++)
-        v[i] = (struct lt_index_record){.key = key(scatter(i) >> 4, 1, 0), .offset = (int64_t)i, .generation = 1};
+        v[i] = (struct lt_index_record){.key = key(book_scatter(i) >> 4, 1, 0), .offset = (int64_t)i, .generation = 1};
     assert_int_equal(lt_index_judge_run(ix, v, RUN, ret, &err), LT_E_LIMIT);
     size_t held = lt_index_live(ix);
     assert_in_range(held, 1, RUN - 1);
@@ -535,7 +513,7 @@ static void every_key_is_found_again_after_the_segments_have_grown_into_other_me
         for (uint64_t o = 0; o < KEYS; o += RUN) {
             for (size_t i = 0; i < RUN; i++)
                 v[i] = (struct lt_index_record){
-                    .key = key(scatter(o + i + 1) >> 4, 1, 0), .offset = (int64_t)(o + i), .generation = 1};
+                    .key = key(book_scatter(o + i + 1) >> 4, 1, 0), .offset = (int64_t)(o + i), .generation = 1};
             if (!again)
                 assert_int_equal(lt_index_judge_run(ix, v, RUN, ret, &err), LT_OK);
             else
@@ -570,6 +548,8 @@ int main(void)
         cmocka_unit_test(hundreds_of_generations_go_round_the_mark_without_a_dead_entry_coming_back),
         cmocka_unit_test(a_clock_that_jumps_by_any_distance_expires_exactly_what_is_older),
         cmocka_unit_test(one_event_sent_with_thousands_of_contents_keeps_every_one_of_them),
+        cmocka_unit_test(contents_that_stood_aside_and_expired_do_not_come_back_when_the_marks_come_round),
+        cmocka_unit_test(an_event_that_is_sent_again_after_any_number_of_records_is_a_duplicate),
         cmocka_unit_test(an_index_of_another_seed_or_history_gives_the_same_verdicts_and_the_same_sum),
         cmocka_unit_test(a_settled_index_needs_no_more_than_24_bytes_a_key),
         cmocka_unit_test(a_run_of_records_gives_what_one_call_for_each_gives),
