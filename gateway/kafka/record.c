@@ -1,5 +1,7 @@
 #include "gateway/kafka/record.h"
 
+#include "gateway/kafka/record_wire.h"
+
 static void view_headers(struct lt_headers *to, const rd_kafka_message_t *m)
 {
     rd_kafka_headers_t *from;
@@ -13,7 +15,8 @@ static void view_headers(struct lt_headers *to, const rd_kafka_message_t *m)
         lt_headers_add(to, lt_span_str(name), lt_span(value, value ? len : 0));
 }
 
-void lt_record_view(struct lt_log_record *rec, const rd_kafka_message_t *m)
+/* All but the headers. */
+static void view_body(struct lt_log_record *rec, const rd_kafka_message_t *m)
 {
     rec->topic = m->rkt ? rd_kafka_topic_name(m->rkt) : "";
     rec->partition = m->partition;
@@ -31,13 +34,21 @@ void lt_record_view(struct lt_log_record *rec, const rd_kafka_message_t *m)
     rec->key = lt_span(m->key, m->key ? m->key_len : 0);
     rec->value = lt_span(m->payload, m->payload ? m->len : 0);
     rec->value_null = !m->payload;
-    view_headers(&rec->headers, m);
+}
+
+void lt_record_view(struct lt_log_record *rec, const rd_kafka_message_t *m)
+{
+    view_body(rec, m);
+    if (!m->err && !lt_record_wire_headers(rec->key, rec->value, &rec->headers))
+        view_headers(&rec->headers, m);
 }
 
 struct lt_log_record *lt_record_take(rd_kafka_message_t *m)
 {
     struct lt_log_record *r = lt_realloc(NULL, sizeof(*r)); /* the header table need not be zeroed */
-    lt_record_view(r, m);
+    view_body(r, m);
+    if (!m->err) /* taken apart by librdkafka, because what forwards the record hands them on */
+        view_headers(&r->headers, m);
     r->impl = m;
     return r;
 }

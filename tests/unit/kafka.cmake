@@ -1,3 +1,3 @@
-foreach(part client producer transaction memory_log memory_group memory_faults)
+foreach(part client producer record_wire transaction memory_log memory_group memory_faults)
   lt_test(kafka_${part} DEPS kafka model base test_harness PkgConfig::rdkafka)
 endforeach()
