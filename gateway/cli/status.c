@@ -132,17 +132,58 @@ static bool waits_for_people(lt_json_value t)
     return lt_span_is(reason, "credential") || lt_span_is(reason, "refusals");
 }
 
+static void put_wait(int64_t ms, struct lt_buf *out)
+{
+    int64_t s = ms / 1000;
+    if (s >= 3600)
+        lt_buf_printf(out, ", tries again in %" PRId64 " h %" PRId64 " min", s / 3600, s % 3600 / 60);
+    else if (s >= 120)
+        lt_buf_printf(out, ", tries again in %" PRId64 " min", s / 60);
+    else
+        lt_buf_printf(out, ", tries again in %" PRId64 " s", s);
+}
+
+/* What a pause came from and what leads out of it. */
+static void put_pause(lt_json_value t, struct lt_span name, struct lt_buf *out)
+{
+    struct lt_span reason = text_of(t, "reason"), code = text_of(t, "code"), why = text_of(t, "why");
+    if (why.len)
+        lt_buf_printf(out, "          why: " LT_SPAN_FMT ": " LT_SPAN_FMT "\n", LT_SPAN_ARG(code), LT_SPAN_ARG(why));
+    if (lt_span_is(reason, "credential"))
+        lt_buf_str(out, "          do: look at the certificates of both sides (lienthong check), key and password\n");
+    else if (lt_span_is(reason, "refusals"))
+        lt_buf_printf(out,
+                      "          do: see lienthong deadletter list " LT_SPAN_FMT ", mend the cause; a probe opens it\n",
+                      LT_SPAN_ARG(name));
+    else if (lt_span_is(reason, "operator"))
+        lt_buf_printf(out, "          run: lienthong targets resume " LT_SPAN_FMT "\n", LT_SPAN_ARG(name));
+    else if (reason.len)
+        lt_buf_printf(
+            out, "          do: nothing, one call probes then; lienthong targets resume " LT_SPAN_FMT " tries now\n",
+            LT_SPAN_ARG(name));
+}
+
 static size_t put_target(lt_json_value t, struct lt_buf *out)
 {
     struct lt_span name = text_of(t, "target"), reason = text_of(t, "reason");
-    lt_buf_printf(out, "%-9.*s " LT_SPAN_FMT "%s" LT_SPAN_FMT "\n", (int)name.len, name.ptr ? name.ptr : "?",
+    int64_t wait_ms = 0;
+    lt_buf_printf(out, "%-9.*s " LT_SPAN_FMT "%s" LT_SPAN_FMT, (int)name.len, name.ptr ? name.ptr : "?",
                   LT_SPAN_ARG(text_of(t, "state")), reason.len ? ": " : "", LT_SPAN_ARG(reason));
+    if (lt_json_int(lt_json_get(t, "resumes_in_ms"), &wait_ms) && wait_ms > 0)
+        put_wait(wait_ms, out);
+    lt_buf_char(out, '\n');
+    put_pause(t, name, out);
     lt_json_value counters = lt_json_get(t, "counters");
     if (lt_json_len(counters)) {
         lt_buf_str(out, "          ");
         put_counters(counters, out);
         lt_buf_char(out, '\n');
     }
+    int64_t parked = 0;
+    lt_json_int(lt_json_get(lt_json_get(t, "ledger"), "lanes_parked"), &parked);
+    if (parked > 0)
+        lt_buf_printf(out, "          parked: %" PRId64 " dossiers, see lienthong parked list " LT_SPAN_FMT "\n",
+                      parked, LT_SPAN_ARG(name));
     return waits_for_people(t) + put_stops(name, lt_json_get(t, "partitions"), out);
 }
 

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#define NOT_HERE "not run by the gateway here (without role delivery, or started before the target was configured)"
+
 /* What the gateway of this configuration says of a target; empty when it does not run it, or does not run. */
 struct here {
     struct lt_span state, reason;
@@ -23,9 +25,10 @@ static struct here here_of(lt_json_value targets, const char *name)
     return h;
 }
 
-/* What an operator decided stands in the ledger; a pause of its own (credential, refusals, throttle, trouble) is known
- * to the gateway only. */
-static bool show_one(const struct lt_decide *d, const char *target, const struct lt_parked *p, const struct here *h)
+/* asked: a gateway answered. What an operator decided stands in the ledger; a pause of its own (credential, refusals,
+ * throttle, trouble) is known to the gateway only. */
+static bool show_one(const struct lt_decide *d, const char *target, const struct lt_parked *p, const struct here *h,
+                     bool asked)
 {
     size_t paused = 0, events = 0;
     const char *who = "";
@@ -61,7 +64,7 @@ static bool show_one(const struct lt_decide *d, const char *target, const struct
         else if (itself)
             printf(LT_SPAN_FMT " by itself: " LT_SPAN_FMT, LT_SPAN_ARG(h->state), LT_SPAN_ARG(h->reason));
         else
-            printf("%s", h->state.len ? "running" : "not paused by anybody");
+            printf("%s", h->state.len ? "running" : asked ? NOT_HERE : "not paused by anybody");
         printf(", %zu dossiers parked with %zu events, %zu deliveries open\n", p->lanes.len, events, p->open);
     }
     return paused > 0 || itself;
@@ -88,7 +91,7 @@ static int show(const struct lt_decide *d, const struct lt_config *config, const
         if (lt_parked_read(config, target, NULL, &p, &err) != LT_OK)
             return lt_decide_complain(&lt_command_targets, &err);
         struct here h = here_of(told, target);
-        paused_any = show_one(d, target, &p, &h) || paused_any;
+        paused_any = show_one(d, target, &p, &h, lt_json_present(told)) || paused_any;
         lt_parked_deinit(&p);
     }
     return paused_any ? LT_EXIT_FINDING : LT_EXIT_OK;

@@ -153,6 +153,8 @@ static void take_result(struct lt_engine *e, struct lt_item *i)
     if (!r->local && lt_gate_outcome(&e->gate, r->outcome, r->wait_ms, now)) {
         /* credential and refusals need people; the others pass by themselves */
         bool people = r->outcome == LT_OUTCOME_CREDENTIAL || r->outcome == LT_OUTCOME_REJECT;
+        snprintf(e->paused_code, sizeof(e->paused_code), "%s", r->code);
+        snprintf(e->paused_text, sizeof(e->paused_text), "%s", r->reason);
         lt_log(people ? LT_LOG_ERROR : LT_LOG_WARN, e->subject, "target-paused",
                "%s (%s): nothing is sent for %" PRId64 " ms, then one call probes%s", lt_gate_reason(&e->gate), r->code,
                lt_gate_wait_ms(&e->gate, now),

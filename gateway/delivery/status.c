@@ -128,6 +128,8 @@ void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w)
     if (e->gate.state != LT_GATE_FLOWING) {
         lt_json_str(w, "reason", lt_span_str(lt_gate_reason(&e->gate)));
         lt_json_num(w, "resumes_in_ms", lt_gate_wait_ms(&e->gate, lt_engine_now(e)));
+        lt_json_str(w, "code", lt_span_str(e->paused_code));
+        lt_json_str(w, "why", lt_span_str(e->paused_text));
     } else if (held) {
         lt_json_str(w, "reason", LT_SPAN_LIT("operator"));
     }

@@ -42,6 +42,13 @@ static void accepted_members(const struct lt_submission *s, const struct lt_subm
     lt_buf_str(out, ",\"id\":");
     lt_buf_json(out, it->event->id);
     lt_buf_printf(out, ",\"status\":\"accepted\",\"durability\":\"%s\"", durability(s));
+    const struct lt_item *item = lt_submission_item_made(it);
+    for (size_t i = 0; i < LT_MIN((size_t)item->truncated, LT_ARRAY_LEN(item->cut)); i++) {
+        lt_buf_str(out, i ? "," : ",\"truncated\":[");
+        lt_buf_json(out, lt_span_str(item->cut[i]));
+    }
+    if (item->truncated)
+        lt_buf_char(out, ']');
 }
 
 static void write_item(const struct lt_submission *s, const struct lt_submission_item *it, size_t index,

@@ -33,6 +33,7 @@ void lt_ingest_counters_json(struct lt_ingest_counters *c, struct lt_json_writer
     lt_json_num(w, "accepted", (int64_t)atomic_load(&c->accepted));
     lt_json_num(w, "not_attempted", (int64_t)atomic_load(&c->not_attempted));
     lt_json_num(w, "unavailable", (int64_t)atomic_load(&c->unavailable));
+    lt_json_num(w, "truncated", (int64_t)atomic_load(&c->truncated));
     lt_json_num(w, "rate_limited", (int64_t)atomic_load(&c->rate_limited));
     lt_json_num(w, "unknown_client", (int64_t)atomic_load(&c->unknown_client));
     lt_json_num(w, "receipts", (int64_t)atomic_load(&c->receipts));
@@ -66,6 +67,9 @@ void lt_ingest_counters_metrics(struct lt_ingest_counters *c, struct lt_buf *out
                   atomic_load(&c->rate_limited));
     lt_buf_printf(out, "lt_ingest_requests_refused_total{reason=\"unknown-client\"} %" PRIuFAST64 "\n",
                   atomic_load(&c->unknown_client));
+    lt_buf_str(out, "# HELP lt_ingest_truncated_fields_total Fields cut by their mapping (over: truncate).\n"
+                    "# TYPE lt_ingest_truncated_fields_total counter\n");
+    lt_buf_printf(out, "lt_ingest_truncated_fields_total %" PRIuFAST64 "\n", atomic_load(&c->truncated));
     lt_buf_str(out, "# HELP lt_ingest_receipts_total Receipts asked for.\n# TYPE lt_ingest_receipts_total counter\n");
     lt_buf_printf(out, "lt_ingest_receipts_total %" PRIuFAST64 "\n", atomic_load(&c->receipts));
 }

@@ -11,6 +11,7 @@
 
 struct lt_ingest_counters {
     atomic_uint_fast64_t accepted, refused, not_attempted, unavailable; /* items */
+    atomic_uint_fast64_t truncated;                                     /* fields of accepted items */
     atomic_uint_fast64_t rate_limited, unknown_client, receipts;        /* requests */
     pthread_mutex_t lock;
     struct {

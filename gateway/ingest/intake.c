@@ -131,6 +131,8 @@ static void settle(struct lt_submission_item *it, enum lt_item_state state, cons
     switch (state) {
     case LT_ITEM_ACCEPTED:
         atomic_fetch_add(&c->accepted, 1);
+        if (lt_submission_item_made(it)->truncated)
+            atomic_fetch_add(&c->truncated, lt_submission_item_made(it)->truncated);
         break;
     case LT_ITEM_REFUSED:
         lt_ingest_count_refused(c, it->refusal.code);

@@ -91,6 +91,12 @@ void lt_submission_start(struct lt_submission *s, void (*done)(void *ctx, struct
 /* The same for threads that may wait: returns when it is done. */
 void lt_submission_run(struct lt_submission *s);
 
+/* What an accepted item was translated to. */
+static inline const struct lt_item *lt_submission_item_made(const struct lt_submission_item *it)
+{
+    return &it->submission->parts.v[it->part]->translation.items.v[it->index];
+}
+
 /* After done: was any item left that sending again may change? */
 bool lt_submission_unavailable(const struct lt_submission *s);
 bool lt_submission_all_accepted(const struct lt_submission *s);

@@ -249,6 +249,8 @@ static int eval_limits(struct lt_eval *e, const struct lt_rule *r, struct lt_pla
                                chars);
         if (chars > r->max) {
             v->text = lt_span_trim(lt_text_first_chars(v->text, r->max));
+            if (e->truncated < LT_ARRAY_LEN(e->cut))
+                e->cut[e->truncated] = r->field;
             e->truncated++;
             lt_eval_step(e, v, "truncated %zu -> %zu characters", chars, r->max);
         }

@@ -347,6 +347,7 @@ static void event_fill(struct event_make *x, struct lt_arena *keep, struct lt_it
     ret->accepted = true;
     ret->type_word = x->t->m->types[x->type].word;
     ret->truncated = x->e.truncated;
+    memcpy(ret->cut, x->e.cut, sizeof(ret->cut));
 }
 
 /* What is known of a refused event: enough to hold back later events of the same dossier (protocol 4). */

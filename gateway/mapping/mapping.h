@@ -38,6 +38,8 @@ struct lt_refusal {
     int line, column;  /* 0 unknown */
 };
 
+#define LT_CUTS_SHOWN 8
+
 struct lt_item {
     bool accepted;
     struct lt_event event; /* accepted; spans live in the result's arena */
@@ -46,7 +48,8 @@ struct lt_item {
         refusal; /* refused; event.source, subject, province, unit, key are filled as far as they were found */
     struct lt_span
         raw; /* the item's own bytes (XML element or JSON value), for the dead letter; of a single event: the body */
-    unsigned truncated; /* accepted: fields cut by `over: truncate` */
+    unsigned truncated; /* accepted: fields cut by `over: truncate`, and which: static, the first of them */
+    const char *cut[LT_CUTS_SHOWN];
 };
 
 struct lt_translation {

@@ -230,6 +230,7 @@ struct lt_eval {
     uint32_t type_bit;
     bool tracing;
     unsigned truncated;
+    const char *cut[LT_CUTS_SHOWN]; /* the first fields that were */
     struct lt_refusal *refusal;
 };
 

@@ -159,7 +159,9 @@ def test_a_portal_that_we_may_not_trust_or_that_refuses_us_pauses_the_target_unt
     accept(healthy, d.received(), d.progressed())
     wait_for("the target to be paused", lambda: healthy.target("portal").get("reason") == "credential")
     shown = run(LIENTHONG, "status", "--config", healthy.config, check=1).stdout.splitlines()  # a finding: it waits for somebody
-    assert "credential" in next(line for line in shown if line.startswith("portal")).split(",")[0]
+    at = next(n for n, line in enumerate(shown) if line.startswith("portal"))
+    assert "credential" in shown[at].split(",")[0] and "tries again in" in shown[at]
+    assert ("login" if wrong == "password" else "certificate") in shown[at + 1] and shown[at + 2].strip().startswith("do: look at the certificates")
     healthy.portal.stop()
     healthy.portal.argv = last
     healthy.start_mock("portal")

@@ -156,7 +156,7 @@ def test_targets_status_tells_an_operators_pause_by_name_and_one_of_the_targets_
     wait_for("the pause", lambda: world.target("portal").get("reason") == "operator")
     assert (status(1)["state"], status(1)["who"]) == ("paused", WHO)
     command(world, "targets", "resume", "portal")
-    wait_for("the end of the pause", lambda: world.target("portal")["state"] == "running")
+    wait_for("the end of the pause", lambda: "portal       running" in run(LIENTHONG, "targets", "status", "portal", "--config", world.config).stdout, every=0.3)
 
     world.fault("portal", kind="http401", count=1000)
     d = Dossier(6)
@@ -170,3 +170,8 @@ def test_targets_status_tells_an_operators_pause_by_name_and_one_of_the_targets_
     assert world.gateway.stop() == 0
     r = command(world, "targets", "status", "portal")
     assert "not paused by anybody" in r.stdout and "no gateway answers" in r.stderr
+    without = world.gateway_with("--roles", "ingest,core", name="without").start()
+    try:
+        wait_for("it to be told", lambda: "not run by the gateway here" in command(world, "targets", "status", "portal").stdout, every=0.5)
+    finally:
+        without.stop()
