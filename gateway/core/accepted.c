@@ -8,7 +8,7 @@
 
 void lt_accepted_key(int32_t partition, char out[LT_ACCEPTED_KEY_MAX])
 {
-    snprintf(out, LT_ACCEPTED_KEY_MAX, "accepted/%" PRId32, partition);
+    snprintf(out, LT_ACCEPTED_KEY_MAX, LT_ACCEPTED_KEY_PREFIX "%" PRId32, partition);
 }
 
 static bool get_hex16(lt_json_value v, const char *name, uint64_t *ret)

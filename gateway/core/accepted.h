@@ -27,6 +27,7 @@ struct lt_accepted {
     uint64_t index_sum;
 };
 
+#define LT_ACCEPTED_KEY_PREFIX "accepted/"
 #define LT_ACCEPTED_KEY_MAX 32
 void lt_accepted_key(int32_t partition, char out[LT_ACCEPTED_KEY_MAX]);
 

@@ -328,6 +328,8 @@ static int write_position(const struct lt_batch_env *env, const struct running *
     lt_json_begin_object(&w);
     for (size_t i = 0; i < r->partition->routed_len; i++)
         lt_json_num(&w, lt_routes_output(env->routes, i), (int64_t)r->routed[i]);
+    for (size_t i = 0; i < r->partition->former_len; i++)
+        lt_json_num(&w, r->partition->former[i].topic, (int64_t)r->partition->former[i].n);
     lt_json_end_object(&w);
     lt_json_end_object(&w);
     struct lt_headers none;

@@ -313,64 +313,75 @@ static bool prove_head(struct lt_loading *l)
     return false;
 }
 
-struct routed_row {
-    struct lt_loading *l;
-    char key[16], decisions_key[LT_ACCEPTED_KEY_MAX];
-};
-
-static void take_decisions(struct lt_loading *l, const struct lt_log_record *r)
+static void take_decisions(struct lt_loading *l, struct lt_span decision)
 {
     struct lt_err err = LT_ERR_INIT;
-    int result = lt_accepted_parse(r->value, l->position.incarnation, &l->p->accepted, &err);
+    if (!decision.len)
+        return;
+    int result = lt_accepted_parse(decision, l->position.incarnation, &l->p->accepted, &err);
     if (result < 0 && result != LT_E_NOT_FOUND)
         lt_warn("core", "bad-decision", "partition %d: what was accepted cannot be read: %s", (int)l->p->number,
                 err.text);
 }
 
-/* The per-output counters stand in lt.position beside the position (protocol 5), and so does what an operator accepted.
- */
-static int take_routed(void *ctx, const struct lt_log_record *r)
+/* The counter of an output that has no route any more goes on where it stood when the route comes back. */
+static void keep_former(struct lt_loading *l, struct lt_span topic, uint64_t n)
 {
-    struct routed_row *row = ctx;
-    if (lt_span_is(r->key, row->decisions_key) && !r->value_null)
-        take_decisions(row->l, r);
-    if (!lt_span_is(r->key, row->key) || r->value_null)
-        return 0;
-    static const struct lt_json_limits limits = {.bytes_max = 1 << 20, .depth_max = 8};
-    LT_AUTO_JSON struct lt_json *j = NULL;
-    if (lt_json_parse(r->value, &limits, &j, NULL) < 0)
-        return 0;
-    lt_json_value outputs = lt_json_get(lt_json_root(j), "outputs");
-    for (size_t i = 0; i < row->l->load->outputs_len; i++) {
-        int64_t n = 0;
-        lt_json_int(lt_json_get(outputs, row->l->load->outputs[i]), &n);
-        row->l->p->routed[i] = (uint64_t)n;
+    struct lt_partition *p = l->p;
+    if (n == 0)
+        return;
+    if (p->former_len == LT_PARTITION_FORMER_MAX) {
+        lt_warn("core", "former-output",
+                "partition %d: the counter of " LT_SPAN_FMT " (%" PRIu64
+                " copies) is given up: more than %d outputs have lost their routes",
+                (int)p->number, LT_SPAN_ARG(topic), n, LT_PARTITION_FORMER_MAX);
+        return;
     }
-    return 0;
+    p->former[p->former_len++] = (struct lt_former){lt_strndup(topic.ptr, topic.len), n};
 }
 
-static bool read_routed(struct lt_loading *l)
+static void take_counters(struct lt_loading *l, struct lt_span row)
+{
+    static const struct lt_json_limits limits = {.bytes_max = 1 << 20, .depth_max = 8};
+    LT_AUTO_JSON struct lt_json *j = NULL;
+    if (!row.len || lt_json_parse(row, &limits, &j, NULL) < 0)
+        return;
+    lt_json_value outputs = lt_json_get(lt_json_root(j), "outputs");
+    for (size_t i = 0; i < lt_json_len(outputs); i++) {
+        struct lt_span topic;
+        int64_t n = 0;
+        size_t o = 0;
+        if (!lt_json_int(lt_json_member_at(outputs, i, &topic), &n) || n < 0)
+            continue;
+        while (o < l->load->outputs_len && !lt_span_is(topic, l->load->outputs[o]))
+            o++;
+        if (o < l->load->outputs_len)
+            l->p->routed[o] = (uint64_t)n;
+        else
+            keep_former(l, topic, (uint64_t)n);
+    }
+}
+
+/* The per-output counters stand in lt.position beside the position (protocol 5), and so does what an operator accepted.
+ */
+static bool read_rows(struct lt_loading *l)
 {
     struct lt_partition *p = l->p;
     const struct lt_load *load = l->load;
-    free(p->routed);
-    p->routed_len = load->outputs_len;
-    p->routed = lt_calloc(LT_MAX(p->routed_len, 1), sizeof(*p->routed));
-    p->accepted = (struct lt_accepted){0};
-    int64_t low, high;
     struct lt_err err = LT_ERR_INIT;
-    struct routed_row row = {.l = l};
-    snprintf(row.key, sizeof(row.key), "%" PRId32, p->number);
-    lt_accepted_key(p->number, row.decisions_key);
-    int r = load->log->ops->watermarks(load->log, LT_TOPIC_POSITION, 0, &low, &high, &err);
-    if (r == LT_LOG_OK && low < high)
-        r = load->log->ops->scan(load->log, LT_TOPIC_POSITION, 0, low, high, take_routed, &row, &err);
+    int r = lt_rows_read(load->rows, load->log, &err);
     if (lt_loading_lost(l))
         return false;
     if (r != LT_LOG_OK) {
         lt_loading_wait(l, "reading the counters in " LT_TOPIC_POSITION, &err);
         return false;
     }
+    lt_partition_forget_counters(p);
+    p->routed_len = load->outputs_len;
+    p->routed = lt_calloc(LT_MAX(p->routed_len, 1), sizeof(*p->routed));
+    p->accepted = (struct lt_accepted){0};
+    take_decisions(l, lt_rows_decision(load->rows, p->number));
+    take_counters(l, lt_rows_position(load->rows, p->number));
     return true;
 }
 
@@ -463,7 +474,7 @@ void lt_partition_load(struct lt_partition *p, const struct lt_load *load)
                            .disturbances = load->log->ops->disturbances(load->log),
                            .no_files = p->distrust};
     int64_t begun = lt_mono_ms();
-    if (read_position(&l) && check_incarnation(&l) && read_routed(&l) && check_ends(&l) && lt_loading_build(&l) &&
+    if (read_position(&l) && check_incarnation(&l) && read_rows(&l) && check_ends(&l) && lt_loading_build(&l) &&
         agrees_or_anew(&l)) {
         p->loaded_records = (uint64_t)(l.committed - l.from);
         p->load_ms = (uint64_t)(lt_mono_ms() - begun);

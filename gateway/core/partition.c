@@ -20,8 +20,19 @@ void lt_partition_deinit(struct lt_partition *p)
 {
     lt_index_free(p->index);
     lt_files_close(p->files);
-    free(p->routed);
+    lt_partition_forget_counters(p);
     pthread_mutex_destroy(&p->lock);
+}
+
+void lt_partition_forget_counters(struct lt_partition *p)
+{
+    pthread_mutex_lock(&p->lock);
+    free(lt_steal(&p->routed));
+    p->routed_len = 0;
+    for (size_t i = 0; i < p->former_len; i++)
+        free(p->former[i].topic);
+    p->former_len = 0;
+    pthread_mutex_unlock(&p->lock);
 }
 
 void lt_partition_reset(struct lt_partition *p, enum lt_partition_state state)

@@ -11,6 +11,7 @@
 #include "gateway/core/index.h"
 #include "gateway/core/index_files.h"
 #include "gateway/core/position.h"
+#include "gateway/core/rows.h"
 #include "gateway/core/stop.h"
 
 #include <pthread.h>
@@ -27,6 +28,13 @@ enum lt_files_state {
     LT_FILES_OFF,     /* no state_dir is configured */
     LT_FILES_IN_USE,  /* written at every commit */
     LT_FILES_WITHOUT, /* gone on without: the next load reads the log */
+};
+
+/* The counter of an output that no route leads to at present. */
+#define LT_PARTITION_FORMER_MAX 64
+struct lt_former {
+    char *topic;
+    uint64_t n;
 };
 
 struct lt_partition {
@@ -46,6 +54,8 @@ struct lt_partition {
     struct lt_files *files; /* local files, while the partition is loaded or runs; NULL: none */
     uint64_t *routed;       /* per output of the routes, committed */
     size_t routed_len;
+    struct lt_former former[LT_PARTITION_FORMER_MAX]; /* committed with the others, changed by loads only */
+    size_t former_len;
     uint64_t disturbances;           /* rule 10: as last seen when the anchor was verified */
     int64_t unstable_since_ms;       /* rule 10: last stable offset below the high watermark since; 0 not */
     bool foreign_transaction;        /* alarm FOREIGN-TRANSACTION is up */
@@ -68,6 +78,8 @@ struct lt_partition {
 
 void lt_partition_init(struct lt_partition *p, int32_t number);
 void lt_partition_deinit(struct lt_partition *p);
+/* Before a load takes them from lt.position. */
+void lt_partition_forget_counters(struct lt_partition *p);
 /* What has become of the writing of its files; with the lock held. */
 void lt_partition_note_files(struct lt_partition *p);
 /* Rule 1 and rule 17: the index is dropped, a new epoch begins. */
@@ -88,6 +100,7 @@ struct lt_load {
     const char *state_dir;      /* of local index files; NULL: none are used */
     const char *const *outputs; /* topics of the per-output counters */
     size_t outputs_len;
+    struct lt_rows *rows; /* of lt.position, shared by the loads of a log */
 };
 
 /*

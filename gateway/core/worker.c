@@ -104,10 +104,9 @@ static void on_assign(void *ctx, int32_t partition)
     w->loading = true;
 }
 
-static void on_revoke(void *ctx, int32_t partition, bool is_lost)
+static void on_revoke(void *ctx, int32_t partition, bool is_lost LT_UNUSED)
 {
-    struct lt_worker *w = ctx;
-    (void)is_lost; /* no transaction is open inside callbacks (rule 11): both end the same way */
+    struct lt_worker *w = ctx; /* lost or not: no transaction is open inside callbacks (rule 11) */
     if (partition < 0 || partition >= w->partitions_len)
         return;
     w->partitions[partition].started = false; /* the log unassigns what was started */
@@ -166,6 +165,7 @@ static bool open_log(struct lt_worker *w)
             lt_partition_init(&w->partitions[i], i);
         pthread_mutex_unlock(&w->lock);
     }
+    lt_rows_reset(&w->rows, n);
     w->env.log = w->log;
     w->outputs_known = false;
     atomic_store(&w->open, true);
@@ -294,6 +294,7 @@ static struct lt_load load_of(struct lt_worker *w)
         .state_dir = w->settings->config->state_dir,
         .outputs = w->outputs,
         .outputs_len = lt_routes_outputs(w->settings->routes),
+        .rows = &w->rows,
     };
 }
 
@@ -398,8 +399,7 @@ static bool poll_once(struct lt_worker *w, int timeout_ms, struct lt_log_record 
         twin(w, &err);
         return false;
     default:
-        if (r < 0)
-            w->broken = true;
+        w->broken |= r < 0;
         w->polls_fail = true;
         trouble_set(w, "polling", &err);
         if (r == LT_LOG_PERMANENT)
@@ -722,6 +722,7 @@ void lt_worker_close(struct lt_worker *w)
         w->log->ops->record_free(w->log, w->carry.v[i].record);
     w->carry.len = 0;
     w->log->ops->close(lt_steal(&w->log));
+    lt_rows_reset(&w->rows, 0);
     for (int32_t i = 0; i < w->partitions_len; i++)
         lt_partition_reset(&w->partitions[i], LT_PARTITION_ABSENT);
 }

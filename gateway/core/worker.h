@@ -27,6 +27,7 @@ struct lt_worker {
     char instance_id[96];
     struct lt_partition *partitions; /* all of intake, by number; ABSENT when another owns it */
     int32_t partitions_len;
+    struct lt_rows rows;
     uint64_t incarnation;
     struct lt_window window;
     const char **outputs;

@@ -249,6 +249,130 @@ static void a_worker_has_the_counters_again_before_it_judges(void **state)
     }
 }
 
+/* ---- routes that go and come back ---- */
+
+/* The next worker has these routes. */
+static void start_with(struct core_world *w, const struct lt_routes *routes)
+{
+    core_world_close(w);
+    w->settings.routes = routes;
+}
+
+static void the_counter_of_a_route_that_was_away_goes_on_where_it_stood(void **state)
+{
+    struct core_world *w = *state;
+    append(w, 0, 1, NULL);
+    append(w, 0, 2, NULL);
+    run_to_the_end(w);
+    assert_row(w, 0, 2, 2);
+    struct lt_yaml *file;
+    struct lt_routes *fewer;
+    assert_int_equal(lt_yaml_parse("routes.yaml",
+                                   LT_SPAN_LIT("routes:\n  - {name: portal, when: {type: \"vn.lienthong.dossier.*\"}, "
+                                               "via: [population], to: portal}\n"),
+                                   &file, &w->diags),
+                     LT_OK);
+    w->routes_nodes[0] = lt_yaml_root(file);
+    assert_int_equal(lt_routes_new(&w->config, w->tables, &w->diags, &fewer), LT_OK);
+    start_with(w, fewer);
+    append(w, 0, 3, NULL);
+    run_to_the_end(w);
+    assert_row(w, 0, 2, 3);
+    core_world_close(w); /* and once more without: nobody has written the route's counter but who carried it on */
+    append(w, 0, 4, NULL);
+    run_to_the_end(w);
+    assert_row(w, 0, 2, 4);
+    start_with(w, w->routes);
+    append(w, 0, 5, NULL);
+    run_to_the_end(w);
+    assert_row(w, 0, 3, 5);
+    core_world_close(w);
+    lt_routes_free(fewer);
+    lt_yaml_free(file);
+}
+
+/* ---- reading lt.position ---- */
+
+static struct {
+    struct lt_log_ops ops;
+    const struct lt_log_ops *real;
+    int scans;
+    int64_t records; /* of lt.position that were read */
+} reading;
+
+static struct {
+    int (*fn)(void *ctx, const struct lt_log_record *r);
+    void *ctx;
+} counted_fn;
+
+static int count_record(void *ctx LT_UNUSED, const struct lt_log_record *r)
+{
+    reading.records++;
+    return counted_fn.fn(counted_fn.ctx, r);
+}
+
+static int counted_scan(struct lt_log *l, const char *topic, int32_t partition, int64_t from, int64_t to,
+                        int (*fn)(void *ctx, const struct lt_log_record *r), void *ctx, struct lt_err *err)
+{
+    if (!topic || strcmp(topic, LT_TOPIC_POSITION) != 0)
+        return reading.real->scan(l, topic, partition, from, to, fn, ctx, err);
+    reading.scans++;
+    counted_fn.fn = fn;
+    counted_fn.ctx = ctx;
+    return reading.real->scan(l, topic, partition, from, to, count_record, NULL, err);
+}
+
+static int open_counted(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
+{
+    int r = lt_log_memory_new(((struct core_world *)ctx)->memory, s, ret, err);
+    if (r != LT_OK)
+        return r;
+    reading.real = (*ret)->ops;
+    reading.ops = *reading.real;
+    reading.ops.scan = counted_scan;
+    (*ret)->ops = &reading.ops;
+    return LT_OK;
+}
+
+static void count_row(void *ctx, const struct lt_log_record *r LT_UNUSED)
+{
+    ++*(int64_t *)ctx;
+}
+
+static void the_position_topic_is_read_once_however_many_partitions_are_loaded(void **state)
+{
+    struct core_world *w = *state;
+    for (int i = 0; i < 40; i++)
+        append(w, i % 2, i, NULL);
+    run_to_the_end(w);
+    core_world_close(w);
+    int64_t rows = 0;
+    lt_memory_read(w->memory, LT_TOPIC_POSITION, 0, count_row, &rows);
+    assert_true(rows > 2);
+    reading.scans = 0;
+    reading.records = 0;
+    w->settings.open_log = open_counted;
+    core_world_turns(w, 3);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(w->worker.partitions[i].state, LT_PARTITION_RUNNING);
+    assert_int_equal(reading.records, rows);
+    assert_int_equal(reading.scans, 1);
+    /* Loaded again, a partition sees what was committed since, and no more than that is read. */
+    append(w, 1, 50, NULL);
+    run_to_the_end(w);
+    int64_t more = -rows;
+    lt_memory_read(w->memory, LT_TOPIC_POSITION, 0, count_row, &more);
+    assert_true(more > 0);
+    atomic_store(&w->worker.partitions[1].rebuild, true);
+    core_world_turns(w, 3);
+    assert_int_equal(w->worker.partitions[1].state, LT_PARTITION_RUNNING);
+    assert_int_equal(reading.records, rows + more);
+    append(w, 1, 51, NULL);
+    run_to_the_end(w);
+    assert_row(w, 1, 22, 22);
+    core_world_close(w);
+}
+
 #define IN_A_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -262,6 +386,8 @@ int main(void)
         IN_A_WORLD(a_replay_that_is_sent_again_is_a_duplicate_also_after_a_restart),
         IN_A_WORLD(the_position_topic_says_what_was_committed_and_counts_go_on_after_a_restart),
         IN_A_WORLD(a_worker_has_the_counters_again_before_it_judges),
+        IN_A_WORLD(the_counter_of_a_route_that_was_away_goes_on_where_it_stood),
+        IN_A_WORLD(the_position_topic_is_read_once_however_many_partitions_are_loaded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
