@@ -124,6 +124,16 @@ static size_t put_ingest(lt_json_value ingest, struct lt_buf *out)
     return n;
 }
 
+/* Changed tables that cannot be used: the former ones go on. */
+static size_t put_tables(lt_json_value tables, struct lt_buf *out)
+{
+    if (!lt_span_is(text_of(tables, "state"), "kept"))
+        return 0;
+    lt_buf_printf(out, "TROUBLE   tables: the former ones go on: " LT_SPAN_FMT "\n",
+                  LT_SPAN_ARG(text_of(tables, "text")));
+    return 1;
+}
+
 /* It waits for a certificate or a password, or for rules that changed over there; the other pauses of a target pass by
  * themselves or are an operator's own. Probing is still waiting. */
 static bool waits_for_people(lt_json_value t)
@@ -193,6 +203,7 @@ static size_t describe(lt_json_value root, struct lt_buf *out)
     size_t findings = 0;
     lt_json_value core = lt_json_get(root, "core"), targets = lt_json_get(root, "targets");
     lt_buf_printf(out, "instance  " LT_SPAN_FMT "\n", LT_SPAN_ARG(text_of(root, "instance")));
+    findings += put_tables(lt_json_get(root, "tables"), out);
     if (lt_json_present(lt_json_get(root, "ingest")))
         findings += put_ingest(lt_json_get(root, "ingest"), out);
     if (lt_json_present(core)) {

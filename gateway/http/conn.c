@@ -4,6 +4,7 @@
  * and forget what OpenSSL holds back).
  */
 #include <errno.h>
+#include <netdb.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -11,7 +12,6 @@
 
 #include "gateway/base/log.h"
 #include "gateway/http/conn.h"
-#include "gateway/http/tls.h"
 
 #define READ_ROUNDS 16 /* reads of a turn before other connections have theirs */
 #define SCRATCH 16384
@@ -56,6 +56,7 @@ void lt_http_conn_new(struct lt_http_loop *loop, int fd)
             return;
         }
         SSL_set_accept_state(c->ssl);
+        SSL_set_app_data(c->ssl, c->tls_refused);
     }
     lt_http_set_deadline(c, 1000 * (int64_t)(s->tls ? s->s.request_timeout_s : s->s.idle_timeout_s));
     if (!c->read_event || !c->write_event || event_add(c->read_event, NULL) != 0)
@@ -312,8 +313,19 @@ static ssize_t fill(struct lt_http_conn *c)
 
 /* ---- handshake ---- */
 
+static const char *address_of(int fd, char out[NI_MAXHOST])
+{
+    struct sockaddr_storage a;
+    socklen_t len = sizeof(a);
+    if (getpeername(fd, (struct sockaddr *)&a, &len) != 0 ||
+        getnameinfo((struct sockaddr *)&a, len, out, NI_MAXHOST, NULL, 0, NI_NUMERICHOST) != 0)
+        return "a peer that is gone";
+    return out;
+}
+
 static void handshake_failed(struct lt_http_conn *c)
 {
+    char address[NI_MAXHOST];
     struct lt_http_loop *loop = c->loop;
     unsigned long code = ERR_peek_error();
     bool left = code == 0 || ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
@@ -321,9 +333,12 @@ static void handshake_failed(struct lt_http_conn *c)
         char reason[160];
         atomic_fetch_add(&loop->server->tls_failures, 1);
         lt_http_tls_reason(reason, sizeof(reason));
+        if (c->tls_refused[0])
+            snprintf(reason, sizeof(reason), "%s", c->tls_refused);
         if (loop->now_ms - loop->tls_logged_ms >= 1000) {
             loop->tls_logged_ms = loop->now_ms;
-            lt_warn(loop->server->s.name, "tls-refused", "a TLS handshake failed: %s", reason);
+            lt_warn(loop->server->s.name, "tls-refused", "a TLS handshake with %s failed: %s",
+                    address_of(c->fd, address), reason);
         }
     }
     ERR_clear_error();

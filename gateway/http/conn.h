@@ -5,6 +5,7 @@
 #define LT_HTTP_CONN_H
 
 #include "gateway/http/internal.h"
+#include "gateway/http/tls.h"
 
 #define LINGER_MS 5000 /* after a refusal: take what still comes, so that the answer is not lost to a reset */
 
@@ -18,16 +19,17 @@ struct lt_http_conn {
     struct event *read_event, *write_event;
     struct lt_http_peer_ref *peer;
     enum lt_http_state state;
-    bool running;          /* inside conn_run: replies only leave their bytes */
-    bool dead;             /* free at the end of conn_run */
-    bool close_after;      /* when out is written */
-    bool linger_after;     /* the same, taking what still comes first */
-    bool tls_broken;       /* no close_notify any more */
-    bool want_write;       /* OpenSSL must write before it can read on */
-    bool scarce;           /* input buffer full while a request is handled: not reading */
-    bool counted;          /* in its client's share */
-    int64_t deadline_ms;   /* 0 none */
-    int64_t over_until_ms; /* of a body above body_max, at most */
+    bool running;                              /* inside conn_run: replies only leave their bytes */
+    bool dead;                                 /* free at the end of conn_run */
+    bool close_after;                          /* when out is written */
+    bool linger_after;                         /* the same, taking what still comes first */
+    bool tls_broken;                           /* no close_notify any more */
+    char tls_refused[LT_HTTP_TLS_REFUSED_MAX]; /* whose certificate was not taken, and why */
+    bool want_write;                           /* OpenSSL must write before it can read on */
+    bool scarce;                               /* input buffer full while a request is handled: not reading */
+    bool counted;                              /* in its client's share */
+    int64_t deadline_ms;                       /* 0 none */
+    int64_t over_until_ms;                     /* of a body above body_max, at most */
     char *in;
     size_t in_at, in_end, in_size, head_scanned;
     uint64_t body_left; /* of the body or the chunk */

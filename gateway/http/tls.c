@@ -20,6 +20,26 @@ void lt_http_tls_reason(char *out, size_t size)
     ERR_clear_error();
 }
 
+/* Whose certificate is not taken, and why: an operator has to tell its owner. The name is what was presented, so it is
+ * shown in plain characters only. */
+static int on_verify(int good, X509_STORE_CTX *store)
+{
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    char *out = ssl ? SSL_get_app_data(ssl) : NULL;
+    const X509 *certificate = X509_STORE_CTX_get_current_cert(store);
+    char name[LT_HTTP_TLS_REFUSED_MAX / 2] = "";
+    if (good || !out)
+        return good;
+    if (certificate)
+        (void)X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name, sizeof(name));
+    for (char *c = name; *c; c++)
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+    snprintf(out, LT_HTTP_TLS_REFUSED_MAX, "certificate of '%s': %s", name,
+             X509_verify_cert_error_string(X509_STORE_CTX_get_error(store)));
+    return good;
+}
+
 static int failed(struct lt_err *err, const char *what, const char *file)
 {
     char reason[160];
@@ -67,7 +87,7 @@ int lt_http_tls_server(const char *certificate, const char *key, const char *cli
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(ctx,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, on_verify);
     *ret = ctx;
     return LT_OK;
 }

@@ -8,6 +8,9 @@
 #include "gateway/base/err.h"
 #include "gateway/http/server.h"
 
+/* Of the app data of a connection's SSL: whose certificate was not taken and why, "" otherwise. */
+#define LT_HTTP_TLS_REFUSED_MAX 160
+
 /* LT_E_IO: a file cannot be read, the key does not fit, …: text names the file and what to do. */
 int lt_http_tls_server(const char *certificate, const char *key, const char *client_ca, SSL_CTX **ret,
                        struct lt_err *err) LT_MUST_CHECK;

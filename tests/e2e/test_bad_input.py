@@ -140,6 +140,11 @@ def test_an_expired_client_certificate_ends_in_an_alert(up):
     context.load_cert_chain(up.pki / "h22-expired.crt", up.pki / "h22-expired.key")
     assert alert(up, context) in ("SSLV3_ALERT_CERTIFICATE_EXPIRED", "SSL/TLS_ALERT_CERTIFICATE_EXPIRED")
 
+    def told():  # whose it is: somebody has to be called
+        alert(up, context)
+        return "handshake with 127.0.0.1 failed: certificate of 'h22': certificate has expired" in up.gateway.log.read_text()
+    wait_for("the log to say whose", told, 10, every=0.5)  # one such line a second
+
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 def test_tls_1_1_is_not_spoken(up):

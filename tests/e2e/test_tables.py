@@ -4,6 +4,7 @@ import os
 import re
 
 from tests.e2e.events import new_code, xml, xml_item
+from tests.e2e.world import LIENTHONG, run
 from tools.lt.stack import get, wait_for
 
 TABLE = "tables/procedures.yaml"
@@ -47,6 +48,8 @@ def test_a_changed_table_is_taken_up_and_one_that_is_wrong_leaves_the_former_in_
     shown = wait_for("the refusal", lambda: world.status()["tables"] if world.status()["tables"]["state"] == "kept" else None)
     assert "do not overlap" in shown["text"] and "procedures.yaml:" in shown["text"]
     assert metric(world, "lt_tables_kept") == 1
+    told = run(LIENTHONG, "status", "--config", world.config, check=1).stdout
+    assert "TROUBLE   tables: the former ones go on: " in told and "do not overlap" in told
     assert send(world)[0] in (200, 202)
 
     replace(world, good)
