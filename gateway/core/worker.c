@@ -15,8 +15,6 @@
 #define LOOK_AT_CLOCK 64 /* records taken between two looks at it */
 #define BACKOFF_MS_MIN 100
 #define BACKOFF_MS_MAX 10000
-#define FOREIGN_LOOK_MS 5000
-#define FOREIGN_ALARM_MS 30000
 
 static void fatal(struct lt_worker *w, const char *text)
 {
@@ -209,42 +207,9 @@ static bool know_outputs(struct lt_worker *w)
 
 /* ---- partitions ---- */
 
-static void foreign_set(struct lt_partition *p, bool on)
+static bool load_due(const struct lt_partition *p)
 {
-    pthread_mutex_lock(&p->lock);
-    p->foreign_transaction = on;
-    pthread_mutex_unlock(&p->lock);
-}
-
-/* Rule 10: a transaction of somebody else on intake holds the read_committed reader back without a word. */
-static void look_for_foreign(struct lt_worker *w)
-{
-    int64_t now = lt_mono_ms(), low, high, stable;
-    if (now - w->looked_for_foreign_ms < FOREIGN_LOOK_MS)
-        return;
-    w->looked_for_foreign_ms = now;
-    for (int32_t i = 0; i < w->partitions_len; i++) {
-        struct lt_partition *p = &w->partitions[i];
-        if (p->state == LT_PARTITION_ABSENT) /* one that is stopped may be waiting for just what is held back */
-            continue;
-        /* The high watermark first: what arrives in between must not look like a transaction. */
-        if (ended(w) || w->log->ops->watermarks(w->log, NULL, i, &low, &high, NULL) != LT_LOG_OK ||
-            w->log->ops->stable_end(w->log, i, &stable, NULL) != LT_LOG_OK)
-            return; /* the log is away */
-        if (stable >= high) {
-            p->unstable_since_ms = 0;
-            foreign_set(p, false);
-        } else if (!p->unstable_since_ms) {
-            p->unstable_since_ms = now;
-        } else if (now - p->unstable_since_ms >= FOREIGN_ALARM_MS && !p->foreign_transaction) {
-            foreign_set(p, true);
-            lt_error("core", "foreign-transaction",
-                     "partition %d of " LT_TOPIC_INTAKE
-                     ": a transaction of another producer has been open for 30 s and holds %" PRId64
-                     " records back; only the gateway may write this topic, and never in transactions",
-                     (int)i, high - stable);
-        }
-    }
+    return p->state == LT_PARTITION_LOADING || (p->state == LT_PARTITION_STOPPED && lt_mono_ms() >= p->retry_at_ms);
 }
 
 /* The next one in turn whose load is due; NULL: none. */
@@ -252,12 +217,22 @@ static struct lt_partition *load_next(struct lt_worker *w, const struct lt_load 
 {
     for (int32_t i = 0; i < w->partitions_len; i++) {
         struct lt_partition *p = &w->partitions[w->next_load++ % w->partitions_len];
-        if (p->state == LT_PARTITION_LOADING || (p->state == LT_PARTITION_STOPPED && lt_mono_ms() >= p->retry_at_ms)) {
+        if (load_due(p)) {
             lt_partition_load(p, load);
             return p;
         }
     }
     return NULL;
+}
+
+/* Nothing can be loaded before the outputs are known. They are asked for when a load is due: an output that is missing
+ * stops the partitions, and is looked for again when these are. */
+static bool outputs_ready(struct lt_worker *w)
+{
+    bool due = false;
+    for (int32_t i = 0; i < w->partitions_len && !w->outputs_known && !due; i++)
+        due = load_due(&w->partitions[i]);
+    return w->outputs_known || (due && know_outputs(w));
 }
 
 /*
@@ -314,8 +289,10 @@ static void rebuild_asked(struct lt_worker *w)
 static void serve_partitions(struct lt_worker *w)
 {
     rebuild_asked(w);
-    if (!w->outputs_known && !know_outputs(w))
+    if (!outputs_ready(w)) {
+        w->loading = false;
         return;
+    }
     struct lt_load load = load_of(w);
     verify_anchors(w, &load);
     for (int32_t i = 0; i < w->partitions_len && !ended(w); i++) {
@@ -328,7 +305,7 @@ static void serve_partitions(struct lt_worker *w)
         }
     }
     w->loading = load_some(w, &load);
-    look_for_foreign(w);
+    lt_foreign_look(&w->foreign, w->log, w->partitions, w->partitions_len, &w->stopping);
 }
 
 /* ---- polling ---- */
@@ -702,7 +679,7 @@ void lt_worker_turn(struct lt_worker *w)
     collect(w);
     if (w->batch.items.len > 0)
         commit_batch(w);
-    else if (w->outputs_known && !w->polls_fail && !w->broken)
+    else if (!w->polls_fail && !w->broken)
         trouble_clear(w);
     stop_holes(w);
     note_share(w);

@@ -7,6 +7,7 @@
 
 #include "gateway/core/batch.h"
 #include "gateway/core/core.h"
+#include "gateway/core/foreign.h"
 
 #include <stdatomic.h>
 
@@ -39,7 +40,7 @@ struct lt_worker {
     int32_t next_load;
     bool loading;    /* a load was made this turn, or is due: there may be more to do, do not wait for records */
     bool polls_fail; /* the last poll ended in an error */
-    int64_t looked_for_foreign_ms;
+    struct lt_foreign foreign;
     bool running;
     pthread_t thread;
     /* shared */

@@ -223,7 +223,7 @@ static void a_record_kept_from_before_a_rebalance_is_no_hole_after_it(void **sta
 static void look_again(struct world *w)
 {
     struct lt_partition *p = &w->core.worker.partitions[0];
-    w->core.worker.looked_for_foreign_ms -= 60000;
+    w->core.worker.foreign.looked_ms -= 60000;
     if (p->unstable_since_ms)
         p->unstable_since_ms -= 60000;
     core_world_turn(&w->core);

@@ -419,6 +419,55 @@ static void a_write_that_the_acl_refuses_is_retried_with_its_reason_and_never_a_
     assert_int_equal(lt_memory_count(w->memory, LT_TOPIC_DEADLETTER), 0);
 }
 
+/* ---- an output is missing ---- */
+
+static struct {
+    struct lt_log_ops ops;
+    const struct lt_log_ops *real;
+    int asked; /* how often for CORE_PLAIN */
+} counting;
+
+static int counted_partitions(struct lt_log *l, const char *topic, int32_t *ret_count, struct lt_err *err)
+{
+    counting.asked += strcmp(topic, CORE_PLAIN) == 0;
+    return counting.real->partitions(l, topic, ret_count, err);
+}
+
+static int open_counting(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
+{
+    int r = lt_log_memory_new(((struct core_world *)ctx)->memory, s, ret, err);
+    if (r != LT_OK)
+        return r;
+    counting.real = (*ret)->ops;
+    counting.ops = *counting.real;
+    counting.ops.partitions = counted_partitions;
+    (*ret)->ops = &counting.ops;
+    return LT_OK;
+}
+
+static void a_missing_output_is_asked_for_when_a_partition_is_tried_again_and_not_in_every_turn(void **state)
+{
+    struct core_world *w = *state;
+    w->settings.open_log = open_counting;
+    append_range(w, 0, 0, 5);
+    lt_memory_topic_drop(w->memory, CORE_PLAIN);
+    core_world_turns(w, 5);
+    core_world_must_stop(w, 0, LT_STOP_TOPIC_MISSING);
+    core_world_must_stop(w, 1, LT_STOP_TOPIC_MISSING);
+    int asked = counting.asked;
+    assert_in_range(asked, 1, 2);
+    core_world_turns(w, 50);
+    assert_int_equal(counting.asked, asked);
+    assert_false(w->worker.loading); /* or its polls would not wait */
+    core_world_retry_now(w);
+    core_world_turns(w, 5);
+    assert_int_equal(counting.asked, asked + 1);
+    core_world_must_stop(w, 0, LT_STOP_TOPIC_MISSING);
+    lt_memory_topic(w->memory, CORE_PLAIN, 1, 0, false);
+    run_to_the_end(w);
+    assert_int_equal(must_add_up(w, 0).verdicts[LT_VERDICT_NEW], 5);
+}
+
 static void a_rebuild_asked_for_drops_the_index_and_loses_and_doubles_nothing(void **state)
 {
     struct core_world *w = *state;
@@ -469,6 +518,7 @@ int main(void)
         IN_A_WORLD(an_append_time_a_year_ahead_expires_nothing),
         IN_A_WORLD(records_without_the_brokers_time_raise_an_alarm_move_no_clock_and_are_judged),
         IN_A_WORLD(a_write_that_the_acl_refuses_is_retried_with_its_reason_and_never_a_dead_letter),
+        IN_A_WORLD(a_missing_output_is_asked_for_when_a_partition_is_tried_again_and_not_in_every_turn),
         IN_A_WORLD(a_rebuild_asked_for_drops_the_index_and_loses_and_doubles_nothing),
         cmocka_unit_test(every_stop_says_what_it_means_what_is_safe_and_what_to_do),
     };
