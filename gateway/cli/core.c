@@ -16,19 +16,6 @@ int lt_cli_core_complain(const struct lt_err *err)
 
 /* ---- status ---- */
 
-static void put_stop(struct lt_cli_core *s, enum lt_stop stop, const char *text, const char *command)
-{
-    lt_json_key(&s->w, LT_SPAN_LIT("stop"));
-    lt_json_begin_object(&s->w);
-    lt_json_str(&s->w, "reason", lt_span_str(lt_stop_name(stop)));
-    lt_json_str(&s->w, "text", lt_span_str(text));
-    lt_json_str(&s->w, "cause", lt_span_str(lt_stop_cause(stop)));
-    lt_json_str(&s->w, "safe", lt_span_str(lt_stop_safe(stop)));
-    lt_json_str(&s->w, "advice", lt_span_str(lt_stop_advice(stop)));
-    lt_json_str(&s->w, "command", lt_span_str(command));
-    lt_json_end_object(&s->w);
-}
-
 static bool adds_up(const struct lt_position_row *row)
 {
     uint64_t sum = row->position.holes;
@@ -68,11 +55,13 @@ static void put_row(struct lt_cli_core *s, const struct lt_position_row *row)
     lt_json_end_array(&s->w);
 }
 
-static void print_row(const struct lt_position_row *row)
+static void print_row(const struct lt_position_row *row, struct lt_span state)
 {
+    const char *sep = state.len ? ", " : "";
     if (!row->proved) {
-        printf("partition %" PRId32 ": offset %" PRId64 " without proof, log %" PRId64 " to %" PRId64 "\n",
-               row->partition, row->offset, row->low, row->high);
+        printf("partition %" PRId32 ": offset %" PRId64 " without proof, log %" PRId64 " to %" PRId64 "%s" LT_SPAN_FMT
+               "\n",
+               row->partition, row->offset, row->low, row->high, sep, LT_SPAN_ARG(state));
         return;
     }
     printf("partition %" PRId32 ": offset %" PRId64 ", lag %" PRId64, row->partition, row->offset,
@@ -81,31 +70,67 @@ static void print_row(const struct lt_position_row *row)
         printf(", %s %" PRIu64, lt_verdict_name((enum lt_verdict_kind)v), row->position.verdicts[v]);
     if (row->position.holes)
         printf(", accepted as lost %" PRIu64, row->position.holes);
-    printf("%s%s\n", row->instance[0] ? ", by " : "", row->instance);
+    printf("%s%s%s" LT_SPAN_FMT "\n", row->instance[0] ? ", by " : "", row->instance, sep, LT_SPAN_ARG(state));
+}
+
+/* What the position shows now; what it cannot show, as the gateway that runs here says it. */
+static bool stop_of(const struct lt_positions *all, const struct lt_position_row *row, const struct lt_cli_live *live,
+                    char text[LT_POSITION_TEXT_MAX], char command[LT_STOP_COMMAND_MAX], struct lt_cli_reason *ret)
+{
+    enum lt_stop stop = lt_position_diagnose(all, row, text, command);
+    if (stop == LT_STOP_NONE)
+        return lt_cli_live_reason(live, row->partition, "stop", ret);
+    *ret = (struct lt_cli_reason){.name = lt_span_str(lt_stop_name(stop)),
+                                  .text = lt_span_str(text),
+                                  .cause = lt_span_str(lt_stop_cause(stop)),
+                                  .safe = lt_span_str(lt_stop_safe(stop)),
+                                  .advice = lt_span_str(lt_stop_advice(stop)),
+                                  .command = lt_span_str(command)};
+    return true;
 }
 
 /* 1 when there is something to do about this partition. */
-static size_t show_row(struct lt_cli_core *s, const struct lt_positions *all, const struct lt_position_row *row)
+static size_t show_row(struct lt_cli_core *s, const struct lt_positions *all, const struct lt_position_row *row,
+                       const struct lt_cli_live *live)
 {
     char text[LT_POSITION_TEXT_MAX], command[LT_STOP_COMMAND_MAX];
-    enum lt_stop stop = lt_position_diagnose(all, row, text, command);
+    struct lt_cli_reason stop, alarm;
+    bool stopped = stop_of(all, row, live, text, command, &stop);
+    bool alarmed = lt_cli_live_reason(live, row->partition, "alarm", &alarm);
     bool wrong_sum = row->proved && !adds_up(row);
+    struct lt_span state = lt_cli_live_state(live, row->partition);
     if (s->options.json) {
         lt_json_begin_object(&s->w);
         put_row(s, row);
-        if (stop != LT_STOP_NONE)
-            put_stop(s, stop, text, command);
-        lt_json_end_object(&s->w);
-        return stop != LT_STOP_NONE || wrong_sum;
+        lt_json_str(&s->w, "state", state);
+    } else {
+        print_row(row, state);
     }
-    print_row(row);
-    if (stop != LT_STOP_NONE)
-        printf("  %s: %s\n  cause: %s\n  safe:  %s\n  do:    %s\n%s%s%s", lt_stop_name(stop), text, lt_stop_cause(stop),
-               lt_stop_safe(stop), lt_stop_advice(stop), command[0] ? "  run:   " : "", command,
-               command[0] ? "\n" : "");
-    if (wrong_sum)
+    if (stopped)
+        lt_cli_core_tell(s, "stop", &stop);
+    if (alarmed)
+        lt_cli_core_tell(s, "alarm", &alarm);
+    if (s->options.json)
+        lt_json_end_object(&s->w);
+    else if (wrong_sum)
         printf("  the verdicts do not add up to the offset: report this\n");
-    return stop != LT_STOP_NONE || wrong_sum;
+    return stopped || alarmed || wrong_sum;
+}
+
+static void conclude(const struct lt_cli_live *live)
+{
+    if (!live->json)
+        printf(
+            "every position stands with its proof; no gateway answers at %s, so what only a running one knows (holes, "
+            "its index, what it cannot write) is not shown\n",
+            live->address);
+    else if (!lt_json_present(live->core))
+        printf("every position stands with its proof; " LT_SPAN_FMT
+               " has no role core: ask where the core runs what it stopped for\n",
+               LT_SPAN_ARG(lt_cli_live_instance(live)));
+    else
+        printf("every position stands with its proof, and " LT_SPAN_FMT " has stopped for nothing\n",
+               LT_SPAN_ARG(lt_cli_live_instance(live)));
 }
 
 int lt_cli_core_status(struct lt_cli_core *s)
@@ -113,9 +138,11 @@ int lt_cli_core_status(struct lt_cli_core *s)
     struct lt_positions all;
     struct lt_err err = LT_ERR_INIT;
     char incarnation[17];
+    struct lt_cli_live live;
     size_t findings = 0;
     if (lt_positions_read(s->kafka.admin, s->kafka.reader, &all, &err) < 0)
         return lt_cli_core_complain(&err);
+    lt_cli_live_ask(s->compiled.config, &live);
     snprintf(incarnation, sizeof(incarnation), "%016" PRIx64, all.incarnation);
     if (s->options.json) {
         lt_json_str(&s->w, "incarnation", lt_span_str(incarnation));
@@ -124,11 +151,13 @@ int lt_cli_core_status(struct lt_cli_core *s)
     }
     for (size_t i = 0; i < all.rows.len; i++)
         if (s->partition < 0 || s->partition == all.rows.v[i].partition)
-            findings += show_row(s, &all, &all.rows.v[i]);
+            findings += show_row(s, &all, &all.rows.v[i], &live);
     if (s->options.json)
         lt_json_end_array(&s->w);
-    else if (!findings)
-        printf("every position stands with its proof; what a running gateway stopped for: lienthong status\n");
+    findings += lt_cli_live_workers(s, &live);
+    if (!findings && !s->options.json)
+        conclude(&live);
+    lt_cli_live_deinit(&live);
     lt_positions_deinit(&all);
     return findings ? LT_EXIT_FINDING : LT_EXIT_OK;
 }

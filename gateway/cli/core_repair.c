@@ -1,6 +1,6 @@
 /* lienthong core position, accept-hole, accept-index, rebuild: what changes something. */
+#include "gateway/cli/ask.h"
 #include "gateway/cli/core.h"
-#include "gateway/http/client.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,42 +8,21 @@
 #define REPEATS_SHOWN 20
 #define REPEATS_LISTED 100000
 
-/* ---- asking the gateway that runs here ---- */
-
 struct answered {
-    bool done;
-    long status;
+    long status; /* 0: nobody runs here */
     char text[256];
 };
 
-static void on_answer(void *ctx, const struct lt_http_answer *a)
-{
-    struct answered *f = ctx;
-    f->done = true;
-    f->status = a->failure == LT_HTTP_ANSWERED ? a->status : 0;
-    if (f->status)
-        snprintf(f->text, sizeof(f->text), "%.*s", (int)LT_MIN(a->body.len, sizeof(f->text) - 1), a->body.ptr);
-    else
-        snprintf(f->text, sizeof(f->text), "%s", a->text);
-    f->text[strcspn(f->text, "\n")] = '\0';
-}
-
+/* The gateway that runs here, if one does; text: the first line of its answer, or why there is none. */
 static struct answered ask_gateway(const struct lt_config *c, int64_t partition)
 {
-    LT_AUTOFREE char *url = lt_asprintf("http://%s/core/rebuild?partition=%" PRId64, c->admin.listen, partition);
-    struct lt_http_client_settings s = {
-        .timeout_ms = 5000, .connect_timeout_ms = 2000, .answer_max = 64 << 10, .connections_max = 1};
-    struct lt_http_client *http = NULL;
+    LT_AUTOFREE char *path = lt_asprintf("/core/rebuild?partition=%" PRId64, partition);
+    LT_AUTOBUF struct lt_buf body = LT_BUF_INIT(LT_ASK_BYTES_MAX);
     struct lt_err err = LT_ERR_INIT;
-    struct answered f = {0};
-    int r = lt_http_client_new(&s, &http, &err);
-    if (r == LT_OK)
-        r = lt_http_client_call(http, "POST", url, NULL, LT_SPAN_LIT(""), on_answer, &f, &err);
-    while (r == LT_OK && !f.done)
-        lt_http_client_run(http, 100);
-    lt_http_client_free(http);
-    if (r < 0)
-        snprintf(f.text, sizeof(f.text), "%.255s", err.text);
+    struct answered f = {.status = lt_ask(c, "POST", path, &body, &err)};
+    struct lt_span text = f.status ? lt_buf_view(&body) : lt_span_str(err.text);
+    snprintf(f.text, sizeof(f.text), "%.*s", (int)LT_MIN(text.len, sizeof(f.text) - 1), text.ptr ? text.ptr : "");
+    f.text[strcspn(f.text, "\n")] = '\0';
     return f;
 }
 
@@ -220,9 +199,7 @@ int lt_cli_core_rebuild(struct lt_cli_core *s)
         return conclude_one(s, LT_OK, &report, &err);
     struct answered f = ask_gateway(s->compiled.config, s->partition);
     if (f.status == 0) {
-        fprintf(stderr,
-                "lienthong core rebuild: no gateway answers at %s (%s); run this where the partition's owner runs\n",
-                s->compiled.config->admin.listen, f.text);
+        fprintf(stderr, "lienthong core rebuild: %s Run this where the partition's owner runs.\n", f.text);
         return LT_EXIT_UNAVAILABLE;
     }
     if (f.status != 202) {

@@ -56,6 +56,13 @@ struct all {
     LT_VEC(struct one) ones; /* by partition; verify NULL: not looked at */
 };
 
+static void feed_head(void *ctx, const struct lt_output_head *head)
+{
+    struct all *a = ctx;
+    for (size_t i = 0; i < a->ones.len; i++)
+        lt_verify_head(a->ones.v[i].verify, head);
+}
+
 static void feed(void *ctx, const struct lt_output_copy *copy)
 {
     struct all *a = ctx;
@@ -72,6 +79,7 @@ static void put_result(struct lt_cli_core *s, const struct one *o, const struct 
     lt_json_num(&s->w, "records", (int64_t)x->records);
     lt_json_num(&s->w, "holes", (int64_t)x->holes);
     lt_json_num(&s->w, "copies", (int64_t)x->copies);
+    lt_json_num(&s->w, "gone", (int64_t)x->gone);
     lt_json_flag(&s->w, "complete", o->complete);
     for (int v = 0; v < LT_VERDICTS; v++)
         lt_json_num(&s->w, lt_verdict_name((enum lt_verdict_kind)v), (int64_t)x->verdicts[v]);
@@ -106,6 +114,10 @@ static void print_result(const struct one *o, const struct lt_verify_result *x)
         printf("  %" PRIu64 " records went to other outputs than the routes of today name: no finding if the routes "
                "were changed since\n",
                x->counts[LT_VERIFY_OTHER_ROUTES]);
+    if (x->gone)
+        printf("  %" PRIu64 " records have no copy any more because the retention of their outputs is over: not looked "
+               "at\n",
+               x->gone);
     if (!o->complete)
         printf("  the log starts inside the window of this range: what is computed as new may have been a duplicate\n");
     for (size_t i = 0; i < x->findings_len && i < FINDINGS_SHOWN; i++)
@@ -155,7 +167,7 @@ static int verify_all(struct lt_cli_core *s, const struct lt_positions *p, struc
         since = LT_MIN(since, kept->first_ms - SCAN_MARGIN_MS);
     }
     return r == LT_OK && a->ones.len
-               ? lt_outputs_scan(s->kafka.reader, s->compiled.routes, LT_MAX(since, 0), feed, a, err)
+               ? lt_outputs_scan(s->kafka.reader, s->compiled.routes, LT_MAX(since, 0), feed_head, feed, a, err)
                : r;
 }
 

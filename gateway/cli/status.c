@@ -24,14 +24,15 @@ static void put_counters(lt_json_value counters, struct lt_buf *out)
     }
 }
 
-/* What is safe meanwhile and what to do, below a stop or an alarm. */
+/* Cause, what is safe meanwhile and what to do, below a stop or an alarm. */
 static void put_way_out(lt_json_value stop, struct lt_buf *out)
 {
-    static const char *const lines[][2] = {{"command", "run"}, {"safe", "safe"}, {"advice", "do"}};
+    static const char *const lines[][2] = {
+        {"cause", "cause:"}, {"safe", "safe:"}, {"advice", "do:"}, {"command", "run:"}};
     for (size_t i = 0; i < LT_ARRAY_LEN(lines); i++) {
         struct lt_span text = text_of(stop, lines[i][0]);
         if (text.len)
-            lt_buf_printf(out, "          %s: " LT_SPAN_FMT "\n", lines[i][1], LT_SPAN_ARG(text));
+            lt_buf_printf(out, "          %-6s " LT_SPAN_FMT "\n", lines[i][1], LT_SPAN_ARG(text));
     }
 }
 

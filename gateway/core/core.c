@@ -73,16 +73,26 @@ static const char *state_name(enum lt_partition_state s)
     return names[s];
 }
 
-/* Like a stop, but what it concerns is not stopped. */
-static void put_alarm(struct lt_json_writer *w, enum lt_stop alarm)
+/* "stop", or "alarm" when what it concerns is not stopped. */
+static void put_reason(struct lt_json_writer *w, const char *kind, enum lt_stop stop, const char *text,
+                       const char *command)
 {
-    lt_json_key(w, LT_SPAN_LIT("alarm"));
+    lt_json_key(w, lt_span_str(kind));
     lt_json_begin_object(w);
-    lt_json_str(w, "reason", lt_span_str(lt_stop_name(alarm)));
-    lt_json_str(w, "text", lt_span_str(lt_stop_cause(alarm)));
-    lt_json_str(w, "safe", lt_span_str(lt_stop_safe(alarm)));
-    lt_json_str(w, "advice", lt_span_str(lt_stop_advice(alarm)));
+    lt_json_str(w, "reason", lt_span_str(lt_stop_name(stop)));
+    lt_json_str(w, "text", lt_span_str(text));
+    lt_json_str(w, "cause", lt_span_str(lt_stop_cause(stop)));
+    lt_json_str(w, "safe", lt_span_str(lt_stop_safe(stop)));
+    lt_json_str(w, "advice", lt_span_str(lt_stop_advice(stop)));
+    lt_json_str(w, "command", lt_span_str(command));
     lt_json_end_object(w);
+}
+
+static void put_alarm(struct lt_json_writer *w, enum lt_stop alarm, int32_t partition, const char *text)
+{
+    char command[LT_STOP_COMMAND_MAX];
+    lt_stop_command(alarm, partition, command);
+    put_reason(w, "alarm", alarm, text, command);
 }
 
 static const char *files_name(enum lt_files_state s)
@@ -124,19 +134,12 @@ static void partition_status(struct lt_partition *p, int worker, struct lt_json_
         }
         lt_json_flag(w, "foreign_transaction", p->foreign_transaction);
         if (p->foreign_transaction)
-            put_alarm(w, LT_STOP_FOREIGN_TRANSACTION);
+            put_alarm(w, LT_STOP_FOREIGN_TRANSACTION, p->number,
+                      "a transaction on " LT_TOPIC_INTAKE " has been open for more than 30 s");
         else if (p->no_append_time)
-            put_alarm(w, LT_STOP_NO_APPEND_TIME);
-        if (p->state == LT_PARTITION_STOPPED) {
-            lt_json_key(w, LT_SPAN_LIT("stop"));
-            lt_json_begin_object(w);
-            lt_json_str(w, "reason", lt_span_str(lt_stop_name(p->stop)));
-            lt_json_str(w, "text", lt_span_str(p->stop_text));
-            lt_json_str(w, "safe", lt_span_str(lt_stop_safe(p->stop)));
-            lt_json_str(w, "advice", lt_span_str(lt_stop_advice(p->stop)));
-            lt_json_str(w, "command", lt_span_str(p->stop_command));
-            lt_json_end_object(w);
-        }
+            put_alarm(w, LT_STOP_NO_APPEND_TIME, p->number, "the last record judged bears its sender's time");
+        if (p->state == LT_PARTITION_STOPPED)
+            put_reason(w, "stop", p->stop, p->stop_text, p->stop_command);
         lt_json_end_object(w);
     }
     pthread_mutex_unlock(&p->lock);
@@ -226,7 +229,7 @@ void lt_core_status(struct lt_core *c, struct lt_json_writer *w)
         lt_json_num(w, "trouble_s", k->trouble[0] ? (lt_mono_ms() - k->trouble_since_ms) / 1000 : 0);
         if (lt_span_starts(lt_span_str(k->trouble), lt_stop_name(LT_STOP_RETRYING)) &&
             lt_mono_ms() - k->trouble_since_ms >= LT_WORKER_RETRYING_MS) /* as the log says it */
-            put_alarm(w, LT_STOP_RETRYING);
+            put_alarm(w, LT_STOP_RETRYING, -1, k->trouble);
         lt_json_end_object(w);
         pthread_mutex_unlock(&k->lock);
     }

@@ -78,10 +78,11 @@ static const struct row rows[LT_STOPS] = {
                                      "Another producer holds a transaction open on lt.intake, which holds back every "
                                      "record after it.",
                                      "what is held back is judged when that transaction ends; nothing is lost",
-                                     "Find the producer (kafka-transactions.sh find-hanging, describe-producers), end "
-                                     "its transaction, and mend the ACL: only the gateway may write lt.intake. Its "
-                                     "markers are then a HOLE.",
-                                     NULL},
+                                     "Find the producer (it is the one with an open transaction in the list), end its "
+                                     "transaction (kafka-transactions.sh abort), and mend the ACL: only the gateway "
+                                     "may write lt.intake. Its markers are then a HOLE.",
+                                     "kafka-transactions.sh --bootstrap-server BROKER describe-producers --topic "
+                                     "lt.intake --partition %"},
     [LT_STOP_NO_APPEND_TIME] = {"NO-APPEND-TIME",
                                 "Records of lt.intake bear the sender's time instead of the broker's: they do not "
                                 "move the clock by which identities expire.",
@@ -91,7 +92,9 @@ static const struct row rows[LT_STOPS] = {
                                 "lienthong topics"},
     [LT_STOP_RETRYING] = {"RETRYING", "A transaction could not be committed for a minute.",
                           "the same batch is written again with the same verdicts; nothing is committed twice",
-                          "The text has Kafka's error: brokers, ACL, missing topic. It goes on by itself.", NULL},
+                          "The text has Kafka's error: brokers, ACL, missing topic. It goes on by itself when that "
+                          "is mended.",
+                          "lienthong topics"},
     [LT_STOP_TWIN] = {"TWIN", "Two processes run under one instance name.",
                       "one of them ended at once with exit code 78; Kafka lets only one commit",
                       "Give each gateway its own `instance`, then start the ended one again.", NULL},

@@ -27,10 +27,11 @@ static void fatal(struct lt_worker *w, const char *text)
 static void twin(struct lt_worker *w, const struct lt_err *err)
 {
     char text[640];
-    snprintf(text, sizeof(text),
-             "another process runs under the instance name %s (%.300s); give each gateway its own `instance:`, then "
-             "start this one again",
-             w->settings->config->instance, err->text);
+    snprintf(
+        text, sizeof(text),
+        "another process runs under the instance name %s (%.300s); nothing is in danger, Kafka lets only one of the "
+        "two commit; give each gateway its own `instance:`, then start this one again",
+        w->settings->config->instance, err->text);
     fatal(w, text);
 }
 

@@ -30,9 +30,13 @@ static uint32_t murmur2(const unsigned char *p, size_t len)
     return h;
 }
 
+uint32_t lt_partition_hash(struct lt_span key)
+{
+    return murmur2((const unsigned char *)key.ptr, key.len) & 0x7fffffff;
+}
+
 int32_t lt_partition_of(struct lt_span key, int32_t partitions)
 {
     assert(partitions > 0);
-    uint32_t positive = murmur2((const unsigned char *)key.ptr, key.len) & 0x7fffffff;
-    return (int32_t)(positive % (uint32_t)partitions);
+    return (int32_t)(lt_partition_hash(key) % (uint32_t)partitions);
 }

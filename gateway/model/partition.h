@@ -5,5 +5,6 @@
 #ifndef LT_MODEL_PARTITION_H
 #define LT_MODEL_PARTITION_H
 #include "gateway/base/base.h"
+uint32_t lt_partition_hash(struct lt_span key);                  /* the partition is this modulo the count */
 int32_t lt_partition_of(struct lt_span key, int32_t partitions); /* partitions > 0 */
 #endif

@@ -50,6 +50,7 @@ bool lt_output_copy_of(const struct lt_log_record *r, struct lt_output_copy *ret
 }
 
 struct scan {
+    void (*on_head)(void *ctx, const struct lt_output_head *head);
     void (*fn)(void *ctx, const struct lt_output_copy *copy);
     void *ctx;
 };
@@ -71,6 +72,8 @@ static int scan_topic(struct lt_reader *reader, const char *topic, int64_t since
         int64_t low, stable, from;
         r = lt_reader_ends(reader, topic, p, &low, &stable, err);
         from = low;
+        if (r == LT_OK && s->on_head)
+            s->on_head(s->ctx, &(struct lt_output_head){.topic = topic, .partition = p, .partitions = n, .low = low});
         if (r == LT_OK && since_ms > 0)
             r = lt_reader_offset_at(reader, topic, p, since_ms, &from, err);
         if (r == LT_OK)
@@ -80,9 +83,10 @@ static int scan_topic(struct lt_reader *reader, const char *topic, int64_t since
 }
 
 int lt_outputs_scan(struct lt_reader *reader, const struct lt_routes *routes, int64_t since_ms,
+                    void (*on_head)(void *ctx, const struct lt_output_head *head),
                     void (*fn)(void *ctx, const struct lt_output_copy *copy), void *ctx, struct lt_err *err)
 {
-    struct scan s = {fn, ctx};
+    struct scan s = {on_head, fn, ctx};
     int r = scan_topic(reader, LT_TOPIC_QUARANTINE, since_ms, &s, err);
     if (r == LT_OK)
         r = scan_topic(reader, LT_TOPIC_DEADLETTER, since_ms, &s, err);

@@ -33,14 +33,24 @@ struct lt_output_copy {
     bool replay;
 };
 
+#define LT_OUTPUT_TOPIC_MAX 250 /* Kafka's own limit and a NUL */
+/* Where a partition of an output begins. */
+struct lt_output_head {
+    const char *topic;
+    int32_t partition, partitions;
+    int64_t low; /* above 0: retention or somebody deleted what was before */
+};
+
 /* Is this record of an output the core's, and which? */
 bool lt_output_copy_of(const struct lt_log_record *r, struct lt_output_copy *ret);
 
 /*
- * Every copy the core wrote at or after since_ms (0: all), topic by topic. Output records bear the gateway's clock, so
- * leave a margin. LT_OK or what the reader says.
+ * Every copy the core wrote at or after since_ms (0: all), topic by topic and partition by partition. on_head (NULL:
+ * none) is called before a partition's copies. Output records bear the gateway's clock, so leave a margin. LT_OK or
+ * what the reader says.
  */
 int lt_outputs_scan(struct lt_reader *reader, const struct lt_routes *routes, int64_t since_ms,
+                    void (*on_head)(void *ctx, const struct lt_output_head *head),
                     void (*fn)(void *ctx, const struct lt_output_copy *copy), void *ctx,
                     struct lt_err *err) LT_MUST_CHECK;
 #endif

@@ -2,6 +2,8 @@
 
 #include "gateway/base/crypto.h"
 #include "gateway/core/tell.h"
+#include "gateway/model/partition.h"
+#include "gateway/ops/output_heads.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,6 +33,7 @@ struct expected {
     bool quarantine, deadletter, doubled;
     bool told_want, told, told_wrong; /* to the province: by today's configuration, in fact, as another verdict */
     uint16_t routed;                  /* copies in outputs of the routes, undeliverable ones included */
+    uint32_t key_hash;
     uint64_t outputs_want, outputs_seen;
 };
 
@@ -43,7 +46,8 @@ struct lt_verify {
     struct expected *range;
     struct identity *identities;
     int64_t clock_ms;
-    uint64_t copies;
+    struct lt_output_heads heads;
+    uint64_t copies, gone;
     uint64_t counts[LT_VERIFY_WHATS];
     LT_VEC(struct lt_verify_finding) findings;
 };
@@ -77,6 +81,7 @@ void lt_verify_free(struct lt_verify *v)
         free(i);
     }
     lt_vec_deinit(&v->findings);
+    lt_output_heads_deinit(&v->heads);
     free(v->range);
     free(v);
 }
@@ -174,6 +179,7 @@ void lt_verify_log(struct lt_verify *v, const struct lt_log_record *r)
     if (x) {
         x->present = true;
         x->verdict = LT_VERDICT_INVALID;
+        x->key_hash = lt_partition_hash(r->key);
         x->told_want = is_told(v, r, LT_VERDICT_INVALID);
     }
     if (!identity_of(r, &e, id))
@@ -218,10 +224,18 @@ static void saw_flag(struct expected *x, bool *flag)
     *flag = true;
 }
 
+void lt_verify_head(struct lt_verify *v, const struct lt_output_head *head)
+{
+    lt_output_heads_add(&v->heads, head);
+}
+
 void lt_verify_copy(struct lt_verify *v, const struct lt_output_copy *copy)
 {
     struct expected *x = at(v, copy->offset);
-    if (!x || copy->incarnation != v->incarnation || copy->partition != v->partition)
+    if (copy->incarnation != v->incarnation || copy->partition != v->partition)
+        return;
+    lt_output_heads_copy(&v->heads, copy->offset);
+    if (!x)
         return;
     v->copies++;
     if (copy->told.len) {
@@ -280,11 +294,38 @@ static struct places places_of(enum lt_verdict_kind verdict)
                            .deadletter = verdict == LT_VERDICT_INVALID};
 }
 
+/* May the topic, or the dead letters where a copy stands that did not fit it, have had one and lost it to retention? */
+static bool gone(const struct lt_verify *v, int64_t offset, const char *topic)
+{
+    uint32_t hash = v->range[offset - v->from].key_hash;
+    return lt_output_heads_gone(&v->heads, topic, hash, offset) ||
+           lt_output_heads_gone(&v->heads, LT_TOPIC_DEADLETTER, hash, offset);
+}
+
+static uint64_t outputs_gone(const struct lt_verify *v, int64_t offset, uint64_t outputs)
+{
+    uint64_t mask = 0;
+    for (size_t i = 0; v->routes && outputs && i < LT_MIN(lt_routes_outputs(v->routes), OUTPUTS_MAX); i++)
+        if (outputs & UINT64_C(1) << i && gone(v, offset, lt_routes_output(v->routes, i)))
+            mask |= UINT64_C(1) << i;
+    return mask;
+}
+
+/* No copy is where the verdict wants one: all that could hold it begin after it. */
+static bool all_gone(const struct lt_verify *v, int64_t offset, const struct places *want)
+{
+    const struct expected *x = &v->range[offset - v->from];
+    if (want->routed)
+        return x->outputs_want && outputs_gone(v, offset, x->outputs_want) == x->outputs_want;
+    return gone(v, offset, want->quarantine ? LT_TOPIC_QUARANTINE : LT_TOPIC_DEADLETTER);
+}
+
 static void compare(struct lt_verify *v, int64_t offset)
 {
     const struct expected *x = &v->range[offset - v->from];
     struct places want = places_of((enum lt_verdict_kind)x->verdict);
     bool routed = x->routed > 0;
+    uint64_t missing = x->outputs_want ^ x->outputs_seen; /* or too many: never gone */
     char text[200];
     if (!x->present) {
         if (routed || x->quarantine || x->deadletter || x->told)
@@ -303,12 +344,16 @@ static void compare(struct lt_verify *v, int64_t offset)
                  lt_verdict_name((enum lt_verdict_kind)x->verdict));
         find(v, offset, LT_VERIFY_WRONG_VERDICT, text);
     } else if ((want.routed && !routed) || (want.quarantine && !x->quarantine) || (want.deadletter && !x->deadletter)) {
-        find(v, offset, LT_VERIFY_LOST, "no output holds a copy");
-    } else if (v->routes && x->told_want != x->told) {
+        if (all_gone(v, offset, &want))
+            v->gone++;
+        else
+            find(v, offset, LT_VERIFY_LOST, "no output holds a copy");
+    } else if (v->routes && x->told_want != x->told &&
+               (x->told || !gone(v, offset, lt_routes_output(v->routes, lt_routes_province(v->routes))))) {
         find(v, offset, LT_VERIFY_OTHER_ROUTES,
              x->told ? "the province was told, by today's core.tell_province it is not"
                      : "by today's core.tell_province the province is told, it was not");
-    } else if (v->routes && x->outputs_want != x->outputs_seen) {
+    } else if (v->routes && missing != outputs_gone(v, offset, missing)) {
         snprintf(text, sizeof(text), "the routes of today name outputs %" PRIx64 ", it went to %" PRIx64 " (bit masks)",
                  x->outputs_want, x->outputs_seen);
         find(v, offset, LT_VERIFY_OTHER_ROUTES, text);
@@ -328,6 +373,7 @@ void lt_verify_finish(struct lt_verify *v, struct lt_verify_result *ret)
         }
         compare(v, o);
     }
+    ret->gone = v->gone;
     memcpy(ret->counts, v->counts, sizeof(ret->counts));
     ret->findings = v->findings.v;
     ret->findings_len = v->findings.len;

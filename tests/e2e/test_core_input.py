@@ -37,6 +37,8 @@ def test_records_that_are_no_events_are_dead_letters_with_their_reason_and_the_n
                "most of a megabyte of headers": {f"x{i}": "y" * 9000 for i in range(100)}}
     for n, changes in enumerate(strange.values(), 1):
         core.append(n, **changes)
+    core.append("a key of most of a megabyte", key="K" * 1_000_000)
+    strange["a key of most of a megabyte"] = {}
     core.append("somebody else's", value=b"\x00\xff\xfe", key="?", **dict.fromkeys(("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_subject",
                 "ce_time", "ce_province", "lt_digest", "lt_digest_v", "lt_time")))
     core.append(50)
@@ -58,6 +60,26 @@ def test_an_event_with_most_of_a_megabyte_in_one_header_is_an_event(core):
     core.wait_judged()
     core.must_be_exactly_once()
     assert core.command("status", "--partition", "0")["partitions"][0]["new"] == 2
+
+
+def test_a_megabyte_of_headers_does_not_enter_and_where_somebody_raised_the_limit_it_stops_nothing(core):
+    core.start()
+    core.append(0)
+    with pytest.raises(AssertionError, match="MSG_SIZE_TOO_LARGE"):
+        core.append(1, x="y" * (1 << 20))
+    assert core.ends()[1] == 1
+    limit(core, "lt.intake", 4_000_000)
+    core.append(1, x="y" * (1 << 20))  # an event, but for no output
+    core.append(2, **{f"x{i}": "y" * 1000 for i in range(1100)})  # none
+    core.append_range(3, 5)
+    core.append(1)
+    core.wait_judged()
+    letters = {offset: (h["lt_reason"], h.get("lt_topic")) for offset, (h, _) in dead_letters(core).items()}
+    assert set(letters) == {1, 2} and letters[2] == ("invalid", None) and letters[1][0] == "undeliverable" and letters[1][1] in core.outputs()
+    report = core.command("status", "--partition", "0")["partitions"][0]
+    assert (report["new"], report["duplicate"], report["invalid"], report["undeliverable"], report["adds_up"]) == (4, 1, 1, 1, True)
+    verified = core.command("verify", "--partition", "0")["partitions"][0]
+    assert (verified["lost"], verified["doubled"], verified["wrong_verdict"]) == (0, 0, 0)
 
 
 def test_a_copy_over_the_limit_of_its_topic_is_a_dead_letter_and_the_other_copies_stay(core):
@@ -107,7 +129,9 @@ def test_two_gateways_of_one_name_do_not_both_decide(core):
     try:
         wait_for("one of the two to end", lambda: not (second.alive() and core.world.gateway.alive()), 60)
         ended = core.world.gateway if not core.world.gateway.alive() else second
-        assert ended.popen.wait(10) == 78 and "another process runs under" in ended.log.read_text()
+        assert ended.popen.wait(10) == 78
+        said = ended.log.read_text()
+        assert all(part in said for part in ("another process runs under the instance name gateway-1", "nothing is in danger", "its own `instance:`")), said
         core.append_range(0, 4)
         core.wait_judged()
         core.must_be_exactly_once()

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 
 from tests.e2e.intake import NO_ROUTE, Core, judged_core
 from tests.e2e.world import LIENTHONG, run
@@ -102,13 +102,10 @@ def test_a_foreign_transaction_is_an_alarm_then_a_hole_that_can_be_accepted(core
     core.append_range(3, 9)
     core.append_range(100, 103, partition=1)
     core.wait_judged(1)
-
-    def alarm():
-        return core.partitions()[0].get("alarm")
-    found = wait_for("the alarm", alarm, 60, every=0.5)
-    assert found["reason"] == "FOREIGN-TRANSACTION" and found["safe"] and found["advice"]
-    text = run(LIENTHONG, "status", "--config", core.world.config, check=1).stdout
-    assert "ALARM" in text and "FOREIGN-TRANSACTION" in text
+    found = core.alarm_of("FOREIGN-TRANSACTION")
+    assert found["command"].endswith("describe-producers --topic lt.intake --partition 0")
+    for command in (["status"], ["core", "status"]):
+        assert "ALARM" in run(LIENTHONG, *command, "--config", core.world.config, check=1).stdout
     refused = core.command("accept-hole", "--partition", "0", "--from", "5", "--to", "6", check=1)["partitions"][0]
     assert "transaction is open" in refused["text"]
     assert core.committed().offset == 5
@@ -125,7 +122,10 @@ def test_a_foreign_transaction_is_an_alarm_then_a_hole_that_can_be_accepted(core
     core.told(stop["command"])
     core.wait_judged()
     core.must_be_exactly_once()
-    report = core.command("status")["partitions"][0]
+    whole = core.command("status")
+    report = whole["partitions"][0]
+    assert whole["gateway"]["answers"] and [p["state"] for p in whole["partitions"]] == ["running"] * 2 and whole["workers"][0]["trouble"] == ""
+    assert "gateway-1 has stopped for nothing" in run(LIENTHONG, "core", "status", "--config", core.world.config, check=0).stdout
     assert report["holes"] == 1 and report["adds_up"] and report["accepted_holes"] == [[12, 13]] and report["invalid"] == 1
     core.stop()
     core.append(2)
@@ -133,6 +133,8 @@ def test_a_foreign_transaction_is_an_alarm_then_a_hole_that_can_be_accepted(core
     core.wait_judged()
     core.must_be_exactly_once()
     assert core.command("verify")["partitions"][0]["holes"] == 1
+    core.stop()
+    assert "no gateway answers" in run(LIENTHONG, "core", "status", "--config", core.world.config, check=0).stdout
 
 
 def test_unjudged_records_that_retention_took_are_given_up_by_name(world):
@@ -220,6 +222,24 @@ def test_verify_finds_what_outputs_and_log_do_not_agree_on(judged):
     assert (found["doubled"], found["wrong_verdict"], found["lost"]) == (1, 1, 0)
     assert {(f["what"], f["verdict"]) for f in found["findings"]} == {("doubled", "new"), ("wrong-verdict", "duplicate")}
     core.command("verify", "--partition", "0", "--from", "9", "--to", "10")
+
+
+def test_verify_tells_what_an_outputs_retention_took_from_what_is_lost(judged):
+    core = judged
+    routed = [t for t in core.outputs() if t not in NO_ROUTE and core.world.count(t)]
+    everything = [TopicPartition(t, p, -1) for t in routed for p in range(2)]
+    for future in core.admin.delete_records(everything).values():
+        future.result()
+    kept = core.command("verify", "--partition", "0")["partitions"][0]
+    assert (kept["new"], kept["gone"], kept["lost"], kept["findings"]) == (8, 8, 0, [])
+    assert "8 records have no copy any more" in run(LIENTHONG, "core", "verify", "--config", core.world.config, check=0).stdout
+    for future in core.admin.delete_topics(routed).values():
+        future.result()
+    wait_for("the outputs to be gone", lambda: not set(routed) & set(core.admin.list_topics(timeout=10).topics), 30)
+    run(LIENTHONG, "topics", "create", "--config", core.world.config)
+    lost = core.command("verify", "--partition", "0", check=1)["partitions"][0]
+    assert (lost["lost"], lost["gone"], lost["wrong_verdict"]) == (8, 0, 0)
+    assert {(f["what"], f["verdict"]) for f in lost["findings"]} == {("lost", "new")}
 
 
 @pytest.mark.parametrize("argv", [["accept-hole", "--partition", "0"], ["accept-hole", "--from", "1", "--to", "2"], ["accept-index", "--partition", "0"],

@@ -74,6 +74,17 @@ static void read_outputs(struct core_world *w, void (*fn)(void *ctx, const struc
         lt_memory_read(w->memory, topics[i], 0, fn, ctx);
 }
 
+struct first {
+    int64_t offset;
+};
+
+static void take_first(void *ctx, const struct lt_log_record *r)
+{
+    struct first *f = ctx;
+    if (f->offset < 0)
+        f->offset = r->offset;
+}
+
 static struct lt_verify *verified(struct core_world *w, int64_t from, int64_t to, struct lt_verify_result *ret)
 {
     struct lt_window window = lt_window_of(CORE_WINDOW_MS);
@@ -206,6 +217,58 @@ static void a_record_of_which_nothing_was_written_is_lost_and_one_copy_of_two_is
     must_find(&x, 1, 0, 0);
     assert_int_equal(x.counts[LT_VERIFY_OTHER_ROUTES], 2);
     assert_int_equal(x.findings[2].offset, 2);
+    lt_verify_free(v);
+    core_world_deinit(&w);
+}
+
+/* As lt_outputs_scan feeds them: where a partition begins, then what it holds. */
+static struct lt_verify *verified_with_heads(struct core_world *w, int64_t to, struct lt_verify_result *ret)
+{
+    static const char *const topics[] = {LT_TOPIC_QUARANTINE, LT_TOPIC_DEADLETTER, CORE_HOP,
+                                         CORE_PLAIN,          LT_TOPIC_UNROUTED,   LT_TOPIC_PROVINCE};
+    struct lt_window window = lt_window_of(CORE_WINDOW_MS);
+    struct lt_verify *v = lt_verify_new(w->routes, &window, CORE_INCARNATION, 0, 0, to);
+    lt_memory_read(w->memory, LT_TOPIC_INTAKE, 0, want, v);
+    lt_memory_read(w->memory, LT_TOPIC_INTAKE, 0, judge, v);
+    for (size_t i = 0; i < LT_ARRAY_LEN(topics); i++) {
+        struct first first = {-1};
+        lt_memory_read(w->memory, topics[i], 0, take_first, &first);
+        lt_verify_head(v,
+                       &(struct lt_output_head){.topic = topics[i], .partitions = 1, .low = LT_MAX(first.offset, 0)});
+        lt_memory_read(w->memory, topics[i], 0, feed_verify, v);
+    }
+    lt_verify_finish(v, ret);
+    return v;
+}
+
+static void copies_that_an_outputs_retention_took_are_no_findings_and_those_after_them_are(void **state)
+{
+    (void)state;
+    struct core_world w;
+    struct lt_verify_result x;
+    init_world(&w);
+    for (int id = 0; id < 6; id++)
+        append(&w, id, id);
+    run_to_the_end(&w);
+    lt_memory_delete_head(w.memory, CORE_PLAIN, 0, 3); /* of six copies */
+    struct lt_verify *v = verified_with_heads(&w, 6, &x);
+    must_find(&x, 0, 0, 0);
+    assert_int_equal(x.counts[LT_VERIFY_OTHER_ROUTES], 0);
+    assert_int_equal(x.gone, 0); /* their copies in the other output are there */
+    lt_verify_free(v);
+
+    lt_memory_delete_head(w.memory, CORE_HOP, 0, 2);
+    v = verified_with_heads(&w, 6, &x);
+    must_find(&x, 0, 0, 0);
+    assert_int_equal(x.gone, 2);
+    lt_verify_free(v);
+
+    lt_memory_remove(w.memory, CORE_PLAIN, 0, 4); /* after its first: nobody's retention */
+    lt_memory_remove(w.memory, CORE_HOP, 0, 4);
+    v = verified_with_heads(&w, 6, &x);
+    must_find(&x, 1, 0, 0);
+    assert_int_equal(x.findings[0].offset, 4);
+    assert_int_equal(x.gone, 2);
     lt_verify_free(v);
     core_world_deinit(&w);
 }
@@ -366,6 +429,7 @@ int main(void)
         cmocka_unit_test(replays_are_told_apart_by_ids_of_any_length),
         cmocka_unit_test(a_copy_too_many_and_a_copy_of_a_duplicate_are_found),
         cmocka_unit_test(a_record_of_which_nothing_was_written_is_lost_and_one_copy_of_two_is_told),
+        cmocka_unit_test(copies_that_an_outputs_retention_took_are_no_findings_and_those_after_them_are),
         cmocka_unit_test(a_province_told_another_verdict_or_twice_is_found),
         cmocka_unit_test(a_province_that_was_not_told_is_said_like_other_routes),
         cmocka_unit_test(what_the_core_did_not_write_is_no_copy),
