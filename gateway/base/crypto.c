@@ -209,10 +209,11 @@ bool lt_unhex(struct lt_span s, uint8_t *out, size_t len)
 {
     if (s.len % 2 || s.len / 2 != len)
         return false;
-    for (size_t i = 0; i < s.len; i++) {
-        if (!hex_digits[(uint8_t)s.ptr[i]])
-            return false;
-    }
+    unsigned bad = 0; /* without a branch a digit: 96 of them a record */
+    for (size_t i = 0; i < s.len; i++)
+        bad |= hex_digits[(uint8_t)s.ptr[i]] - 1U; /* all bits, where it is no digit */
+    if (bad > 15)
+        return false;
     for (size_t i = 0; i < len; i++)
         out[i] = (uint8_t)((hex_digits[(uint8_t)s.ptr[2 * i]] - 1) << 4 | (hex_digits[(uint8_t)s.ptr[2 * i + 1]] - 1));
     return true;

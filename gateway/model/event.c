@@ -35,15 +35,18 @@ void lt_event_headers(const struct lt_event *e, struct lt_arena *a, struct lt_he
     lt_headers_add(h, LT_SPAN_LIT("lt_digest_v"), lt_span_str(lt_arena_printf(a, "%u", e->digest_v)));
 }
 
-/* The headers that are read, with their lengths, because every record of intake passes here. */
-enum { NAME_VERSION = 10, NAME_DIGEST_V, NAME_TIME, NAME_REPLAY, NAME_EFFECTS, NAMES };
+/*
+ * The headers that are read, with their lengths, because every record of intake passes here. In the order in which
+ * ingest writes them, in a circle: before the first attribute stands the version.
+ */
+enum { NAME_DIGEST_V = 10, NAME_TIME, NAME_REPLAY, NAME_EFFECTS, NAME_VERSION, NAMES };
 static const struct lt_span names[NAMES] = {
-    LT_SPAN_LIT("ce_id"),          LT_SPAN_LIT("ce_source"),   LT_SPAN_LIT("ce_type"), LT_SPAN_LIT("ce_subject"),
-    LT_SPAN_LIT("ce_time"),        LT_SPAN_LIT("ce_province"), LT_SPAN_LIT("ce_unit"), LT_SPAN_LIT("ce_procedure"),
-    LT_SPAN_LIT("ce_channel"),     LT_SPAN_LIT("lt_digest"), /* as in attributes */
-    LT_SPAN_LIT("ce_specversion"), LT_SPAN_LIT("lt_digest_v"), LT_SPAN_LIT("lt_time"), LT_SPAN_LIT("lt_replay"),
-    LT_SPAN_LIT("lt_effects")};
-_Static_assert(LT_ARRAY_LEN(attributes) == NAME_VERSION, "names begins with the attributes");
+    LT_SPAN_LIT("ce_id"),         LT_SPAN_LIT("ce_source"),   LT_SPAN_LIT("ce_type"),   LT_SPAN_LIT("ce_subject"),
+    LT_SPAN_LIT("ce_time"),       LT_SPAN_LIT("ce_province"), LT_SPAN_LIT("ce_unit"),   LT_SPAN_LIT("ce_procedure"),
+    LT_SPAN_LIT("ce_channel"),    LT_SPAN_LIT("lt_digest"), /* as in attributes */
+    LT_SPAN_LIT("lt_digest_v"),   LT_SPAN_LIT("lt_time"),     LT_SPAN_LIT("lt_replay"), LT_SPAN_LIT("lt_effects"),
+    LT_SPAN_LIT("ce_specversion")};
+_Static_assert(LT_ARRAY_LEN(attributes) == NAME_DIGEST_V, "names begins with the attributes");
 
 struct found {
     struct lt_span first, last;
@@ -53,7 +56,9 @@ struct found {
 /* Which of the names this is; NAMES: none. The search begins at `from`, because they mostly come in order. */
 static size_t name_of(struct lt_span name, size_t from)
 {
-    for (size_t i = 0; name.len && i < NAMES; i++) {
+    if (name.len < 3 || name.ptr[2] != '_') /* ce_ or lt_ */
+        return NAMES;
+    for (size_t i = 0; i < NAMES; i++) {
         size_t n = from + i < NAMES ? from + i : from + i - NAMES;
         if (names[n].len == name.len && names[n].ptr[name.len - 1] == name.ptr[name.len - 1] &&
             memcmp(names[n].ptr, name.ptr, name.len) == 0)
