@@ -2,7 +2,7 @@
  * The core under simulation: a cluster in memory, up to three processes of the gateway that share it (and a twin of one
  * of them), ingest that goes on, and a director who does to them what the world does. Private to tests/sim.
  *
- *   core_process.c   the processes: each a task running the real worker on the in-memory log, disturbed at its steps
+ *   core_process.c   what runs in the processes: the real worker
  *   core_ingest.c    what is sent
  *   core_files.c     local index files, and what happens to them
  *   core_cause.c     what makes a partition stop, and how it is mended
@@ -15,11 +15,9 @@
 #include "gateway/core/worker.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/model.h"
-#include "tests/sim/simulation.h"
+#include "tests/sim/process.h"
 
 #define PARTITIONS_MAX 4
-#define PROCESSES 3
-#define SLOTS (PROCESSES + 1) /* the last is for a twin */
 #define INCARNATION 0xfeedULL
 #define TOPIC_PLAIN "lt.events.all"
 #define TOPIC_HOP "lt.population"
@@ -30,10 +28,8 @@ struct plan {
     int partitions, processes, actions;
     int64_t window_ms[2]; /* the second after a change of the configuration; the same when it does not change */
     int64_t commit_records, linger_ms;
-    unsigned faults;          /* bits 1 << LT_FAULT_… */
-    unsigned fault_per_mille; /* of the steps */
-    unsigned switch_per_mille, tick_per_mille;
-    bool freezes, twins, kills, restarts, clocks, replays, bigs, retention, causes;
+    struct sim_disorder disorder;
+    bool kills, restarts, clocks, replays, bigs, retention, causes;
     bool files, one_folder;   /* local index files; all processes on one folder */
     unsigned write_per_mille; /* of the writes to files fail */
     int bulk;                 /* records sent at once in the beginning: the index grows in the middle */
@@ -62,22 +58,12 @@ struct kept_file {
 };
 
 struct process {
-    struct world *world;
-    int slot;
-    char instance[4];
+    struct sim_process sim;
     char state_dir[64];
     struct file_use file_uses[PARTITIONS_MAX];
     struct lt_config config;
     struct lt_core_settings settings;
     struct lt_worker worker;
-    struct lt_log *log;
-    struct lt_log_ops ops;
-    const struct lt_log_ops *real;
-    struct sim_task *task; /* NULL: no process */
-    bool killed;
-    int fatal; /* exit code of on_fatal; 0 none */
-    int64_t frozen_until_ms;
-    int64_t start_ms; /* without a process: when one is started; INT64_MAX not by itself */
 };
 
 enum cause_kind {
@@ -118,7 +104,8 @@ struct observed { /* what the oracle has seen of a partition */
 struct world {
     struct plan plan;
     struct lt_memory *memory;
-    struct process processes[SLOTS];
+    struct sim_fleet fleet;
+    struct process processes[SIM_SLOTS];
     struct sent_log logs[PARTITIONS_MAX];
     struct observed seen[PARTITIONS_MAX];
     struct cause cause;
@@ -126,24 +113,16 @@ struct world {
     int64_t cursor[OUTPUTS]; /* of the outputs, as far as the oracle has read */
     LT_VEC(struct order) orders;
     int64_t low[PARTITIONS_MAX]; /* retention has deleted what lies before */
-    bool chaos;                  /* the seed's faults have not ended yet */
-    bool faults_on;              /* and are not suspended */
-    bool hold_down, window_changed;
+    bool chaos;                  /* the seed's faults have not ended yet; the fleet's may be suspended */
+    bool window_changed;
     int64_t next_action_ms;
     char root[48];         /* of the state folders */
     struct kept_file kept; /* an older state of a file */
     struct sim_coverage *coverage;
 };
-/* Counters of the coverage, after one for each fault of the log. */
+/* Counters of the coverage, after those of the processes. */
 enum count {
-    COUNT_COMMITS = LT_FAULTS,
-    COUNT_FATAL,
-    COUNT_FREEZES,
-    COUNT_ZOMBIES,
-    COUNT_TWINS,
-    COUNT_KILLS,
-    COUNT_RESTARTS,
-    COUNT_RETENTION,
+    COUNT_RETENTION = SIM_COUNTS,
     COUNT_WINDOWS,
     COUNT_FORGOTTEN, /* new again after the window */
     COUNT_REMAPPED,
@@ -168,14 +147,8 @@ const struct lt_config *core_config(void); /* made once */
 const struct lt_routes *core_routes(void);
 
 /* core_process.c */
-void process_init(struct world *w, int slot, const char *instance);
-void process_start(struct process *p);
-void process_kill(struct process *p);               /* kill -9 */
-void process_stop(struct process *p);               /* SIGTERM */
-void process_freeze(struct process *p, int64_t ms); /* SIGSTOP, SIGCONT */
-void process_freeze_end(struct process *p);
-void process_reap(struct process *p); /* frees one that ended, sets when it is started again */
-bool process_alive(const struct process *p);
+extern const struct sim_program core_program; /* of a fleet whose ctx is a world */
+struct process *core_process_of(const struct sim_process *p);
 
 /* core_ingest.c */
 void ingest_one(struct world *w, int partition);

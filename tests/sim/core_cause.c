@@ -29,9 +29,9 @@ bool cause_allows(const struct world *w, int partition, enum lt_stop stop)
 
 static void restart_all(struct world *w)
 {
-    for (int i = 0; i < SLOTS; i++)
-        if (process_alive(&w->processes[i]))
-            process_kill(&w->processes[i]);
+    for (int i = 0; i < SIM_SLOTS; i++)
+        if (sim_process_alive(w->fleet.slots[i]))
+            sim_process_kill(w->fleet.slots[i]);
 }
 
 static bool needs_quiet(enum cause_kind k)
@@ -225,7 +225,7 @@ static bool act(struct world *w)
 static void activate(struct world *w)
 {
     struct cause *c = &w->cause;
-    w->hold_down = false;
+    w->fleet.hold_down = false;
     if (!act(w)) {
         c->phase = CAUSE_IDLE;
         return;
@@ -250,7 +250,7 @@ void cause_begin(struct world *w)
         return;
     }
     c->phase = CAUSE_DRAINING; /* a tool can set an offset only while the group is empty */
-    w->hold_down = true;
+    w->fleet.hold_down = true;
     restart_all(w);
 }
 
@@ -279,16 +279,16 @@ static void mend(struct world *w)
     if (c->observed)
         w->coverage->n[COUNT_STOPS + (int)c->kind]++;
     c->phase = CAUSE_IDLE;
-    w->faults_on = w->chaos;
+    w->fleet.faults_on = w->chaos;
 }
 
 /* Has a process noticed? */
 static bool noticed(const struct world *w)
 {
     const struct cause *c = &w->cause;
-    for (int i = 0; i < SLOTS; i++) {
+    for (int i = 0; i < SIM_SLOTS; i++) {
         const struct process *p = &w->processes[i];
-        if (!process_alive(p) || p->worker.partitions_len != w->plan.partitions)
+        if (!sim_process_alive(&p->sim) || p->worker.partitions_len != w->plan.partitions)
             continue;
         const struct lt_partition *part = &p->worker.partitions[c->partition];
         if (c->kind == CAUSE_FOREIGN ? part->state != LT_PARTITION_ABSENT && part->foreign_transaction
@@ -308,8 +308,8 @@ static bool others_go_on(const struct world *w)
 
 static bool any_alive(const struct world *w)
 {
-    for (int i = 0; i < SLOTS; i++)
-        if (process_alive(&w->processes[i]))
+    for (int i = 0; i < SIM_SLOTS; i++)
+        if (sim_process_alive(w->fleet.slots[i]))
             return true;
     return false;
 }
@@ -329,7 +329,7 @@ void cause_step(struct world *w)
     if (c->phase != CAUSE_ACTIVE)
         return;
     if (age > CHAOS_MS)
-        w->faults_on = false;
+        w->fleet.faults_on = false;
     c->observed |= noticed(w);
     if (!c->observed && !c->restarted && age > NOTICE_MS && c->kind != CAUSE_TAIL_CUT && c->kind != CAUSE_FOREIGN) {
         c->restarted = true;

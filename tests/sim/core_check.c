@@ -224,17 +224,17 @@ void check_commits(struct world *w)
 
 void check_stops(struct world *w)
 {
-    for (int i = 0; i < SLOTS; i++) {
+    for (int i = 0; i < SIM_SLOTS; i++) {
         struct process *p = &w->processes[i];
-        if (!process_alive(p) || p->worker.partitions_len != w->plan.partitions)
+        if (!sim_process_alive(&p->sim) || p->worker.partitions_len != w->plan.partitions)
             continue;
         for (int n = 0; n < w->plan.partitions; n++) {
             const struct lt_partition *part = &p->worker.partitions[n];
             if (part->state != LT_PARTITION_STOPPED)
                 continue;
-            sim_check(cause_allows(w, n, part->stop), "%s stops partition %d as %s: %s", p->instance, n,
+            sim_check(cause_allows(w, n, part->stop), "%s stops partition %d as %s: %s", p->sim.instance, n,
                       lt_stop_name(part->stop), part->stop_text);
-            sim_check(part->stop_text[0], "%s stops partition %d without a text", p->instance, n);
+            sim_check(part->stop_text[0], "%s stops partition %d without a text", p->sim.instance, n);
         }
     }
 }

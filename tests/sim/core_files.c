@@ -69,10 +69,10 @@ void files_end(struct world *w)
 
 const char *files_folder(struct process *p)
 {
-    const struct world *w = p->world;
+    const struct world *w = p->sim.fleet->ctx;
     if (!w->plan.files)
         return NULL;
-    snprintf(p->state_dir, sizeof(p->state_dir), "%s/%s", w->root, w->plan.one_folder ? "all" : p->instance);
+    snprintf(p->state_dir, sizeof(p->state_dir), "%s/%s", w->root, w->plan.one_folder ? "all" : p->sim.instance);
     return p->state_dir;
 }
 
@@ -215,10 +215,8 @@ void files_disturb(struct world *w)
 
 static struct process *caller(void)
 {
-    for (int i = 0; the_world && i < SLOTS; i++)
-        if (the_world->processes[i].task && the_world->processes[i].task == sim_task_current())
-            return &the_world->processes[i];
-    return NULL;
+    const struct sim_process *p = the_world ? sim_process_current() : NULL;
+    return p ? core_process_of(p) : NULL;
 }
 
 static struct file_use *use_of(struct process *p, const struct lt_files *f)
@@ -252,7 +250,7 @@ int __wrap_lt_files_open(const char *state_dir, uint64_t incarnation, int32_t pa
         p->file_uses[partition] = (struct file_use){.files = *ret};
     }
     if (p && r == LT_E_UNAVAILABLE)
-        p->world->coverage->n[COUNT_FILE_LOCKED]++;
+        the_world->coverage->n[COUNT_FILE_LOCKED]++;
     return r;
 }
 
@@ -263,8 +261,8 @@ bool __wrap_lt_files_read(struct lt_files *f, lt_files_entry_fn fn, void *ctx)
     struct file_use *use = use_of(p, f);
     if (use && whole) {
         use->whole = true;
-        p->world->coverage->n[COUNT_FILE_LOADS]++;
-        sim_note(p->instance, "  loaded from files", use - p->file_uses, 0);
+        the_world->coverage->n[COUNT_FILE_LOADS]++;
+        sim_note(p->sim.instance, "  loaded from files", use - p->file_uses, 0);
     }
     return whole;
 }
@@ -286,11 +284,11 @@ void __wrap_lt_files_discard(struct lt_files *f)
 ssize_t __wrap_write(int fd, const void *p, size_t len)
 {
     struct process *by = fd > STDERR_FILENO ? caller() : NULL;
-    if (!by || !by->world->faults_on || !sim_chance(by->world->plan.write_per_mille))
+    if (!by || !the_world->fleet.faults_on || !sim_chance(the_world->plan.write_per_mille))
         return __real_write(fd, p, len);
     size_t fits = (size_t)sim_between(0, (int64_t)len - 1);
-    by->world->coverage->n[COUNT_FILE_FULL]++;
-    sim_note(by->instance, "  disk full", (int64_t)fits, (int64_t)len);
+    the_world->coverage->n[COUNT_FILE_FULL]++;
+    sim_note(by->sim.instance, "  disk full", (int64_t)fits, (int64_t)len);
     if (fits)
         (void)!__real_write(fd, p, fits);
     errno = ENOSPC;

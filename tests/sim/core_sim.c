@@ -82,15 +82,15 @@ static struct plan draw_plan(void)
     static const unsigned rates[] = {0, 2, 5, 10, 20, 50};
     struct plan p = {
         .partitions = (int)sim_between(1, PARTITIONS_MAX),
-        .processes = (int)sim_between(1, PROCESSES),
+        .processes = (int)sim_between(1, SIM_PROCESSES),
         .actions = (int)sim_between(10, 50),
         .commit_records = (int64_t[]){1, 3, 8, 40}[sim_between(0, 3)],
         .linger_ms = (int64_t[]){0, 0, 20}[sim_between(0, 2)],
-        .fault_per_mille = rates[sim_between(0, 5)],
-        .switch_per_mille = (unsigned[]){30, 150, 500}[sim_between(0, 2)],
-        .tick_per_mille = (unsigned[]){20, 100}[sim_between(0, 1)],
-        .freezes = sim_chance(400),
-        .twins = sim_chance(200),
+        .disorder = {.fault_per_mille = rates[sim_between(0, 5)],
+                     .switch_per_mille = (unsigned[]){30, 150, 500}[sim_between(0, 2)],
+                     .tick_per_mille = (unsigned[]){20, 100}[sim_between(0, 1)],
+                     .freezes = sim_chance(400),
+                     .twins = sim_chance(200)},
         .kills = sim_chance(600),
         .restarts = sim_chance(500),
         .clocks = sim_chance(250),
@@ -106,7 +106,7 @@ static struct plan draw_plan(void)
     /* TAKEN is swept step by step in tests/unit. */
     for (int f = LT_FAULT_NONE + 1; f < LT_FAULT_TAKEN; f++)
         if (sim_chance(f == LT_FAULT_TWIN ? 150 : 600))
-            p.faults |= 1u << f;
+            p.disorder.faults |= 1u << f;
     p.files = sim_chance(850);
     p.one_folder = sim_chance(200);
     p.write_per_mille = (unsigned[]){0, 0, 5, 50}[sim_between(0, 3)];
@@ -114,23 +114,6 @@ static struct plan draw_plan(void)
 }
 
 /* ---- what the director does ---- */
-
-static struct process *any_process(struct world *w)
-{
-    struct process *p = &w->processes[sim_between(0, w->plan.processes - 1)];
-    return process_alive(p) ? p : NULL;
-}
-
-static void start_twin(struct world *w)
-{
-    struct process *twin = &w->processes[PROCESSES];
-    const struct process *of = any_process(w);
-    if (twin->task || !of)
-        return;
-    snprintf(twin->instance, sizeof(twin->instance), "%s", of->instance);
-    w->coverage->n[COUNT_TWINS]++;
-    process_start(twin);
-}
 
 /*
  * What retention may delete: what is judged, and older than every window with generations to spare, counted from the
@@ -167,43 +150,31 @@ static void change_window(struct world *w)
     w->coverage->n[COUNT_WINDOWS]++;
 }
 
-static void end_one(struct world *w, bool kindly)
-{
-    struct process *p = any_process(w);
-    if (!p)
-        return;
-    w->coverage->n[kindly ? COUNT_RESTARTS : COUNT_KILLS]++;
-    if (kindly)
-        process_stop(p);
-    else
-        process_kill(p);
-}
-
 static void act(struct world *w)
 {
     const struct plan *plan = &w->plan;
-    struct process *p;
+    struct sim_process *p;
     switch (sim_between(0, 19)) {
     case 0:
-        if (w->faults_on)
+        if (w->fleet.faults_on)
             lt_memory_rebalance(w->memory, LT_GROUP_CORE);
         break;
     case 1:
     case 2:
-        if (w->faults_on && plan->kills)
-            end_one(w, false);
+        if (w->fleet.faults_on && plan->kills)
+            sim_fleet_end_one(&w->fleet, false);
         break;
     case 3:
-        if (w->faults_on && plan->restarts)
-            end_one(w, true);
+        if (w->fleet.faults_on && plan->restarts)
+            sim_fleet_end_one(&w->fleet, true);
         break;
     case 4:
-        if (w->faults_on && plan->freezes && (p = any_process(w)))
-            process_freeze(p, (int64_t[]){1000, 12000, 16000, 30000, 90000}[sim_between(0, 4)]);
+        if (w->fleet.faults_on && plan->disorder.freezes && (p = sim_fleet_any(&w->fleet)))
+            sim_process_freeze(p, (int64_t[]){1000, 12000, 16000, 30000, 90000}[sim_between(0, 4)]);
         break;
     case 5:
-        if (w->faults_on && plan->twins)
-            start_twin(w);
+        if (w->fleet.faults_on && plan->disorder.twins)
+            sim_fleet_twin(&w->fleet);
         break;
     case 6:
         lt_memory_disturb(w->memory);
@@ -221,7 +192,7 @@ static void act(struct world *w)
         break;
     case 10:
     case 11:
-        if (w->faults_on)
+        if (w->fleet.faults_on)
             files_disturb(w);
         break;
     default:
@@ -230,57 +201,30 @@ static void act(struct world *w)
     }
 }
 
-static int64_t pause_between_actions(void)
-{
-    switch (sim_between(0, 9)) {
-    case 0:
-        return sim_between(5000, 60000);
-    case 1:
-    case 2:
-        return 0;
-    default:
-        return sim_between(1, 3000);
-    }
-}
-
 /* ---- running ---- */
-
-static void look_after_processes(struct world *w)
-{
-    for (int i = 0; i < SLOTS; i++) {
-        struct process *p = &w->processes[i];
-        process_reap(p);
-        if (!p->task && sim_now() >= p->start_ms && !w->hold_down)
-            process_start(p);
-    }
-}
 
 /* One turn of somebody, or time moves on to the next thing that is due. */
 static void turn(struct world *w, int64_t limit_ms)
 {
-    for (int i = 0; i < SLOTS; i++)
-        if (!w->processes[i].task && !w->hold_down)
-            limit_ms = LT_MIN(limit_ms, LT_MAX(w->processes[i].start_ms, sim_now()));
     if (w->cause.phase != CAUSE_IDLE)
         limit_ms = LT_MIN(limit_ms, sim_now() + 1000);
-    (void)sim_turn(limit_ms);
-    look_after_processes(w);
+    sim_fleet_turn(&w->fleet, limit_ms);
     check_stops(w);
     cause_step(w);
 }
 
 static void disturb(struct world *w)
 {
-    w->chaos = w->faults_on = true;
+    w->chaos = w->fleet.faults_on = true;
     for (int n = w->plan.actions; n > 0 || w->cause.phase != CAUSE_IDLE;) {
         turn(w, w->next_action_ms);
         if (sim_now() < w->next_action_ms)
             continue;
         act(w);
         n--;
-        w->next_action_ms = sim_now() + pause_between_actions();
+        w->next_action_ms = sim_now() + sim_pause_between_actions();
     }
-    w->chaos = w->faults_on = false;
+    w->chaos = w->fleet.faults_on = false;
 }
 
 /* Each partition is run by exactly one process, or waits there for a record that shows what of its past has expired. */
@@ -288,9 +232,9 @@ static bool settled(const struct world *w)
 {
     for (int n = 0; n < w->plan.partitions; n++) {
         int running = 0, waiting = 0;
-        for (int i = 0; i < SLOTS; i++) {
+        for (int i = 0; i < SIM_SLOTS; i++) {
             const struct process *p = &w->processes[i];
-            if (!process_alive(p) || p->worker.partitions_len != w->plan.partitions)
+            if (!sim_process_alive(&p->sim) || p->worker.partitions_len != w->plan.partitions)
                 continue;
             running += p->worker.partitions[n].state == LT_PARTITION_RUNNING;
             waiting += p->worker.partitions[n].state == LT_PARTITION_STOPPED;
@@ -318,10 +262,10 @@ static void must_finish(struct world *w)
         turn(w, until);
         if (sim_now() < until)
             continue;
-        for (int i = 0; i < SLOTS; i++)
-            for (int n = 0; process_alive(&w->processes[i]) && n < w->processes[i].worker.partitions_len; n++) {
+        for (int i = 0; i < SIM_SLOTS; i++)
+            for (int n = 0; sim_process_alive(w->fleet.slots[i]) && n < w->processes[i].worker.partitions_len; n++) {
                 const struct lt_partition *part = &w->processes[i].worker.partitions[n];
-                fprintf(stderr, "%s partition %d: state %d %s %s\n", w->processes[i].instance, n, (int)part->state,
+                fprintf(stderr, "%s partition %d: state %d %s %s\n", w->fleet.slots[i]->instance, n, (int)part->state,
                         lt_stop_name(part->stop), part->stop_text);
             }
         for (int n = 0; n < w->plan.partitions; n++)
@@ -332,39 +276,8 @@ static void must_finish(struct world *w)
     check_all(w);
 }
 
-static void end_all(struct world *w, bool kindly)
-{
-    for (int i = 0; i < SLOTS; i++) {
-        struct process *p = &w->processes[i];
-        while (process_alive(p)) {
-            if (kindly)
-                process_stop(p);
-            else
-                process_kill(p);
-            (void)sim_turn(sim_now() + 60000);
-        }
-        process_reap(p);
-        p->start_ms = INT64_MAX;
-    }
-}
-
-static void calm_down(struct world *w)
-{
-    struct process *twin = &w->processes[PROCESSES];
-    for (int i = 0; i < SLOTS; i++) {
-        struct process *p = &w->processes[i];
-        if (process_alive(p) && p->frozen_until_ms > sim_now())
-            process_freeze_end(p);
-        if (!p->task && i < w->plan.processes)
-            p->start_ms = LT_MIN(p->start_ms, sim_now() + 1000);
-    }
-    if (process_alive(twin))
-        process_kill(twin);
-}
-
 static void begin(struct world *w)
 {
-    static const char *const instances[PROCESSES] = {"a", "b", "c"};
     static const char *const plain[] = {LT_TOPIC_POSITION,   TOPIC_HOP,           LT_TOPIC_UNROUTED,
                                         LT_TOPIC_QUARANTINE, LT_TOPIC_DEADLETTER, LT_TOPIC_PROVINCE};
     char metadata[LT_POSITION_MAX];
@@ -375,10 +288,15 @@ static void begin(struct world *w)
     lt_position_genesis(INCARNATION, w->plan.partitions, w->plan.window_ms[0], metadata);
     for (int p = 0; p < w->plan.partitions; p++)
         lt_memory_offset_set(w->memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, p, 0, metadata);
-    for (int i = 0; i < SLOTS; i++)
-        process_init(w, i, i < PROCESSES ? instances[i] : "");
-    for (int i = 0; i < w->plan.processes; i++)
-        w->processes[i].start_ms = sim_now() + sim_between(0, 3000);
+    w->fleet = (struct sim_fleet){.ctx = w,
+                                  .program = &core_program,
+                                  .disorder = &w->plan.disorder,
+                                  .memory = w->memory,
+                                  .coverage = w->coverage,
+                                  .len = w->plan.processes};
+    for (int i = 0; i < SIM_SLOTS; i++)
+        w->fleet.slots[i] = &w->processes[i].sim;
+    sim_fleet_begin(&w->fleet);
     for (int i = 0; i < w->plan.bulk; i++)
         ingest_one(w, 0);
     w->next_action_ms = sim_now();
@@ -395,15 +313,15 @@ static uint64_t run(uint64_t seed, bool trace, struct sim_coverage *coverage)
     files_begin(w);
     begin(w);
     disturb(w);
-    calm_down(w);
+    sim_fleet_calm_down(&w->fleet);
     must_finish(w);
 
-    end_all(w, false);
+    sim_fleet_end(&w->fleet, false);
     for (int i = 0; i < 20; i++)
         (i % 2 ? ingest_again : ingest_one)(w, (int)sim_between(0, w->plan.partitions - 1));
-    w->processes[sim_between(0, w->plan.processes - 1)].start_ms = sim_now();
+    w->fleet.slots[sim_between(0, w->plan.processes - 1)]->start_ms = sim_now();
     must_finish(w);
-    end_all(w, true);
+    sim_fleet_end(&w->fleet, true);
 
     files_end(w);
     for (int p = 0; p < PARTITIONS_MAX; p++)
@@ -415,25 +333,7 @@ static uint64_t run(uint64_t seed, bool trace, struct sim_coverage *coverage)
     return hash;
 }
 
-static const char *const counters[] = {"",
-                                       "!crash",
-                                       "!crash-after",
-                                       "!abortable",
-                                       "!retry",
-                                       "!lost-applied",
-                                       "!lost-dropped",
-                                       "!fenced",
-                                       "!twin",
-                                       "!rebalance",
-                                       "!nothing",
-                                       "taken",
-                                       "!commits",
-                                       "!ended-78",
-                                       "!freezes",
-                                       "!zombies",
-                                       "!twins",
-                                       "!kills",
-                                       "!restarts",
+static const char *const counters[] = {SIM_PROCESS_COUNTERS("taken"),
                                        "!retention",
                                        "!windows",
                                        "!forgotten",

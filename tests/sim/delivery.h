@@ -4,8 +4,8 @@
  * does to all of them what the world does. Private to tests/sim.
  *
  *   delivery_sim.c       one run from seed to verdict
- *   delivery_gateway.c   the processes: each a task running the real engine on the in-memory log, disturbed at its
- * steps delivery_adapter.c   the thin adapter they use, as adapters/portal: look up, create or update, then a row
+ *   delivery_gateway.c   what runs in the processes: the real engine
+ *   delivery_adapter.c   the thin adapter they use, as adapters/portal: look up, create or update, then a row
  *   delivery_target.c    what is at the other end of the calls, and what it does with them
  *   delivery_operator.c  events that arrive in the queue, decisions, changes of the world
  *   delivery_check.c     the oracle's reading: topics and offsets after every commit
@@ -19,15 +19,12 @@
 
 #include "gateway/delivery/control.h"
 #include "gateway/delivery/engine.h"
-#include "tests/sim/kernel.h"
-#include "tests/sim/simulation.h"
+#include "tests/sim/process.h"
 
 #define TARGET "sim"
 #define QUEUE "lt." TARGET
 #define NEXT_TOPIC "lt.next"
 #define DELIVERY_PARTITIONS_MAX 3
-#define GATEWAYS 3
-#define GATEWAY_SLOTS (GATEWAYS + 1) /* the last is for a twin */
 #define DOSSIERS_MAX 12
 #define NEXT_RECORD_MAX 1400 /* bytes: a big event does not fit there */
 
@@ -55,16 +52,15 @@ enum park_reason { REASON_REJECTED, REASON_UNKNOWN, REASON_RETRYING, REASON_UNDE
 
 struct delivery_plan {
     int partitions, gateways, dossiers, actions, events_max, next_partitions;
-    unsigned faults, fault_per_mille; /* of the log's steps */
-    unsigned fates, fate_per_mille;   /* of the calls */
-    unsigned switch_per_mille, tick_per_mille;
+    struct sim_disorder disorder;
+    unsigned fates, fate_per_mille;                       /* of the calls */
     unsigned bad_per_mille, odd_per_mille, big_per_mille; /* of the events */
     int64_t latency_ms;
     int64_t concurrency, rate, timeout_ms, settle_ms, park_after_ms, retry_min_ms, retry_max_ms, refused_max;
     size_t memory, span_max;
     int turn_ms;
     bool resend; /* unknown rows are sent again, else held */
-    bool kills, restarts, freezes, twins, rebalances, outages, lockouts, decisions, pauses, born, foreign, compaction;
+    bool kills, restarts, rebalances, outages, lockouts, decisions, pauses, born, foreign, compaction;
     bool clocks_back, clocks_ahead;
 };
 
@@ -137,20 +133,11 @@ struct flight {
 
 struct scene;
 struct gateway {
+    struct sim_process sim;
     struct scene *scene;
-    int slot;
-    char instance[4];
     struct lt_config_target target;
     struct lt_engine *engine;
-    struct lt_log *log;
-    struct lt_log_ops ops;
-    const struct lt_log_ops *real;
-    struct sim_task *task; /* NULL: no process */
-    bool killed, stopping, fatal;
-    int64_t frozen_until_ms;
-    int64_t start_ms; /* without a process: when one is started; INT64_MAX not by itself */
     int64_t skew_ms;  /* of its wall clock */
-    int64_t txn_ms;   /* its transaction began */
     int64_t still_ms; /* the clock stood here */
     unsigned still;   /* for so many questions */
     LT_VEC(struct flight) flights;
@@ -213,7 +200,8 @@ struct observed_queue {
 struct scene {
     struct delivery_plan plan;
     struct lt_memory *memory;
-    struct gateway gateways[GATEWAY_SLOTS];
+    struct sim_fleet fleet;
+    struct gateway gateways[SIM_SLOTS];
     struct dossier dossiers[DOSSIERS_MAX];
     struct observed_queue queues[DELIVERY_PARTITIONS_MAX];
     LT_VEC(struct event *) events;
@@ -226,25 +214,15 @@ struct scene {
     int64_t away_until_ms, locked_until_ms;
     enum fate away; /* how it is away */
     bool mended;    /* the target's rules: nothing is bad any more */
-    bool faults_on; /* the seed's faults have not ended yet */
-    bool hold_down; /* nobody is started */
-    bool disturbed; /* a process has lost something it knew */
     bool withheld;  /* a call was never made for reasons of the gateway's own */
     bool foreign[DELIVERY_PARTITIONS_MAX];
-    int64_t next_action_ms, slowest_ms; /* slowest: transaction of any process so far */
+    int64_t next_action_ms;
     struct sim_coverage *coverage;
 };
 
 enum delivery_count {
-    DCOUNT_COMMITS = LT_FAULTS,
-    DCOUNT_FATAL,
-    DCOUNT_FREEZES,
-    DCOUNT_ZOMBIES,
-    DCOUNT_FROZEN_CALLS, /* between the check of an intent's age and the socket (rule 13) */
-    DCOUNT_TWINS,
-    DCOUNT_KILLS,
-    DCOUNT_RESTARTS,
-    DCOUNT_HANDOVERS, /* a ledger read with deliveries open in it */
+    DCOUNT_FROZEN_CALLS = SIM_COUNTS, /* between the check of an intent's age and the socket (rule 13) */
+    DCOUNT_HANDOVERS,                 /* a ledger read with deliveries open in it */
     DCOUNT_FOREIGN,
     DCOUNT_COMPACTED,
     DCOUNT_CLOCK_BACK,
@@ -264,15 +242,7 @@ enum delivery_count {
 };
 
 /* delivery_gateway.c */
-void gateway_wait(struct gateway *g, int64_t ms); /* in its task: others have their turn */
-void gateway_init(struct scene *s, int slot, const char *instance);
-void gateway_start(struct gateway *g);
-void gateway_kill(struct gateway *g);               /* kill -9 */
-void gateway_stop(struct gateway *g);               /* SIGTERM */
-void gateway_freeze(struct gateway *g, int64_t ms); /* SIGSTOP, SIGCONT */
-void gateway_thaw(struct gateway *g);
-void gateway_reap(struct gateway *g); /* frees one that ended, sets when it is started again */
-bool gateway_alive(const struct gateway *g);
+extern const struct sim_program delivery_program; /* of a fleet whose ctx is a scene */
 
 /* delivery_adapter.c */
 extern const struct lt_adapter_type delivery_adapter;

@@ -453,15 +453,15 @@ void audit_describe(const struct scene *s)
         fprintf(stderr, "D%d in %d: %d of %zu finished, %zu parked, lane %s\n", d, x->partition, x->finished,
                 x->events.len, parked, lanes[x->lane]);
     }
-    for (int i = 0; i < GATEWAY_SLOTS; i++) {
+    for (int i = 0; i < SIM_SLOTS; i++) {
         const struct gateway *g = &s->gateways[i];
-        if (!gateway_alive(g) || !g->engine)
+        if (!sim_process_alive(&g->sim) || !g->engine)
             continue;
         struct lt_buf out = LT_BUF_INIT(1 << 20);
         struct lt_json_writer w;
         lt_json_writer_init(&w, &out);
         lt_engine_status(g->engine, &w);
         LT_AUTOFREE char *status = lt_buf_take(&out);
-        fprintf(stderr, "%s: %s\n", g->instance, status);
+        fprintf(stderr, "%s: %s\n", g->sim.instance, status);
     }
 }

@@ -70,7 +70,7 @@ static void check_intent(const struct gateway *g, const struct dossier *d, const
 {
     const struct delivery_plan *plan = &g->scene->plan;
     const char *step = stage == STAGE_ROW ? "progress" : e->ensure ? "ensure" : "upsert";
-    int64_t slow_ms = LT_MIN(2 * (g->scene->slowest_ms + BUILD_MS), START_BY_MAX_MS);
+    int64_t slow_ms = LT_MIN(2 * (g->scene->fleet.slowest_ms + BUILD_MS), START_BY_MAX_MS);
     int64_t start_by =
         LT_MAX(START_BY_MS, slow_ms) + (stage == STAGE_ROW ? 0 : plan->timeout_ms + plan->timeout_ms / 4);
     int64_t age_ms = decided_ms - e->intent_seen_ms;
@@ -181,7 +181,7 @@ void rules_parked(struct scene *s, struct dossier *d)
         sim_check(e->big && e->version == 0, "D%d/%d is parked as too large", e->dossier, e->number);
         break;
     case REASON_UNKNOWN:
-        sim_check(s->disturbed || e->sent[STAGE_PUT] + e->sent[STAGE_ROW] > 0,
+        sim_check(s->fleet.disturbed || e->sent[STAGE_PUT] + e->sent[STAGE_ROW] > 0,
                   "D%d/%d is parked as unknown, and it was never sent", e->dossier, e->number);
         break;
     default:
@@ -250,7 +250,7 @@ void rules_end(struct scene *s)
         sim_check(is_finished(e) && !e->parked && !e->data, "D%d/%d is not finished", e->dossier, e->number);
         sim_check(e->told == e->deadletters, "D%d/%d: %d dead letters, and the province was told %d times", e->dossier,
                   e->number, e->deadletters, e->told);
-        if (!s->disturbed && !s->withheld)
+        if (!s->fleet.disturbed && !s->withheld)
             sim_check(e->repeats == e->row_repeats, "D%d/%d: %d repeats are listed, and there were %d", e->dossier,
                       e->number, e->repeats, e->row_repeats);
     }

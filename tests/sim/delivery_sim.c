@@ -25,49 +25,48 @@ static unsigned draw_bits(int from, int to, unsigned per_mille)
 static struct delivery_plan draw_plan(void)
 {
     static const unsigned rates[] = {0, 2, 5, 10, 20, 50};
-    struct delivery_plan p = {
-        .partitions = (int)sim_between(1, DELIVERY_PARTITIONS_MAX),
-        .next_partitions = (int)sim_between(1, 2),
-        .gateways = (int)sim_between(1, GATEWAYS),
-        .dossiers = (int)sim_between(1, DOSSIERS_MAX),
-        .actions = (int)sim_between(10, 40),
-        .events_max = (int)sim_between(10, 80),
-        .fault_per_mille = rates[sim_between(0, 5)],
-        .fate_per_mille = (unsigned[]){0, 20, 100, 300}[sim_between(0, 3)],
-        .switch_per_mille = (unsigned[]){30, 150, 500}[sim_between(0, 2)],
-        .tick_per_mille = (unsigned[]){20, 100}[sim_between(0, 1)],
-        .bad_per_mille = (unsigned[]){0, 0, 30, 150}[sim_between(0, 3)],
-        .odd_per_mille = (unsigned[]){0, 0, 10}[sim_between(0, 2)],
-        .big_per_mille = (unsigned[]){0, 0, 30}[sim_between(0, 2)],
-        .latency_ms = (int64_t[]){0, 3, 30, 150}[sim_between(0, 3)],
-        .concurrency = (int64_t[]){1, 2, 8}[sim_between(0, 2)],
-        .rate = (int64_t[]){0, 0, 0, 20}[sim_between(0, 3)],
-        .timeout_ms = (int64_t[]){300, 1000, 5000, 20000}[sim_between(0, 3)],
-        .settle_ms = (int64_t[]){200, 2000, 10000}[sim_between(0, 2)],
-        .park_after_ms = (int64_t[]){0, 5000, 60000}[sim_between(0, 2)],
-        .retry_min_ms = (int64_t[]){5, 100}[sim_between(0, 1)],
-        .retry_max_ms = (int64_t[]){500, 5000}[sim_between(0, 1)],
-        .refused_max = (int64_t[]){0, 0, 50}[sim_between(0, 2)],
-        .memory = (size_t[]){0, 0, 0, 8000}[sim_between(0, 3)],
-        .span_max = (size_t[]){0, 0, 2, 5}[sim_between(0, 3)],
-        .turn_ms = (int[]){20, 100, 500}[sim_between(0, 2)],
-        .resend = sim_chance(400),
-        .kills = sim_chance(600),
-        .restarts = sim_chance(500),
-        .freezes = sim_chance(400),
-        .twins = sim_chance(150),
-        .rebalances = sim_chance(600),
-        .outages = sim_chance(400),
-        .lockouts = sim_chance(300),
-        .decisions = sim_chance(700),
-        .pauses = sim_chance(300),
-        .born = sim_chance(400),
-        .foreign = sim_chance(200),
-        .compaction = sim_chance(500),
-    };
+    struct delivery_plan p = {0};
+    p.partitions = (int)sim_between(1, DELIVERY_PARTITIONS_MAX);
+    p.gateways = (int)sim_between(1, SIM_PROCESSES);
+    p.dossiers = (int)sim_between(1, DOSSIERS_MAX);
+    p.actions = (int)sim_between(10, 40);
+    p.events_max = (int)sim_between(10, 80);
+    p.next_partitions = (int)sim_between(1, 2);
+    p.disorder.fault_per_mille = rates[sim_between(0, 5)];
+    p.fate_per_mille = (unsigned[]){0, 20, 100, 300}[sim_between(0, 3)];
+    p.disorder.switch_per_mille = (unsigned[]){30, 150, 500}[sim_between(0, 2)];
+    p.disorder.tick_per_mille = (unsigned[]){20, 100}[sim_between(0, 1)];
+    p.bad_per_mille = (unsigned[]){0, 0, 30, 150}[sim_between(0, 3)];
+    p.odd_per_mille = (unsigned[]){0, 0, 10}[sim_between(0, 2)];
+    p.big_per_mille = (unsigned[]){0, 0, 30}[sim_between(0, 2)];
+    p.latency_ms = (int64_t[]){0, 3, 30, 150}[sim_between(0, 3)];
+    p.concurrency = (int64_t[]){1, 2, 8}[sim_between(0, 2)];
+    p.rate = (int64_t[]){0, 0, 0, 20}[sim_between(0, 3)];
+    p.timeout_ms = (int64_t[]){300, 1000, 5000, 20000}[sim_between(0, 3)];
+    p.settle_ms = (int64_t[]){200, 2000, 10000}[sim_between(0, 2)];
+    p.park_after_ms = (int64_t[]){0, 5000, 60000}[sim_between(0, 2)];
+    p.retry_min_ms = (int64_t[]){5, 100}[sim_between(0, 1)];
+    p.retry_max_ms = (int64_t[]){500, 5000}[sim_between(0, 1)];
+    p.refused_max = (int64_t[]){0, 0, 50}[sim_between(0, 2)];
+    p.memory = (size_t[]){0, 0, 0, 8000}[sim_between(0, 3)];
+    p.span_max = (size_t[]){0, 0, 2, 5}[sim_between(0, 3)];
+    p.turn_ms = (int[]){20, 100, 500}[sim_between(0, 2)];
+    p.resend = sim_chance(400);
+    p.kills = sim_chance(600);
+    p.restarts = sim_chance(500);
+    p.disorder.freezes = sim_chance(400);
+    p.disorder.twins = sim_chance(150);
+    p.rebalances = sim_chance(600);
+    p.outages = sim_chance(400);
+    p.lockouts = sim_chance(300);
+    p.decisions = sim_chance(700);
+    p.pauses = sim_chance(300);
+    p.born = sim_chance(400);
+    p.foreign = sim_chance(200);
+    p.compaction = sim_chance(500);
     for (int f = LT_FAULT_NONE + 1; f < LT_FAULTS; f++)
         if (sim_chance(f == LT_FAULT_TWIN ? 100 : f == LT_FAULT_TAKEN ? 250 : 600))
-            p.faults |= 1u << f;
+            p.disorder.faults |= 1u << f;
     p.fates = draw_bits(FATE_SLOW, FATE_LATE, 500);
     p.clocks_back = sim_chance(250);
     p.clocks_ahead = sim_chance(250);
@@ -75,24 +74,6 @@ static struct delivery_plan draw_plan(void)
 }
 
 /* ---- what the director does ---- */
-
-static struct gateway *any_gateway(struct scene *s)
-{
-    struct gateway *g = &s->gateways[sim_between(0, s->plan.gateways - 1)];
-    return gateway_alive(g) ? g : NULL;
-}
-
-static void start_twin(struct scene *s)
-{
-    struct gateway *twin = &s->gateways[GATEWAYS];
-    const struct gateway *of = any_gateway(s);
-    if (twin->task || !of)
-        return;
-    snprintf(twin->instance, sizeof(twin->instance), "%s", of->instance);
-    s->disturbed = true;
-    s->coverage->n[DCOUNT_TWINS]++;
-    gateway_start(twin);
-}
 
 static void go_away(struct scene *s)
 {
@@ -125,18 +106,6 @@ static void foreign(struct scene *s, int p)
     sim_note("broker", "foreign", p, s->foreign[p]);
 }
 
-static void end_one(struct scene *s, bool kindly)
-{
-    struct gateway *g = any_gateway(s);
-    if (!g)
-        return;
-    s->coverage->n[kindly ? DCOUNT_RESTARTS : DCOUNT_KILLS]++;
-    if (kindly)
-        gateway_stop(g);
-    else
-        gateway_kill(g);
-}
-
 static void turn_clock(struct scene *s)
 {
     struct gateway *g = &s->gateways[sim_between(0, s->plan.gateways - 1)];
@@ -144,18 +113,18 @@ static void turn_clock(struct scene *s)
     int64_t ms = sim_between(1000, 3600000);
     g->skew_ms += ahead ? ms : -ms;
     s->coverage->n[ahead ? DCOUNT_CLOCK_AHEAD : DCOUNT_CLOCK_BACK]++;
-    sim_note(g->instance, "clock", g->skew_ms, 0);
+    sim_note(g->sim.instance, "clock", g->skew_ms, 0);
 }
 
 static void act(struct scene *s)
 {
     const struct delivery_plan *plan = &s->plan;
-    struct gateway *g;
+    struct sim_process *p;
     switch (sim_between(0, 23)) {
     case 0:
     case 1:
         if (plan->rebalances) {
-            s->disturbed = true;
+            s->fleet.disturbed = true;
             lt_memory_rebalance(s->memory, QUEUE);
             sim_note("broker", "rebalance", 0, 0);
         }
@@ -163,19 +132,19 @@ static void act(struct scene *s)
     case 2:
     case 3:
         if (plan->kills)
-            end_one(s, false);
+            sim_fleet_end_one(&s->fleet, false);
         break;
     case 4:
         if (plan->restarts)
-            end_one(s, true);
+            sim_fleet_end_one(&s->fleet, true);
         break;
     case 5:
-        if (plan->freezes && (g = any_gateway(s)))
-            gateway_freeze(g, (int64_t[]){1000, 9000, 12000, 16000, 30000, 90000}[sim_between(0, 5)]);
+        if (plan->disorder.freezes && (p = sim_fleet_any(&s->fleet)))
+            sim_process_freeze(p, (int64_t[]){1000, 9000, 12000, 16000, 30000, 90000}[sim_between(0, 5)]);
         break;
     case 6:
-        if (plan->twins)
-            start_twin(s);
+        if (plan->disorder.twins)
+            sim_fleet_twin(&s->fleet);
         break;
     case 7:
         if (plan->outages)
@@ -222,68 +191,27 @@ static void act(struct scene *s)
     }
 }
 
-static int64_t pause_between_actions(void)
-{
-    switch (sim_between(0, 9)) {
-    case 0:
-        return sim_between(5000, 60000);
-    case 1:
-    case 2:
-        return 0;
-    default:
-        return sim_between(1, 3000);
-    }
-}
-
 /* ---- running ---- */
-
-static void look_after_gateways(struct scene *s)
-{
-    for (int i = 0; i < GATEWAY_SLOTS; i++) {
-        struct gateway *g = &s->gateways[i];
-        gateway_reap(g);
-        if (!g->task && sim_now() >= g->start_ms && !s->hold_down)
-            gateway_start(g);
-    }
-}
-
-/* One turn of somebody, or time moves on to the next thing that is due. */
-static void turn(struct scene *s, int64_t limit_ms)
-{
-    for (int i = 0; i < GATEWAY_SLOTS; i++)
-        if (!s->gateways[i].task && !s->hold_down)
-            limit_ms = LT_MIN(limit_ms, LT_MAX(s->gateways[i].start_ms, sim_now()));
-    (void)sim_turn(limit_ms);
-    look_after_gateways(s);
-}
 
 static void disturb(struct scene *s)
 {
-    s->faults_on = true;
+    s->fleet.faults_on = true;
     for (int n = s->plan.actions; n > 0;) {
-        turn(s, s->next_action_ms);
+        sim_fleet_turn(&s->fleet, s->next_action_ms);
         if (sim_now() < s->next_action_ms)
             continue;
         act(s);
         n--;
-        s->next_action_ms = sim_now() + pause_between_actions();
+        s->next_action_ms = sim_now() + sim_pause_between_actions();
     }
-    s->faults_on = false;
+    s->fleet.faults_on = false;
 }
 
 static void calm_down(struct scene *s)
 {
-    struct gateway *twin = &s->gateways[GATEWAYS];
-    for (int i = 0; i < GATEWAY_SLOTS; i++) {
-        struct gateway *g = &s->gateways[i];
-        if (gateway_alive(g) && g->frozen_until_ms > sim_now())
-            gateway_thaw(g);
-        if (!g->task && i < s->plan.gateways)
-            g->start_ms = LT_MIN(g->start_ms, sim_now() + 1000);
-        g->skew_ms = 0;
-    }
-    if (gateway_alive(twin))
-        gateway_kill(twin);
+    sim_fleet_calm_down(&s->fleet);
+    for (int i = 0; i < SIM_SLOTS; i++)
+        s->gateways[i].skew_ms = 0;
     s->away_until_ms = s->locked_until_ms = 0;
     for (int p = 0; p < s->plan.partitions; p++) {
         if (s->foreign[p])
@@ -300,7 +228,7 @@ static void must_rest(struct scene *s)
     int64_t until = sim_now() + FINISH_MS;
     audit_commits(s);
     while (!audit_at_rest(s)) {
-        turn(s, until);
+        sim_fleet_turn(&s->fleet, until);
         if (sim_now() < until)
             continue;
         audit_describe(s);
@@ -325,31 +253,14 @@ static void resolve(struct scene *s)
         operator_resolve(s);
         int64_t until = sim_now() + 3000; /* until it was looked at */
         while (sim_now() < until)
-            turn(s, until);
+            sim_fleet_turn(&s->fleet, until);
         must_rest(s);
     }
     rules_end(s);
 }
 
-static void end_all(struct scene *s, bool kindly)
-{
-    for (int i = 0; i < GATEWAY_SLOTS; i++) {
-        struct gateway *g = &s->gateways[i];
-        while (gateway_alive(g)) {
-            if (kindly)
-                gateway_stop(g);
-            else
-                gateway_kill(g);
-            (void)sim_turn(sim_now() + 60000);
-        }
-        gateway_reap(g);
-        g->start_ms = INT64_MAX;
-    }
-}
-
 static void begin(struct scene *s)
 {
-    static const char *const instances[GATEWAYS] = {"a", "b", "c"};
     static const char *const divided[] = {QUEUE, "lt.ledger." TARGET, "lt.control." TARGET, "lt.history." TARGET};
     static const char *const plain[] = {LT_TOPIC_DEADLETTER, LT_TOPIC_ANSWERS, LT_TOPIC_PROVINCE};
     char genesis[LT_DELIVERY_POSITION_MAX];
@@ -367,10 +278,17 @@ static void begin(struct scene *s)
         s->dossiers[d].partition = lt_partition_of(lt_span_str(key), s->plan.partitions);
         s->dossiers[d].content = -1;
     }
-    for (int i = 0; i < GATEWAY_SLOTS; i++)
-        gateway_init(s, i, i < GATEWAYS ? instances[i] : "");
-    for (int i = 0; i < s->plan.gateways; i++)
-        s->gateways[i].start_ms = sim_now() + sim_between(0, 3000);
+    s->fleet = (struct sim_fleet){.ctx = s,
+                                  .program = &delivery_program,
+                                  .disorder = &s->plan.disorder,
+                                  .memory = s->memory,
+                                  .coverage = s->coverage,
+                                  .len = s->plan.gateways};
+    for (int i = 0; i < SIM_SLOTS; i++) {
+        s->gateways[i].scene = s;
+        s->fleet.slots[i] = &s->gateways[i].sim;
+    }
+    sim_fleet_begin(&s->fleet);
     s->next_action_ms = sim_now();
     audit_begin(s);
 }
@@ -401,14 +319,14 @@ static uint64_t run(uint64_t seed, bool trace, struct sim_coverage *coverage)
     must_rest(s);
     resolve(s);
 
-    end_all(s, false);
+    sim_fleet_end(&s->fleet, false);
     s->plan.events_max = INT32_MAX;
     for (int i = 0; i < 10; i++)
         source_event(s);
-    s->gateways[sim_between(0, s->plan.gateways - 1)].start_ms = sim_now();
+    s->fleet.slots[sim_between(0, s->plan.gateways - 1)]->start_ms = sim_now();
     must_rest(s);
     resolve(s);
-    end_all(s, true);
+    sim_fleet_end(&s->fleet, true);
 
     deinit(s);
     uint64_t hash = sim_end();
@@ -417,26 +335,8 @@ static uint64_t run(uint64_t seed, bool trace, struct sim_coverage *coverage)
     return hash;
 }
 
-static const char *const counters[] = {"",
-                                       "!crash",
-                                       "!crash-after",
-                                       "!abortable",
-                                       "!retry",
-                                       "!lost-applied",
-                                       "!lost-dropped",
-                                       "!fenced",
-                                       "!twin",
-                                       "!rebalance",
-                                       "!nothing",
-                                       "!taken",
-                                       "!commits",
-                                       "!ended-78",
-                                       "!freezes",
-                                       "!zombies",
+static const char *const counters[] = {SIM_PROCESS_COUNTERS("!taken"),
                                        "!frozen-calls",
-                                       "!twins",
-                                       "!kills",
-                                       "!restarts",
                                        "!hand-overs",
                                        "!foreign",
                                        "!compacted",

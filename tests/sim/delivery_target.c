@@ -29,7 +29,7 @@ static void apply(struct scene *s, struct target_call *c)
         e->applied[STAGE_CHECK] += c->kind == CALL_CHECK;
         break;
     case CALL_CREATE:
-        if (!d->there && s->faults_on && s->plan.born && sim_chance(100)) { /* somebody else was faster */
+        if (!d->there && s->fleet.faults_on && s->plan.born && sim_chance(100)) { /* somebody else was faster */
             d->there = d->born = true;
             s->coverage->n[DCOUNT_BORN]++;
         }
@@ -115,7 +115,7 @@ static enum fate draw_fate(struct scene *s, const struct target_call *c, const s
         return FATE_LOCKED;
     if (is_bad(s, c, a))
         return FATE_REFUSED;
-    if (!s->faults_on || !plan->fates || !sim_chance(plan->fate_per_mille))
+    if (!s->fleet.faults_on || !plan->fates || !sim_chance(plan->fate_per_mille))
         return FATE_DONE;
     for (;;) {
         enum fate f = (enum fate)sim_between(FATE_SLOW, FATE_LATE);
@@ -182,20 +182,20 @@ static int call(void *ctx, const char *method, const char *url, const char *cons
     /* Rule 13, as far as it is excluded: the process stands still between its last look at the intent and the socket,
      * for less than its session and what settle leaves. */
     int64_t pause_ms = LT_MIN(plan->settle_ms / 2, 9000);
-    if (!g->killed && s->faults_on && plan->freezes && sim_chance(5)) {
+    if (!g->sim.killed && s->fleet.faults_on && plan->disorder.freezes && sim_chance(5)) {
         s->coverage->n[DCOUNT_FROZEN_CALLS]++;
-        gateway_freeze(g, sim_between(1, pause_ms));
-        gateway_wait(g, 0);
+        sim_process_freeze(&g->sim, sim_between(1, pause_ms));
+        sim_process_wait(&g->sim, 0);
         target_move(s);
     }
-    if (g->killed)
+    if (g->sim.killed)
         return lt_err_set(err, LT_E_UNAVAILABLE, "killed", "the process was killed");
     struct target_call *c = lt_alloc(sizeof(*c)), **at = &s->calls;
     *c = (struct target_call){.event = event_of(s, &a), .sent_ms = sim_now(), .sequence = ++s->calls_made};
     c->kind = a.kind;
     c->fate = draw_fate(s, c, &a);
     s->coverage->n[DCOUNT_FATES + c->fate]++;
-    sim_note(g->instance, "  call", a.kind * 100 + (int)c->fate, a.dossier * 1000 + a.number);
+    sim_note(g->sim.instance, "  call", a.kind * 100 + (int)c->fate, a.dossier * 1000 + a.number);
     rules_call(g, c, entry_ms);
     struct flight *f = lt_vec_push(&g->flights);
     *f = (struct flight){.call = c, .fn = fn, .ctx = fn_ctx, .deadline_ms = sim_now() + plan->timeout_ms};
@@ -257,12 +257,12 @@ static void end(struct gateway *g, size_t at, bool answered)
         a.failure = LT_HTTP_UNKNOWN;
     if (a.failure != LT_HTTP_ANSWERED)
         a.status = 0;
-    if (answered && !g->killed) { /* the gateway knows it now */
+    if (answered && !g->sim.killed) { /* the gateway knows it now */
         struct event *e = f.call->event;
         e->open_rows -= f.call->kind == CALL_ROW && definitely_not(f.call->fate);
         e->refusals += f.call->fate == FATE_REFUSED;
     }
-    sim_note(g->instance, "  answered", answered ? a.status : -1,
+    sim_note(g->sim.instance, "  answered", answered ? a.status : -1,
              f.call->event->dossier * 1000 + f.call->event->number);
     f.call->closed = true;
     f.fn(f.ctx, &a);
@@ -278,8 +278,8 @@ static bool end_due(struct gateway *g)
             answered = false;
         else if (answered && late && f->answer_ms < f->deadline_ms) /* both are there when it looks again */
             answered = sim_chance(700);
-        if (g->killed || answered || late) {
-            end(g, i, answered && !g->killed);
+        if (g->sim.killed || answered || late) {
+            end(g, i, answered && !g->sim.killed);
             any = true;
         } else {
             i++;
@@ -296,7 +296,7 @@ static size_t run(void *ctx, int timeout_ms)
         int64_t wait = timeout_ms;
         for (size_t i = 0; i < g->flights.len; i++)
             wait = LT_MIN(wait, LT_MIN(g->flights.v[i].answer_ms, g->flights.v[i].deadline_ms) - sim_now());
-        gateway_wait(g, LT_MAX(wait, 1));
+        sim_process_wait(&g->sim, LT_MAX(wait, 1));
         target_move(g->scene);
         (void)end_due(g);
     }
