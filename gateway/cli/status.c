@@ -115,6 +115,10 @@ static size_t put_ingest(lt_json_value ingest, struct lt_buf *out)
         lt_json_value list = lt_json_get(ingest, kinds[k]);
         for (size_t i = 0; i < lt_json_len(list); i++) {
             struct lt_span trouble = text_of(lt_json_at(list, i), "trouble");
+            int64_t left = 0;
+            if (lt_json_int(lt_json_get(lt_json_at(list, i), "left"), &left) && left > 0)
+                lt_buf_printf(out, "FOLDER    " LT_SPAN_FMT ": %" PRId64 " files are not taken for their names\n",
+                              LT_SPAN_ARG(text_of(lt_json_at(list, i), "name")), left);
             if (!trouble.len)
                 continue;
             lt_buf_printf(out, "TROUBLE   %.6s " LT_SPAN_FMT ": " LT_SPAN_FMT "\n", kinds[k],

@@ -1,6 +1,7 @@
 /* lienthong submit FILE: send a file as a client would, over mutual TLS, and print the answer. */
 #include "gateway/base/file.h"
 #include "gateway/cli/cli.h"
+#include "gateway/codec/json.h"
 #include "gateway/http/client.h"
 
 #include <stdio.h>
@@ -37,6 +38,40 @@ static const char *media_of(const char *path)
     return "Content-Type: application/json";
 }
 
+/* What became of a list, for people: how many, and every one that was not accepted. Returns the exit code. */
+static int tell_items(lt_json_value items)
+{
+    size_t accepted = 0, refused = 0, later = 0;
+    for (size_t i = 0; i < lt_json_len(items); i++) {
+        lt_json_value item = lt_json_at(items, i), problem = lt_json_get(item, "problem");
+        struct lt_span status = LT_SPAN_NULL, code = LT_SPAN_NULL, detail = LT_SPAN_NULL, pointer = LT_SPAN_NULL;
+        int64_t line = 0;
+        lt_json_string(lt_json_get(item, "status"), &status);
+        if (lt_span_is(status, "accepted")) {
+            accepted++;
+            continue;
+        }
+        bool is_refused = lt_span_is(status, "refused");
+        refused += is_refused;
+        later += !is_refused;
+        lt_json_string(lt_json_get(problem, "code"), &code);
+        lt_json_string(lt_json_get(problem, "detail"), &detail);
+        lt_json_string(lt_json_get(problem, "pointer"), &pointer);
+        lt_json_int(lt_json_get(problem, "line"), &line);
+        fprintf(stderr, "item %zu: " LT_SPAN_FMT " " LT_SPAN_FMT "%s" LT_SPAN_FMT "%s" LT_SPAN_FMT, i,
+                LT_SPAN_ARG(status), LT_SPAN_ARG(code), detail.len ? ": " : "", LT_SPAN_ARG(detail),
+                pointer.len ? " at " : "", LT_SPAN_ARG(pointer));
+        if (line > 0)
+            fprintf(stderr, ", line %lld", (long long)line);
+        fputc('\n', stderr);
+    }
+    fprintf(stderr,
+            "%zu accepted, %zu refused, %zu to be sent again; the same file may be sent again, what was "
+            "accepted is recognised\n",
+            accepted, refused, later);
+    return refused ? LT_EXIT_FINDING : later ? LT_EXIT_UNAVAILABLE : LT_EXIT_OK;
+}
+
 static int answer(const struct sent *s, const char *url)
 {
     if (s->failure != LT_HTTP_ANSWERED) {
@@ -55,6 +90,10 @@ static int answer(const struct sent *s, const char *url)
                 s->retry_after_s > 0 ? " later (Retry-After)" : "");
         return LT_EXIT_UNAVAILABLE;
     }
+    static const struct lt_json_limits limits = {.bytes_max = ANSWER_MAX, .depth_max = 16};
+    LT_AUTO_JSON struct lt_json *j = NULL;
+    if (s->status == 200 && lt_json_parse(lt_buf_view(&s->body), &limits, &j, NULL) == LT_OK)
+        return tell_items(lt_json_get(lt_json_root(j), "items"));
     return s->status >= 200 && s->status < 300 ? LT_EXIT_OK : LT_EXIT_FINDING;
 }
 
@@ -86,8 +125,14 @@ static int submit(int argc, char **argv)
     }
     if (o.help)
         return lt_cli_help(&lt_command_submit);
-    if (optind + 1 != argc || !settings.certificate || !settings.key || !settings.ca)
+    if (optind + 1 != argc)
         return lt_cli_usage(&lt_command_submit);
+    if (!settings.certificate || !settings.key || !settings.ca) {
+        fprintf(stderr,
+                "lienthong submit: the sender's --certificate and --key, and the --ca of the gateway, are needed "
+                "(for trying: var/pki/h22.crt, var/pki/h22.key, var/pki/ca.crt)\n");
+        return LT_EXIT_USAGE;
+    }
     LT_AUTOFREE char *body = NULL;
     size_t len;
     struct lt_err err = LT_ERR_INIT;
@@ -116,6 +161,8 @@ static int submit(int argc, char **argv)
     return code;
 }
 
-const struct lt_command lt_command_submit = {"submit",
-                                             "[--url URL] --certificate FILE --key FILE --ca FILE [--media TYPE] FILE",
-                                             "send a file of events over mutual TLS and print the answer", submit};
+const struct lt_command lt_command_submit = {
+    "submit", "[--url URL] --certificate FILE --key FILE --ca FILE [--media TYPE] FILE",
+    "send a file of events over mutual TLS and print the answer; exit 1 when any "
+    "of them is refused",
+    submit};

@@ -54,7 +54,7 @@ static void accepted_members(const struct lt_submission *s, const struct lt_subm
 static void write_item(const struct lt_submission *s, const struct lt_submission_item *it, size_t index,
                        struct lt_buf *out)
 {
-    lt_buf_printf(out, "%s{\"index\":%zu,", index ? "," : "", index);
+    lt_buf_printf(out, "%s{\"index\":%zu,", index ? ",\n" : "", index);
     switch (it->state) {
     case LT_ITEM_ACCEPTED:
         accepted_members(s, it, out);
@@ -107,6 +107,20 @@ static const struct lt_submission_item *nothing_decided(const struct lt_submissi
     return why;
 }
 
+/* How many items ended how, those that did. */
+static void counts(const struct lt_submission *s, struct lt_buf *out)
+{
+    static const char *const names[] = {[LT_ITEM_ACCEPTED] = "accepted",
+                                        [LT_ITEM_REFUSED] = "refused",
+                                        [LT_ITEM_NOT_ATTEMPTED] = "not_attempted",
+                                        [LT_ITEM_UNAVAILABLE] = "unavailable"};
+    size_t n[LT_ARRAY_LEN(names)] = {0};
+    for (size_t i = 0; i < s->items.len; i++) /* what is pending is shown as unavailable */
+        n[s->items.v[i].state == LT_ITEM_PENDING ? LT_ITEM_UNAVAILABLE : s->items.v[i].state]++;
+    for (size_t i = LT_ITEM_ACCEPTED; i < LT_ARRAY_LEN(names); i++)
+        lt_buf_printf(out, "%s\"%s\":%zu", i == LT_ITEM_ACCEPTED ? "{" : ",", names[i], n[i]);
+}
+
 void lt_answer_of(const struct lt_submission *s, struct lt_answer *ret)
 {
     *ret = (struct lt_answer){.body = LT_BUF_INIT(SIZE_MAX)};
@@ -117,13 +131,14 @@ void lt_answer_of(const struct lt_submission *s, struct lt_answer *ret)
         return;
     }
     ret->status = 200;
-    lt_buf_str(&ret->body, "{\"items\":[");
+    counts(s, &ret->body);
+    lt_buf_str(&ret->body, ",\"items\":[\n"); /* a line each: who has 400 of them looks with an editor */
     for (size_t i = 0; i < s->items.len; i++) {
         write_item(s, &s->items.v[i], i, &ret->body);
         if (s->items.v[i].state == LT_ITEM_UNAVAILABLE)
             ret->retry_after_s = LT_MAX(ret->retry_after_s, lt_intake_retry_after(s->items.v[i].code));
     }
-    lt_buf_str(&ret->body, "]}");
+    lt_buf_str(&ret->body, "\n]}");
 }
 
 void lt_answer_deinit(struct lt_answer *a)

@@ -40,6 +40,7 @@ struct lt_folder {
     struct lt_stopper stopper;
     /* under stopper.lock */
     uint64_t files_done, files_refused;
+    size_t files_left; /* in the folder, of a name that is not taken */
     bool waiting;      /* a claimed file waits for Kafka */
     bool standby;      /* another instance has the folder */
     char trouble[400]; /* "" none */
@@ -83,6 +84,7 @@ void lt_folder_status(struct lt_folder *f, struct lt_json_writer *w)
         lt_json_str(w, "trouble", lt_span_str(f->trouble));
     lt_json_num(w, "done", (int64_t)f->files_done);
     lt_json_num(w, "refused", (int64_t)f->files_refused);
+    lt_json_num(w, "left", (int64_t)f->files_left);
     lt_json_end_object(w);
     pthread_mutex_unlock(&f->stopper.lock);
 }
@@ -94,6 +96,7 @@ void lt_folder_metrics(struct lt_folder *f, struct lt_buf *out)
                   f->files_done);
     lt_buf_printf(out, "lt_ingest_folder_files_total{folder=\"%s\",outcome=\"refused\"} %" PRIu64 "\n", f->config->name,
                   f->files_refused);
+    lt_buf_printf(out, "lt_ingest_folder_files_left{folder=\"%s\"} %zu\n", f->config->name, f->files_left);
     lt_buf_printf(out, "lt_ingest_folder_trouble{folder=\"%s\"} %d\n", f->config->name, *f->trouble || f->waiting);
     pthread_mutex_unlock(&f->stopper.lock);
 }
@@ -149,11 +152,11 @@ static const char *media_of(const char *name)
     const char *dot = strrchr(name, '.');
     if (!dot || name[0] == '.')
         return NULL;
-    if (strcmp(dot, ".xml") == 0)
+    if (strcasecmp(dot, ".xml") == 0)
         return "application/xml";
-    if (strcmp(dot, ".json") == 0)
+    if (strcasecmp(dot, ".json") == 0)
         return "application/json";
-    return strcmp(dot, ".ndjson") == 0 ? "application/x-ndjson" : NULL; /* .part and .tmp too are none of ours */
+    return strcasecmp(dot, ".ndjson") == 0 ? "application/x-ndjson" : NULL; /* .part and .tmp too are none of ours */
 }
 
 static int by_name(const void *a, const void *b)
@@ -168,22 +171,49 @@ static void list_free(seen_list *l)
     lt_vec_deinit(l);
 }
 
-/* Regular files of ours in a folder, in name order. */
-static bool list_files(struct lt_folder *f, const char *path, seen_list *ret)
+/* Under a name for what is not whole yet, or hidden. */
+static bool is_unfinished(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return *name == '.' || (dot && (strcasecmp(dot, ".part") == 0 || strcasecmp(dot, ".tmp") == 0));
+}
+
+/* Whoever drops a table of Excel here waits for an answer that never comes. */
+static void tell_left(struct lt_folder *f, size_t n, const char *name)
+{
+    pthread_mutex_lock(&f->stopper.lock);
+    bool more = n > f->files_left;
+    f->files_left = n;
+    pthread_mutex_unlock(&f->stopper.lock);
+    if (more)
+        lt_warn(f->origin, "file-left", "%s is not taken: its name must end in .xml, .json or .ndjson", name);
+}
+
+/* Regular files of ours in a folder, in name order. incoming: it is the one where people put files. */
+static bool list_files(struct lt_folder *f, const char *path, bool incoming, seen_list *ret)
 {
     DIR *dir = opendir(path);
     if (!dir) {
         system_trouble(f, "read the folder", path);
         return false;
     }
+    size_t left = 0;
+    char left_name[NAME_MAX + 1] = "";
     for (struct dirent *e; (e = readdir(dir));) {
         struct stat st;
-        if (!media_of(e->d_name) || fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        if (is_unfinished(e->d_name) || fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
             !S_ISREG(st.st_mode))
             continue;
-        *lt_vec_push(ret) = (struct seen){lt_strdup(e->d_name), st.st_size, st.st_mtim, st.st_ino};
+        if (media_of(e->d_name)) {
+            *lt_vec_push(ret) = (struct seen){lt_strdup(e->d_name), st.st_size, st.st_mtim, st.st_ino};
+        } else {
+            left++;
+            snprintf(left_name, sizeof(left_name), "%s", e->d_name);
+        }
     }
     closedir(dir);
+    if (incoming)
+        tell_left(f, left, left_name);
     if (ret->len)
         qsort(ret->v, ret->len, sizeof(*ret->v), by_name);
     return true;
@@ -339,7 +369,7 @@ static bool work_off_folder(struct lt_folder *f, const char *folder, bool *ret_w
 {
     seen_list left = {0};
     bool on = true;
-    *ret_well = list_files(f, folder, &left);
+    *ret_well = list_files(f, folder, false, &left);
     for (size_t i = 0; on && i < left.len; i++)
         on = work_off(f, folder, left.v[i].name);
     list_free(&left);
@@ -381,7 +411,7 @@ static bool look(struct lt_folder *f)
     bool well, on = work_off_claimed(f, &well);
     if (!on || !well)
         return on;
-    well = list_files(f, f->config->path, &now);
+    well = list_files(f, f->config->path, true, &now);
     for (size_t i = 0; on && i < now.len; i++) {
         if (!is_unchanged(f, &now.v[i]))
             continue;

@@ -378,12 +378,17 @@ def test_status_and_submit_of_a_running_gateway(running, tmp_path):
     event.write_text(xml(xml_item(new_code(), unit="H22.ZZ9")))
     r = lienthong("submit", *identity, event, check=1)
     assert json.loads(r.stdout)["code"] == "unknown-unit"
-    wait_for("the verdict to be counted", lambda: running.verdicts()["new"] == 1)
+    event.write_text(xml(xml_item(new_code()), xml_item(new_code(), unit="H22.ZZ9"), xml_item(new_code())))
+    r = lienthong("submit", *identity, event, check=1)
+    assert "item 1: refused unknown-unit: " in r.stderr and "at /SuKienHoSo/SuKien[2]/MaDonVi, line " in r.stderr
+    assert "2 accepted, 1 refused, 0 to be sent again" in r.stderr and len(json.loads(r.stdout)["items"]) == 3
+    assert "--certificate and --key" in lienthong("submit", event, check=2).stderr
+    wait_for("the verdict to be counted", lambda: running.verdicts()["new"] == 3)
     r = lienthong("status", "--config", running.config, check=0)
     wait_for("the portal's outcomes to be shown", lambda: re.search(r"^portal +running\n +.*\bok [1-9]", lienthong("status", "--config", running.config, check=0).stdout, re.M))
-    assert "instance  gateway-1" in r.stdout and "new 1" in r.stdout and "STOPPED" not in r.stdout
+    assert "instance  gateway-1" in r.stdout and "new 3" in r.stdout and "STOPPED" not in r.stdout
     status = json.loads(lienthong("status", "--json", "--config", running.config, check=0).stdout)
-    assert status["core"]["verdicts"]["new"] == 1
+    assert status["core"]["verdicts"]["new"] == 3
     shown = running.gateway.log.read_text() + get(f"{running.admin}/metrics")[1].decode() + json.dumps(status)
     for secret in ("portal.password", "receipt.key"):
         assert (running.pki / secret).read_text().strip() not in shown

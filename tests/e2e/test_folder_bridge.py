@@ -164,8 +164,10 @@ def test_a_file_under_a_half_written_name_is_not_taken(up, name):
     put(up, "z.xml", xml(xml_item(new_code())))  # later in name order: when it is done, the other was seen and left
     beside(up, "z.xml")
     assert (up.spool / name).exists() and not intake_of(up, code)
-    (up.spool / name).rename(up.spool / f"c-{code}.xml")
-    assert up.verdict("h22", beside(up, f"c-{code}.xml")["receipt"]) == "new"
+    left = up.status()["ingest"]["folders"][0]["left"]
+    assert left == (name == "c.txt") and (f"{name} is not taken: its name must end in" in up.gateway.log.read_text()) == (name == "c.txt")
+    (up.spool / name).rename(up.spool / f"c-{code}.XML")
+    assert up.verdict("h22", beside(up, f"c-{code}.XML")["receipt"]) == "new"
     (up.spool / "done/z.xml").unlink()
     (up.spool / "done/z.xml.receipt.json").unlink()
 
@@ -216,7 +218,11 @@ def test_a_refused_file_is_kept_with_its_reason_and_a_dead_letter(up):
 def test_a_file_with_one_bad_item_is_kept_and_says_which_were_accepted(up):
     good, bad = new_code(), new_code()
     put(up, "f.xml", xml(xml_item(good), xml_item(bad, procedure="9.999999")))
-    accepted, refused = beside(up, "f.xml", "reason")["items"]
+    answer = beside(up, "f.xml", "reason")
+    accepted, refused = answer["items"]
+    assert (answer["accepted"], answer["refused"], answer["not_attempted"], answer["unavailable"]) == (1, 1, 0, 0)
+    (line,) = [x for x in (up.spool / "refused/f.xml.reason.json").read_text().splitlines() if '"status":"refused"' in x]
+    assert bad not in line and '"code":"unknown-procedure"' in line  # one line each, to be found with an editor
     assert (accepted["status"], refused["status"], refused["problem"]["code"]) == ("accepted", "refused", "unknown-procedure")
     assert up.verdict("h22", accepted["receipt"]) == "new" and not intake_of(up, bad)
 

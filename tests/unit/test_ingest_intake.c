@@ -218,7 +218,9 @@ static void a_batch_with_one_bad_item_answers_item_by_item(void **state)
                             small_event("H22.01-1", "process", "H22.01")};
     LT_AUTOFREE char *body = array(events, 5);
     send_as(k, H22, JSON, body, &sent);
-    expect(&sent, 200, "{\"items\":[{\"index\":0,\"receipt\":");
+    expect(
+        &sent, 200,
+        "{\"accepted\":3,\"refused\":1,\"not_attempted\":1,\"unavailable\":0,\"items\":[\n{\"index\":0,\"receipt\":");
     assert_non_null(strstr(sent.answer.body.ptr, "{\"index\":1,\"status\":\"refused\",\"problem\":{\"type\":"));
     assert_non_null(strstr(sent.answer.body.ptr, "{\"index\":3,\"status\":\"not-attempted\"}"));
     static const enum lt_item_state want[] = {LT_ITEM_ACCEPTED, LT_ITEM_REFUSED, LT_ITEM_ACCEPTED,
