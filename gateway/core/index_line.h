@@ -105,11 +105,20 @@ static inline unsigned lt_age_of(const struct lt_age *a, unsigned mark)
     return (unsigned)(age < 0 ? age + LT_MARKS : age);
 }
 
+/* Four numbers side by side: a row of a line, or an entry. */
+typedef uint32_t lt_quad __attribute__((vector_size(16), may_alias));
+typedef int32_t lt_quad_signed __attribute__((vector_size(16)));
+
 /* Masks of a line: bit s is slot s. */
 #ifdef __SSE2__
 static inline unsigned lt_line_mask(__m128i v)
 {
     return (unsigned)_mm_movemask_ps(_mm_castsi128_ps(v));
+}
+/* Of lanes that are negative, as those are for which a comparison holds. */
+static inline unsigned lt_quad_mask(lt_quad_signed q)
+{
+    return lt_line_mask((__m128i)q);
 }
 static inline unsigned lt_line_used(const struct lt_line *l)
 {
@@ -143,6 +152,13 @@ static inline unsigned lt_line_alive(const struct lt_line *l, const struct lt_ag
     return lt_line_mask(_mm_cmpgt_epi32(_mm_set1_epi32((int)a->keep + 1), age)) & lt_line_used(l);
 }
 #else
+static inline unsigned lt_quad_mask(lt_quad_signed q)
+{
+    unsigned m = 0;
+    for (unsigned s = 0; s < LT_LINE_SLOTS; s++)
+        m |= (unsigned)(q[s] < 0) << s;
+    return m;
+}
 static inline unsigned lt_line_used(const struct lt_line *l)
 {
     unsigned m = 0;
@@ -195,6 +211,21 @@ static inline unsigned lt_slots_count(unsigned mask)
 static inline unsigned lt_slot_of(unsigned mask)
 {
     return (unsigned)__builtin_ctz(mask);
+}
+
+static inline lt_quad lt_quad_of(const uint32_t row[LT_LINE_SLOTS])
+{
+    return *(const lt_quad *)row;
+}
+/* The rows of a line to its entries {low, digest, first, meta}, and back. */
+static inline void lt_quads_turn(lt_quad q[LT_LINE_SLOTS])
+{
+    lt_quad a = __builtin_shufflevector(q[0], q[1], 0, 4, 1, 5), b = __builtin_shufflevector(q[0], q[1], 2, 6, 3, 7);
+    lt_quad c = __builtin_shufflevector(q[2], q[3], 0, 4, 1, 5), d = __builtin_shufflevector(q[2], q[3], 2, 6, 3, 7);
+    q[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5);
+    q[1] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+    q[2] = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+    q[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
 }
 
 static inline void lt_line_put(struct lt_line *l, unsigned slot, const struct lt_entry *e, bool away)

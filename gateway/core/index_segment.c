@@ -16,12 +16,20 @@
 #define WINDOW_LINES 640
 #define MOVES_MAX 2 /* entries that move on besides the first, to make room for one */
 
+/*
+ * Where a block is put together: entries by their rank in the new line, then by line, so that one is stored at once
+ * and lines in a row lie in a row. So many of a line are gathered before their number is looked at; four stay in it.
+ */
+#define WINDOW_DEPTH 8
+#define WINDOW_STRIDE 1024 /* above WINDOW_LINES; a power of two */
+
 struct lt_block {
-    struct lt_line window[WINDOW_LINES];
-    uint8_t count[WINDOW_LINES]; /* entries; packed to the front */
-    struct lt_entry spill[WINDOW_LINES * LT_LINE_SLOTS];
+    lt_quad entry[WINDOW_DEPTH][WINDOW_STRIDE];
+    uint8_t count[WINDOW_STRIDE];
+    struct lt_entry spill[WINDOW_LINES * LT_LINE_SLOTS]; /* who finds four in its new line before it */
     size_t spilled;
 };
+_Static_assert(WINDOW_LINES < WINDOW_STRIDE, "the line behind the last has room");
 
 struct lt_block *lt_block_new(void)
 {
@@ -184,6 +192,12 @@ struct move {
     uint64_t edge, low, bottom;
 };
 
+/* The lowest line of the new shape that has been written, or the one behind its last home. */
+static size_t bottom_of(const struct lt_segment *s)
+{
+    return s->edge >> LT_PLACE_BITS ? s->next.lines : lt_shape_home(&s->next, s->edge);
+}
+
 static struct move next_move(const struct lt_segment *s)
 {
     struct move m = {.top = s->top, .from = s->top > BLOCK_LINES ? s->top - BLOCK_LINES : 0};
@@ -192,94 +206,179 @@ static struct move next_move(const struct lt_segment *s)
     if (s->v == s->w &&
         m.low <= m.from + LT_SEGMENT_REACH) /* would write where old entries still stand: all that is left */
         m.from = m.edge = m.low = 0;
-    m.bottom = s->edge >> LT_PLACE_BITS ? s->next.lines : lt_shape_home(&s->next, s->edge);
+    m.bottom = bottom_of(s);
     return m;
 }
 
-/* All lines of the window are empty but the last, which may have entries from the block before. */
-static void open_window(struct lt_segment *s, const struct move *m)
+/* In the calls between two blocks: a part of the lines that the next one reads, and of those that it writes. */
+static void bring_near(const struct lt_segment *s)
 {
-    struct lt_block *b = s->block;
-    size_t lines = m->bottom - m->low + 1;
-    assert(lines <= WINDOW_LINES);
-    memset(b->window, 0, lines * sizeof(*b->window));
-    memset(b->count, 0, lines);
-    b->window[lines - 1] = s->w[m->bottom];
-    b->count[lines - 1] = (uint8_t)lt_slots_count(lt_line_used(&b->window[lines - 1]));
-    assert(lt_line_used(&b->window[lines - 1]) == (1u << b->count[lines - 1]) - 1);
+    enum { PARTS = BLOCK_TURNS - 1, READ = BLOCK_LINES / PARTS + 1, WRITE = BLOCK_LINES * 7 / 5 / PARTS + 1 };
+    size_t part = s->turn % BLOCK_TURNS;
+    if (s->top < 2 * BLOCK_LINES)
+        return;
+    const struct lt_line *read = &s->v[s->top - part * READ], *write = &s->w[bottom_of(s) - part * WRITE];
+    for (size_t i = 0; i < READ; i++)
+        __builtin_prefetch(read + i);
+    for (size_t i = 0; i < WRITE; i++)
+        __builtin_prefetch(write + i, 1);
+    __asm__ volatile(""); /* GCC calls a function pure that does nothing but prefetch, and drops its calls */
+}
+
+/* The distance of each entry of a line from its home: 0 for those that stand there. */
+static lt_quad distances(lt_quad low, lt_quad meta)
+{
+    lt_quad away = (lt_quad)((lt_quad_signed)(meta << 1) < 0);
+    return ((low >> 2 & (LT_SEGMENT_REACH - 1)) + 1) & away;
+}
+
+static uint64_t tag_and_more(uint32_t low, uint32_t meta)
+{
+    return (uint64_t)(meta >> LT_META_TAG_SHIFT) << 32 | low;
+}
+
+/* The place of a tag, whatever stands above it, in the line that begins at `base`. */
+static uint64_t place_at(uint64_t base, uint64_t tag)
+{
+    return base + ((tag - base) & LT_TAG_MASK);
+}
+
+static void spill(struct lt_block *b, uint64_t place, lt_quad e)
+{
+    b->spill[b->spilled++] =
+        (struct lt_entry){.place = place, .digest = e[1], .first = e[2], .meta = lt_meta_bare(e[3])};
 }
 
 /*
- * Put the entries of the old home lines together in the window. What the loop needs is taken out of the structs first:
- * for all the compiler knows, a store of a count could change any of them.
+ * All lines of the window are empty but the last, which may have entries from the block before. One more, behind it, is
+ * for what is no entry of the block.
  */
+static void open_window(struct lt_segment *s, const struct move *m)
+{
+    struct lt_block *b = s->block;
+    size_t last = m->bottom - m->low;
+    assert(last < WINDOW_LINES);
+    memset(b->count, 0, last + 2);
+    b->spilled = 0;
+    const struct lt_line *l = &s->w[m->bottom];
+    unsigned used = lt_line_used(l);
+    lt_quad q[LT_LINE_SLOTS] = {lt_quad_of(l->low), lt_quad_of(l->digest), lt_quad_of(l->first), lt_quad_of(l->meta)};
+    lt_quads_turn(q);
+    for (unsigned i = 0; i < LT_LINE_SLOTS; i++)
+        b->entry[i][last] = q[i];
+    b->count[last] = (uint8_t)lt_slots_count(used);
+    assert(used == (1u << b->count[last]) - 1);
+}
+
+/* How a block goes from the old shape to the new one. */
+struct course {
+    uint64_t step;              /* places of an old line */
+    uint64_t lines, low, count; /* of the new shape; the window's first, and their number */
+};
+
+/*
+ * Put entry q, whose old home begins at place `base`, behind those that its new line has. No branch on what it is: what
+ * does not count is stored too, where the next one comes, or behind the window. Upper bits of the tag do not matter.
+ */
+static inline void window_put(struct lt_block *b, const struct course *c, uint64_t base, uint64_t tag, lt_quad q,
+                              unsigned counts)
+{
+    uint64_t place = place_at(base, tag);
+    uint64_t to = ((unsigned __int128)(place << (64 - LT_PLACE_BITS)) * c->lines >> 64) - c->low;
+    to = LT_MIN(to, c->count);
+    unsigned taken = b->count[to];
+    if (__builtin_expect(taken == WINDOW_DEPTH, 0)) {
+        if (counts)
+            spill(b, place, q);
+        return;
+    }
+    b->entry[taken][to] = q;
+    b->count[to] = (uint8_t)(taken + counts);
+}
+
+/* Put the entries of the old home lines together in the window. */
 static void fill_window(struct lt_segment *s, const struct move *m, const struct lt_age *age)
 {
     open_window(s, m);
     struct lt_block *b = s->block;
-    struct lt_line *window = b->window;
-    uint8_t *count = b->count;
-    struct lt_entry *spill = b->spill;
-    const struct lt_shape next = s->next;
+    const struct course c = {
+        .step = s->now.step, .lines = s->next.lines, .low = m->low, .count = m->bottom - m->low + 1};
     const struct lt_age now = *age;
-    const uint64_t step = s->now.step, low = m->low, from = m->from, span = m->top - m->from;
-    const struct lt_line *v = s->v;
+    const int span = (int)(m->top - m->from);
+    const struct lt_line *l = &s->v[m->from];
+    uint64_t base = m->from * c.step;
     size_t dead = 0;
-    for (size_t at = from; at < from + span + LT_SEGMENT_REACH; at++) {
-        const struct lt_line *l = &v[at];
+    for (int at = 0; at < span + LT_SEGMENT_REACH; at++, l++, base += c.step) {
         __builtin_prefetch(l + 16); /* what the machine sees of the order ends with each 4 KiB */
-        unsigned alive = lt_line_alive(l, &now);
-        for (unsigned slots = lt_line_used(l); slots; slots &= slots - 1) {
-            unsigned slot = lt_slot_of(slots);
-            uint64_t tag = lt_line_tag(l, slot);
-            size_t home = at - (-(size_t)lt_line_is_away(l, slot) & lt_tag_distance(tag));
-            if (home - from >= span)
-                continue;
-            if (!(alive >> slot & 1)) {
-                dead++;
-                continue;
+        lt_quad q[LT_LINE_SLOTS] = {lt_quad_of(l->low), lt_quad_of(l->digest), lt_quad_of(l->first),
+                                    lt_quad_of(l->meta)};
+        lt_quad away = distances(q[0], q[3]);
+        lt_quad_signed home = at - (lt_quad_signed)away;
+        unsigned used = lt_line_used(l) & lt_quad_mask((home >= 0) & (home < span));
+        unsigned alive = used & lt_line_alive(l, &now);
+        dead += lt_slots_count(used ^ alive);
+        q[3] &= ~(LT_META_OVER | LT_META_AWAY);
+        lt_quads_turn(q);
+        if (at < span)
+            for (unsigned slot = 0; slot < LT_LINE_SLOTS; slot++)
+                window_put(b, &c, base - away[slot] * c.step, tag_and_more(l->low[slot], l->meta[slot]), q[slot],
+                           alive >> slot & 1);
+        else /* only some of those that are away */
+            for (; alive; alive &= alive - 1) {
+                unsigned slot = lt_slot_of(alive);
+                window_put(b, &c, base - away[slot] * c.step, tag_and_more(l->low[slot], l->meta[slot]), q[slot], 1);
             }
-            uint64_t base = home * step, place = base + ((tag - base) & LT_TAG_MASK);
-            size_t to = lt_shape_home(&next, place) - low;
-            unsigned taken = count[to];
-            if (taken < LT_LINE_SLOTS) {
-                lt_line_copy(&window[to], taken, l, slot, false);
-                count[to] = (uint8_t)(taken + 1);
-            } else {
-                *spill++ = (struct lt_entry){.place = place,
-                                             .digest = l->digest[slot],
-                                             .first = l->first[slot],
-                                             .meta = lt_meta_bare(l->meta[slot])};
-            }
+    }
+    s->used -= dead;
+}
+
+/* Write the window to the new lines, and note who spills. The last line's bits are of entries that have left it. */
+static void empty_window(struct lt_segment *s, const struct move *m)
+{
+    static const lt_quad taken[LT_LINE_SLOTS + 1] = {{0}, {~0u}, {~0u, ~0u}, {~0u, ~0u, ~0u}, {~0u, ~0u, ~0u, ~0u}};
+    struct lt_block *b = s->block;
+    struct lt_line *l = &s->w[m->low];
+    lt_quad over = lt_quad_of(s->w[m->bottom].meta) & LT_META_OVER;
+    for (uint64_t home = m->low; home <= m->bottom; home++, l++) {
+        size_t i = home - m->low;
+        unsigned count = b->count[i];
+        lt_quad q[LT_LINE_SLOTS] = {b->entry[0][i], b->entry[1][i], b->entry[2][i], b->entry[3][i]};
+        lt_quads_turn(q);
+        *(lt_quad *)l->low = q[0];
+        *(lt_quad *)l->digest = q[1];
+        *(lt_quad *)l->first = q[2];
+        *(lt_quad *)l->meta = q[3] & taken[LT_MIN(count, (unsigned)LT_LINE_SLOTS)];
+        for (unsigned k = LT_LINE_SLOTS; k < count; k++) {
+            lt_quad e = b->entry[k][i];
+            spill(b, place_at(home * s->next.step, tag_and_more(e[0], e[3])), e);
         }
     }
-    b->spilled = (size_t)(spill - b->spill);
-    s->used -= dead;
+    *(lt_quad *)s->w[m->bottom].meta |= over;
 }
 
 /* The lines behind the homes that stay in the old shape keep only what belongs to those. */
 static void trim_behind(struct lt_segment *s, size_t from)
 {
-    for (size_t at = from; at < from + LT_SEGMENT_REACH; at++) {
-        struct lt_line *l = &s->v[at];
-        for (unsigned slot = 0; slot < LT_LINE_SLOTS; slot++) {
-            bool stays = lt_line_is_away(l, slot) & (at - lt_tag_distance(lt_line_tag(l, slot)) < from);
-            l->meta[slot] &= stays ? ~LT_META_OVER : 0;
-        }
+    struct lt_line *l = &s->v[from];
+    for (int at = 0; at < LT_SEGMENT_REACH; at++, l++) {
+        lt_quad_signed stays = at - (lt_quad_signed)distances(lt_quad_of(l->low), lt_quad_of(l->meta)) < 0;
+        *(lt_quad *)l->meta &= (lt_quad)stays & ~LT_META_OVER;
     }
 }
 
 bool lt_segment_grow_step(struct lt_segment *s, const struct lt_age *age, lt_segment_stray_fn stray, void *ctx)
 {
     assert(s->growing);
-    if (++s->turn % BLOCK_TURNS)
+    if (++s->turn % BLOCK_TURNS) {
+        bring_near(s);
         return false;
+    }
     struct lt_block *b = s->block;
     struct move m = next_move(s);
     fill_window(s, &m, age);
     if (m.from)
         trim_behind(s, m.from);
-    memcpy(&s->w[m.low], b->window, (m.bottom - m.low + 1) * sizeof(*s->w));
+    empty_window(s, &m);
     s->top = m.from;
     s->edge = m.edge;
     /* Who is not at home comes last: all homes of the block have been given to those who are. */

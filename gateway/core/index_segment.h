@@ -107,6 +107,8 @@ static inline void lt_line_prefetch_room(const struct lt_line *home, uint64_t ta
         return;
     __builtin_prefetch(lt_line_other(second, 0), 1);
     __builtin_prefetch(lt_line_other(second, 1), 1);
+    __builtin_prefetch(lt_line_other(second, 2), 1);
+    __builtin_prefetch(lt_line_other(second, 3), 1);
     __asm__ volatile("");
 }
 

@@ -316,6 +316,13 @@ static void hundreds_of_thousands_of_new_keys_grow_every_segment_and_change_no_v
     run_course(&(struct course){.records = 700000, .digests = 2, .keep = 8, .generation = 400000});
 }
 
+/* More of one home than a growth gathers before it counts, and than two lines hold. */
+static void identities_of_a_dozen_contents_each_keep_them_all_while_segments_grow(void **state)
+{
+    (void)state;
+    run_course(&(struct course){.records = 400000, .keys = 20000, .digests = 12, .keep = 8, .generation = 400000});
+}
+
 static void entries_that_expire_while_segments_grow_leave_and_no_others(void **state)
 {
     (void)state;
@@ -544,6 +551,7 @@ int main(void)
         cmocka_unit_test(identities_and_digests_that_are_patterns_spread_like_hashes),
         cmocka_unit_test(verdicts_and_sum_agree_with_a_plain_model_over_growth_expiry_and_jumps),
         cmocka_unit_test(hundreds_of_thousands_of_new_keys_grow_every_segment_and_change_no_verdict),
+        cmocka_unit_test(identities_of_a_dozen_contents_each_keep_them_all_while_segments_grow),
         cmocka_unit_test(entries_that_expire_while_segments_grow_leave_and_no_others),
         cmocka_unit_test(hundreds_of_generations_go_round_the_mark_without_a_dead_entry_coming_back),
         cmocka_unit_test(a_clock_that_jumps_by_any_distance_expires_exactly_what_is_older),
