@@ -496,6 +496,30 @@ size_t world_parked(struct world *w, const char *dossier)
     return n;
 }
 
+enum reply world_first_calls(struct world *w, const struct seen *call)
+{
+    struct world_first *f = w->ctx;
+    if (call->dossier[0] == 'A' && call->step == f->step && f->n > 0) {
+        f->n--;
+        return f->reply;
+    }
+    return REPLY_OK;
+}
+
+struct world *world_with_parked(struct world_first *f, int events)
+{
+    struct world *w = world_new();
+    w->script = world_first_calls;
+    w->ctx = f;
+    for (int n = 0; n < events; n++)
+        world_received(w, 0, "A", n);
+    world_open(w);
+    world_turns(w, 100);
+    assert_int_equal(world_parked(w, "A"), events);
+    assert_int_equal(world_forwarded(w), 0);
+    return w;
+}
+
 void world_decide(struct world *w, int32_t partition, const char *dossier, const char *id, enum lt_verb verb,
                   int64_t order, const char *data)
 {

@@ -75,6 +75,17 @@ struct world *world_new(void); /* topics made, genesis written */
 /* Another target on the same log, with topics and an engine of its own; freed before its host. name: static. */
 struct world *world_beside(struct world *host, const char *name);
 void world_free(struct world *w);
+
+/* A script and its ctx: the first calls of dossiers A… at this step get this reply, everything else is taken. */
+struct world_first {
+    int n;
+    enum reply reply;
+    enum lt_step step;
+};
+enum reply world_first_calls(struct world *w, const struct seen *call);
+/* An open world where A stands parked in partition 0 with so many events: its first call of f's step got f's reply. */
+struct world *world_with_parked(struct world_first *f, int events);
+
 void world_genesis(struct world *w);
 /* Event `number` of a dossier into the queue; returns its offset. */
 int64_t world_event(struct world *w, int32_t partition, const char *dossier, int number, const char *type);

@@ -6,40 +6,11 @@
 
 #include <stdio.h>
 
-struct first {
-    int n; /* so many calls of dossier A at this step get this reply; everything else is taken */
-    enum reply reply;
-    enum lt_step step;
-};
-
-static enum reply first_calls(struct world *w, const struct seen *call)
-{
-    struct first *f = w->ctx;
-    if (call->dossier[0] == 'A' && call->step == f->step && f->n > 0) {
-        f->n--;
-        return f->reply;
-    }
-    return REPLY_OK;
-}
-
-/* A stands parked in partition 0 with one event, whose first call of this step got this reply. */
-static struct world *with_parked(struct first *f)
-{
-    struct world *w = world_new();
-    w->script = first_calls;
-    w->ctx = f;
-    world_received(w, 0, "A", 0);
-    world_open(w);
-    world_turns(w, 100);
-    assert_int_equal(world_parked(w, "A"), 1);
-    return w;
-}
-
 static void a_row_that_goes_again_with_replaced_data_is_a_listed_repeat(void **state)
 {
     (void)state;
-    struct first f = {.n = 1, .reply = REPLY_LOST, .step = LT_STEP_PROGRESS};
-    struct world *w = with_parked(&f);
+    struct world_first f = {.n = 1, .reply = REPLY_LOST, .step = LT_STEP_PROGRESS};
+    struct world *w = world_with_parked(&f, 1);
     world_decide(w, 0, "A", "d1", LT_VERB_REPLACE, 0, "{\"n\":0}");
     world_advance(w, 1000);
     world_run_until_forwarded(w, 1);
@@ -52,9 +23,9 @@ static void a_row_that_goes_again_with_replaced_data_is_a_listed_repeat(void **s
 static void that_a_row_was_sent_before_is_remembered_when_the_replaced_event_is_parked_again(void **state)
 {
     (void)state;
-    struct first f = {.n = 1, .reply = REPLY_LOST, .step = LT_STEP_PROGRESS};
-    struct world *w = with_parked(&f);
-    f = (struct first){.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
+    struct world_first f = {.n = 1, .reply = REPLY_LOST, .step = LT_STEP_PROGRESS};
+    struct world *w = world_with_parked(&f, 1);
+    f = (struct world_first){.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
     world_decide(w, 0, "A", "d1", LT_VERB_REPLACE, 0, "{\"n\":0}");
     world_advance(w, 1000);
     world_turns(w, 600);
@@ -72,9 +43,9 @@ static void a_decision_about_an_unknown_event_waits_until_its_call_is_settled(vo
     (void)state;
     static const enum lt_verb verbs[] = {LT_VERB_SKIP, LT_VERB_RELEASE, LT_VERB_REPLACE, LT_VERB_RETRY};
     for (size_t i = 0; i < LT_ARRAY_LEN(verbs); i++) {
-        struct first f = {.n = 1, .reply = REPLY_VANISHED, .step = LT_STEP_PROGRESS};
+        struct world_first f = {.n = 1, .reply = REPLY_VANISHED, .step = LT_STEP_PROGRESS};
         struct world *w = world_new();
-        w->script = first_calls;
+        w->script = world_first_calls;
         w->ctx = &f;
         w->target.settle_ms = 5000;
         world_received(w, 0, "A", 0);
@@ -109,8 +80,8 @@ static void the_next_step_of_a_redriven_event_is_no_repeat_of_the_former(void **
 {
     (void)state;
     struct world *w = world_new();
-    struct first f = {.n = 1, .reply = REPLY_VANISHED, .step = LT_STEP_UPSERT};
-    w->script = first_calls;
+    struct world_first f = {.n = 1, .reply = REPLY_VANISHED, .step = LT_STEP_UPSERT};
+    w->script = world_first_calls;
     w->ctx = &f;
     w->target.settle_ms = 100;
     w->target.park_after_ms = 50;
@@ -123,7 +94,7 @@ static void the_next_step_of_a_redriven_event_is_no_repeat_of_the_former(void **
         world_turns(w, 40);
     }
     assert_int_equal(world_parked(w, "A"), 1);
-    f = (struct first){.n = 100, .reply = REPLY_RETRY, .step = LT_STEP_PROGRESS};
+    f = (struct world_first){.n = 100, .reply = REPLY_RETRY, .step = LT_STEP_PROGRESS};
     world_decide(w, 0, "A", "d1", LT_VERB_RETRY, 0, NULL);
     world_advance(w, 1000);
     for (int i = 0; i < 2000 && !waits_at(w, "progress"); i++)
@@ -143,9 +114,9 @@ static void the_next_step_of_a_redriven_event_is_no_repeat_of_the_former(void **
 static void a_redriven_dossier_alone_tries_a_target_whose_pause_is_over(void **state)
 {
     (void)state;
-    struct first f = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
-    struct world *w = with_parked(&f);
-    f = (struct first){.n = 1, .reply = REPLY_CREDENTIAL, .step = LT_STEP_UPSERT};
+    struct world_first f = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
+    struct world *w = world_with_parked(&f, 1);
+    f = (struct world_first){.n = 1, .reply = REPLY_CREDENTIAL, .step = LT_STEP_UPSERT};
     world_decide(w, 0, "A", "d1", LT_VERB_RETRY, -1, NULL);
     world_advance(w, 1000);
     for (int i = 0; i < 1000 && f.n > 0; i++)
@@ -165,8 +136,8 @@ static void a_repeat_whose_intent_never_came_to_be_is_not_listed(void **state)
 {
     (void)state;
     struct world *w = world_new();
-    struct first f = {.n = 1, .reply = REPLY_VANISHED, .step = LT_STEP_PROGRESS};
-    w->script = first_calls;
+    struct world_first f = {.n = 1, .reply = REPLY_VANISHED, .step = LT_STEP_PROGRESS};
+    w->script = world_first_calls;
     w->ctx = &f;
     w->repeat_unknown = true;
     w->target.settle_ms = 100;

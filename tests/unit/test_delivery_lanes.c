@@ -77,29 +77,12 @@ static void an_event_without_steps_here_passes(void **state)
     world_free(w);
 }
 
-/* The first n calls of dossier A get this answer, all others OK. */
-struct first {
-    int n;
-    enum reply reply;
-    enum lt_step step;
-};
-
-static enum reply first_calls(struct world *w, const struct seen *call)
-{
-    struct first *f = w->ctx;
-    if (strcmp(call->dossier, "A") == 0 && call->step == f->step && f->n > 0) {
-        f->n--;
-        return f->reply;
-    }
-    return REPLY_OK;
-}
-
 static void a_retry_waits_and_others_go_on(void **state)
 {
     (void)state;
     struct world *w = world_new();
-    struct first f = {.n = 5, .reply = REPLY_RETRY, .step = LT_STEP_UPSERT};
-    w->script = first_calls;
+    struct world_first f = {.n = 5, .reply = REPLY_RETRY, .step = LT_STEP_UPSERT};
+    w->script = world_first_calls;
     w->ctx = &f;
     world_received(w, 0, "A", 0);
     world_received(w, 0, "A", 1);
@@ -116,8 +99,8 @@ static void a_row_that_was_certainly_not_taken_is_sent_again_with_a_new_intent(v
 {
     (void)state;
     struct world *w = world_new();
-    struct first f = {.n = 3, .reply = REPLY_RETRY, .step = LT_STEP_PROGRESS};
-    w->script = first_calls;
+    struct world_first f = {.n = 3, .reply = REPLY_RETRY, .step = LT_STEP_PROGRESS};
+    w->script = world_first_calls;
     w->ctx = &f;
     world_received(w, 0, "A", 0);
     world_open(w);
@@ -131,8 +114,8 @@ static void credential_trouble_pauses_the_target_and_it_resumes_by_itself(void *
 {
     (void)state;
     struct world *w = world_new();
-    struct first f = {.n = 4, .reply = REPLY_CREDENTIAL, .step = LT_STEP_UPSERT};
-    w->script = first_calls;
+    struct world_first f = {.n = 4, .reply = REPLY_CREDENTIAL, .step = LT_STEP_UPSERT};
+    w->script = world_first_calls;
     w->ctx = &f;
     w->target.retry_min_ms = 1000;
     w->target.retry_max_ms = 1000;
@@ -167,11 +150,11 @@ static void a_replaced_certificate_is_tried_within_seconds(void **state)
 {
     (void)state;
     struct world *w = world_new();
-    struct first f = {.n = 3, .reply = REPLY_CREDENTIAL, .step = LT_STEP_UPSERT};
+    struct world_first f = {.n = 3, .reply = REPLY_CREDENTIAL, .step = LT_STEP_UPSERT};
     LT_AUTOFREE char *path = lt_asprintf("/tmp/lt-identity-%d.crt", (int)getpid());
     write_file(path, "expired");
     w->target.tls.certificate = path;
-    w->script = first_calls;
+    w->script = world_first_calls;
     w->ctx = &f;
     w->target.retry_min_ms = w->target.retry_max_ms = 3600000;
     world_received(w, 0, "A", 0);
@@ -197,8 +180,8 @@ static void a_target_that_names_a_time_is_left_alone_until_then(void **state)
 {
     (void)state;
     struct world *w = world_new();
-    struct first f = {.n = 1, .reply = REPLY_THROTTLE, .step = LT_STEP_UPSERT};
-    w->script = first_calls;
+    struct world_first f = {.n = 1, .reply = REPLY_THROTTLE, .step = LT_STEP_UPSERT};
+    w->script = world_first_calls;
     w->ctx = &f;
     world_received(w, 0, "A", 0);
     world_open(w);
@@ -250,8 +233,8 @@ static void an_unknown_upsert_settles_and_is_tried_again(void **state)
 {
     (void)state;
     struct world *w = world_new();
-    struct first f = {.n = 1, .reply = REPLY_VANISHED, .step = LT_STEP_UPSERT};
-    w->script = first_calls;
+    struct world_first f = {.n = 1, .reply = REPLY_VANISHED, .step = LT_STEP_UPSERT};
+    w->script = world_first_calls;
     w->ctx = &f;
     world_received(w, 0, "A", 0);
     world_open(w);
@@ -268,8 +251,8 @@ static void an_unknown_row_parks_its_dossier_and_stays_parked_over_a_restart(voi
 {
     (void)state;
     struct world *w = world_new();
-    struct first f = {.n = 1, .reply = REPLY_LOST, .step = LT_STEP_PROGRESS};
-    w->script = first_calls;
+    struct world_first f = {.n = 1, .reply = REPLY_LOST, .step = LT_STEP_PROGRESS};
+    w->script = world_first_calls;
     w->ctx = &f;
     world_received(w, 0, "A", 0);
     world_received(w, 0, "A", 1);
@@ -295,8 +278,8 @@ static void with_resend_an_unknown_row_is_repeated_after_settle_and_counted(void
 {
     (void)state;
     struct world *w = world_new();
-    struct first f = {.n = 2, .reply = REPLY_LOST, .step = LT_STEP_PROGRESS};
-    w->script = first_calls;
+    struct world_first f = {.n = 2, .reply = REPLY_LOST, .step = LT_STEP_PROGRESS};
+    w->script = world_first_calls;
     w->ctx = &f;
     w->repeat_unknown = true;
     world_received(w, 0, "A", 0);

@@ -3,38 +3,6 @@
 
 #include <stdio.h>
 
-/* The first calls of dossier A at this step get this reply; everything else is taken. */
-struct first {
-    int n;
-    enum reply reply;
-    enum lt_step step;
-};
-
-static enum reply first_calls(struct world *w, const struct seen *call)
-{
-    struct first *f = w->ctx;
-    if (call->dossier[0] == 'A' && call->step == f->step && f->n > 0) {
-        f->n--;
-        return f->reply;
-    }
-    return REPLY_OK;
-}
-
-/* A parked with three events in partition 0: its first event got this reply at this step. */
-static struct world *with_parked(struct first *f)
-{
-    struct world *w = world_new();
-    w->script = first_calls;
-    w->ctx = f;
-    for (int n = 0; n < 3; n++)
-        world_received(w, 0, "A", n);
-    world_open(w);
-    world_turns(w, 100);
-    assert_int_equal(world_parked(w, "A"), 3);
-    assert_int_equal(world_forwarded(w), 0);
-    return w;
-}
-
 static void look_at_decisions(struct world *w)
 {
     world_advance(w, 1000);
@@ -54,8 +22,8 @@ static void check_lane_open(struct world *w)
 static void a_retried_lane_runs_in_order_and_what_arrives_meanwhile_appends(void **state)
 {
     (void)state;
-    struct first f = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
-    struct world *w = with_parked(&f);
+    struct world_first f = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
+    struct world *w = world_with_parked(&f, 3);
     world_decide(w, 0, "A", "d1", LT_VERB_RETRY, -1, NULL);
     world_advance(w, 1000);
     world_turns(w, 2); /* retrying, not done yet */
@@ -76,8 +44,8 @@ static void a_retried_lane_runs_in_order_and_what_arrives_meanwhile_appends(void
 static void a_decision_is_applied_once_also_when_it_is_written_twice_or_the_owner_restarts(void **state)
 {
     (void)state;
-    struct first f = {.n = 2, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
-    struct world *w = with_parked(&f);
+    struct world_first f = {.n = 2, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
+    struct world *w = world_with_parked(&f, 3);
     world_decide(w, 0, "A", "d1", LT_VERB_RETRY, -1, NULL);
     look_at_decisions(w); /* refused again */
     assert_int_equal(world_parked(w, "A"), 3);
@@ -103,8 +71,8 @@ static void a_decision_is_applied_once_also_when_it_is_written_twice_or_the_owne
 static void a_skipped_event_goes_no_further_and_the_others_follow(void **state)
 {
     (void)state;
-    struct first f = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
-    struct world *w = with_parked(&f);
+    struct world_first f = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
+    struct world *w = world_with_parked(&f, 3);
     world_decide(w, 0, "A", "d1", LT_VERB_SKIP, 0, NULL);
     world_advance(w, 1000);
     world_run_until_forwarded(w, 2);
@@ -120,8 +88,8 @@ static void a_skipped_event_goes_no_further_and_the_others_follow(void **state)
 static void a_released_event_is_taken_as_done_and_goes_on_behind_its_step(void **state)
 {
     (void)state;
-    struct first f = {.n = 1, .reply = REPLY_LOST, .step = LT_STEP_PROGRESS};
-    struct world *w = with_parked(&f);
+    struct world_first f = {.n = 1, .reply = REPLY_LOST, .step = LT_STEP_PROGRESS};
+    struct world *w = world_with_parked(&f, 3);
     world_decide(w, 0, "A", "d1", LT_VERB_RELEASE, 0, NULL);
     world_advance(w, 1000);
     world_run_until_forwarded(w, 3);
@@ -137,8 +105,8 @@ static void a_released_event_is_taken_as_done_and_goes_on_behind_its_step(void *
 static void an_unknown_row_that_is_retried_is_a_counted_and_listed_repeat(void **state)
 {
     (void)state;
-    struct first f = {.n = 1, .reply = REPLY_LOST, .step = LT_STEP_PROGRESS};
-    struct world *w = with_parked(&f);
+    struct world_first f = {.n = 1, .reply = REPLY_LOST, .step = LT_STEP_PROGRESS};
+    struct world *w = world_with_parked(&f, 3);
     world_decide(w, 0, "A", "d1", LT_VERB_RETRY, 0, NULL);
     world_advance(w, 1000);
     world_run_until_forwarded(w, 3);
@@ -154,8 +122,8 @@ static void an_unknown_row_that_is_retried_is_a_counted_and_listed_repeat(void *
 static void replaced_data_is_sent_from_the_first_step_and_carried_on(void **state)
 {
     (void)state;
-    struct first f = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_PROGRESS};
-    struct world *w = with_parked(&f);
+    struct world_first f = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_PROGRESS};
+    struct world *w = world_with_parked(&f, 3);
     assert_int_equal(world_applied_count(w, "A", 0, LT_STEP_UPSERT), 1);
     world_decide(w, 0, "A", "d1", LT_VERB_REPLACE, 0, "{\"n\":70}");
     f.n = 0;
@@ -172,8 +140,8 @@ static void replaced_data_is_sent_from_the_first_step_and_carried_on(void **stat
 static void a_decision_about_another_event_than_the_operator_saw_is_not_applied(void **state)
 {
     (void)state;
-    struct first f = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
-    struct world *w = with_parked(&f);
+    struct world_first f = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
+    struct world *w = world_with_parked(&f, 3);
     world_decide(w, 0, "A", "d1", LT_VERB_SKIP, 1, NULL);
     world_decide(w, 0, "B", "d2", LT_VERB_SKIP, -1, NULL);
     look_at_decisions(w);
@@ -189,15 +157,15 @@ static void a_lane_beside_an_open_one_is_redriven_before_the_offset_passes_it(vo
     /* B hangs at offset 0, so nothing passes the offset; A behind it is refused, redriven and done. A restart must
      * know. */
     struct world *w = world_new();
-    struct first f = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
-    w->script = first_calls;
+    struct world_first f = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
+    w->script = world_first_calls;
     w->ctx = &f;
     world_event(w, 0, "A-hangs", 0, "vn.lienthong.dossier.received.v1");
     f.reply = REPLY_HOLD;
     f.n = 1000000;
     world_open(w);
     world_turns(w, 20);
-    struct first g = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
+    struct world_first g = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
     world_received(w, 0, "B", 0);
     world_run_until_forwarded(w, 1);
     world_crash(w);
@@ -229,8 +197,8 @@ static void a_lane_beside_an_open_one_is_redriven_before_the_offset_passes_it(vo
 static void decisions_in_a_control_topic_that_was_made_again_are_applied_and_old_ones_are_not(void **state)
 {
     (void)state;
-    struct first f = {.n = 2, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
-    struct world *w = with_parked(&f);
+    struct world_first f = {.n = 2, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
+    struct world *w = world_with_parked(&f, 3);
     for (int n = 0; n < 5; n++) {
         char id[8];
         snprintf(id, sizeof(id), "x%d", n);
@@ -259,8 +227,8 @@ static void decisions_in_a_control_topic_that_was_made_again_are_applied_and_old
 static void a_control_topic_that_was_made_again_while_nobody_ran_is_read_from_its_start(void **state)
 {
     (void)state;
-    struct first f = {.n = 2, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
-    struct world *w = with_parked(&f);
+    struct world_first f = {.n = 2, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
+    struct world *w = world_with_parked(&f, 3);
     world_decide(w, 0, "Nobody", "x", LT_VERB_SKIP, -1, NULL);
     world_decide(w, 0, "A", "d1", LT_VERB_RETRY, -1, NULL);
     look_at_decisions(w);
@@ -303,8 +271,8 @@ static void a_paused_partition_starts_nothing_also_after_a_restart_until_it_is_r
 static void sweep(const char *what, enum lt_memory_fault fault)
 {
     for (uint64_t at = 1; at < 400; at++) {
-        struct first f = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
-        struct world *w = with_parked(&f);
+        struct world_first f = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
+        struct world *w = world_with_parked(&f, 3);
         world_decide(w, 0, "A", "d1", LT_VERB_RETRY, -1, NULL);
         uint64_t steps = lt_memory_steps(w->memory);
         lt_memory_fault_at(w->memory, steps + at, fault);
