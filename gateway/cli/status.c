@@ -178,6 +178,24 @@ static void put_pause(lt_json_value t, struct lt_span name, struct lt_buf *out)
             LT_SPAN_ARG(name));
 }
 
+/* Not paused (yet), but nothing was taken since: how a target that is away looks to whoever asks first. */
+static void put_failing(lt_json_value t, struct lt_buf *out)
+{
+    lt_json_value f = lt_json_get(t, "failing");
+    int64_t ago_ms = 0, oldest_ms = 0, waiting = 0;
+    if (!lt_json_present(f))
+        return;
+    lt_json_int(lt_json_get(f, "ago_ms"), &ago_ms);
+    lt_json_int(lt_json_get(t, "oldest_ms"), &oldest_ms);
+    lt_json_int(lt_json_get(t, "lag"), &waiting);
+    lt_buf_printf(
+        out, "          last failure %" PRId64 " s ago, nothing was taken since: " LT_SPAN_FMT ": " LT_SPAN_FMT "\n",
+        ago_ms / 1000, LT_SPAN_ARG(text_of(f, "code")), LT_SPAN_ARG(text_of(f, "why")));
+    if (oldest_ms > 0)
+        lt_buf_printf(out, "          waiting: %" PRId64 " records of the queue, the oldest for %" PRId64 " s\n",
+                      waiting, oldest_ms / 1000);
+}
+
 static size_t put_target(lt_json_value t, struct lt_buf *out)
 {
     struct lt_span name = text_of(t, "target"), reason = text_of(t, "reason");
@@ -188,6 +206,7 @@ static size_t put_target(lt_json_value t, struct lt_buf *out)
         put_wait(wait_ms, out);
     lt_buf_char(out, '\n');
     put_pause(t, name, out);
+    put_failing(t, out);
     lt_json_value counters = lt_json_get(t, "counters");
     if (lt_json_len(counters)) {
         lt_buf_str(out, "          ");

@@ -222,7 +222,9 @@ struct lt_engine {
     bool over_memory;
     struct lt_gate gate;
     char paused_code[48], paused_text[256]; /* what the target's last pause came from; the text may quote it */
-    struct lt_identity identity;            /* as seen last */
+    char failed_code[48], failed_text[256]; /* the last attempt that was not taken, and when */
+    int64_t failed_ms;
+    struct lt_identity identity; /* as seen last */
     int64_t identity_look_ms;
     int64_t good_ms; /* last answer that shows the target healthy */
     struct lt_txn txn;

@@ -162,8 +162,13 @@ static void take_result(struct lt_engine *e, struct lt_item *i)
                    ? "; look at the certificates of both sides (lienthong check), key and password"
                    : "");
     }
-    if (r->outcome == LT_OUTCOME_OK || r->outcome == LT_OUTCOME_EXISTS)
+    if (r->outcome == LT_OUTCOME_OK || r->outcome == LT_OUTCOME_EXISTS) {
         e->good_ms = now;
+    } else if (r->outcome > LT_OUTCOME_PASS) {
+        snprintf(e->failed_code, sizeof(e->failed_code), "%s", r->code);
+        snprintf(e->failed_text, sizeof(e->failed_text), "%s", r->reason);
+        e->failed_ms = now;
+    }
     if (r->outcome > LT_OUTCOME_PASS)
         e->outcomes[r->outcome]++;
     if (!i->part) { /* the partition is gone; its next owner delivers it */

@@ -133,6 +133,14 @@ void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w)
     } else if (held) {
         lt_json_str(w, "reason", LT_SPAN_LIT("operator"));
     }
+    if (e->failed_ms > 0 && e->failed_ms >= e->good_ms) { /* nothing was taken since */
+        lt_json_key(w, LT_SPAN_LIT("failing"));
+        lt_json_begin_object(w);
+        lt_json_str(w, "code", lt_span_str(e->failed_code));
+        lt_json_str(w, "why", lt_span_str(e->failed_text));
+        lt_json_num(w, "ago_ms", lt_engine_now(e) - e->failed_ms);
+        lt_json_end_object(w);
+    }
     if (t.paused > 0)
         lt_json_num(w, "paused_partitions", (int64_t)t.paused);
     put_share(e, w);

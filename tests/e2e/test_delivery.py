@@ -133,6 +133,8 @@ def test_without_the_population_database_events_wait_and_then_go_on_in_order(hea
     retries = healthy.target("population")["counters"]["retry"]
     accept(healthy, d.received(), d.progressed(), d.facts("completed", "9"))
     wait_for("attempts at the database that is away", lambda: healthy.target("population")["counters"]["retry"] >= retries + 3)
+    shown = run(LIENTHONG, "status", "--config", healthy.config).stdout
+    assert "nothing was taken since: not-sent: " in shown and "waiting: " in shown
     assert [r for r in healthy.read("lt.portal") if r[2] == d.key] == []
     assert rows(healthy, d) == (0, 0, 0)
     healthy.start_mock("population")
