@@ -96,6 +96,7 @@ struct event {
     bool may_skip;     /* an operator said so */
     unsigned released; /* stages an operator took for done */
     int deadletters, answers, told;
+    int attempts, attempts_listed; /* that the adapter has ended; in lt.history */
 };
 
 struct dossier {
@@ -137,9 +138,10 @@ struct gateway {
     struct scene *scene;
     struct lt_config_target target;
     struct lt_engine *engine;
-    int64_t skew_ms;  /* of its wall clock */
-    int64_t still_ms; /* the clock stood here */
-    unsigned still;   /* for so many questions */
+    int64_t skew_ms;                 /* of its wall clock */
+    int64_t still_ms;                /* the clock stood here */
+    unsigned still;                  /* for so many questions */
+    int64_t asked_ms, wait_until_ms; /* the target asked it to wait: when, and until when */
     LT_VEC(struct flight) flights;
 };
 
@@ -194,6 +196,7 @@ struct observed_queue {
     int64_t forwarded, passes, skipped, parked, parked_ever, unparked, deadletters, unknowns, repeats;
     LT_VEC(struct open_record) opens;
     bool paused;                         /* T record */
+    int64_t paused_ms;                   /* since when */
     LT_VEC(struct event *) unparked_now; /* in the commit being read */
 };
 

@@ -22,6 +22,8 @@ bool adapter_call_read(struct lt_span body, struct adapter_call *ret)
 
 static void done(struct job *j, struct lt_result *r)
 {
+    struct scene *s = j->gateway->scene;
+    s->dossiers[j->call.dossier].events.v[j->call.number]->attempts++;
     lt_delivery_done(j->gateway->engine, j->work, r);
     free(j);
 }

@@ -197,6 +197,8 @@ static void take_ledger(struct scene *s, int partition, const struct lt_log_reco
         e->data = !r->value_null;
         break;
     case 'T':
+        if (!r->value_null && !s->queues[partition].paused)
+            s->queues[partition].paused_ms = sim_now();
         s->queues[partition].paused = !r->value_null;
         break;
     case 'C':
@@ -248,6 +250,8 @@ static void take_decision(struct scene *s, int partition, const struct lt_log_re
     s->coverage->n[DCOUNT_DECIDED_ONCE] += x->twice;
     if (!applied)
         return;
+    for (int i = 0; x->verb == LT_VERB_RESUME && i < SIM_SLOTS; i++)
+        s->gateways[i].wait_until_ms = 0; /* also whatever the target had asked for */
     if (x->event)
         allow(s, &s->dossiers[x->event->dossier], x, number_of(r->value, "offset"));
     else
@@ -267,6 +271,8 @@ static void take_history(struct scene *s, int partition, const struct lt_log_rec
                                                           "throttle", "credential", "reject", "unknown"};
         for (int o = 0; o < LT_OUTCOMES; o++)
             s->coverage->n[DCOUNT_OUTCOMES + o] += lt_span_is(what, outcomes[o]);
+        sim_check(++e->attempts_listed <= e->attempts, "D%d/%d: %d attempts are listed, and there were %d", e->dossier,
+                  e->number, e->attempts_listed, e->attempts);
         return;
     }
     bool decided = lt_span_is(member(r->value, "code"), "decided");

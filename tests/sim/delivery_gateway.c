@@ -35,6 +35,7 @@ static void start(struct sim_process *p)
 {
     struct gateway *g = gateway_of(p);
     const struct delivery_plan *plan = &g->scene->plan;
+    g->asked_ms = g->wait_until_ms = 0;
     g->target = (struct lt_config_target){.name = TARGET,
                                           .adapter = TARGET,
                                           .url = "https://sim/",

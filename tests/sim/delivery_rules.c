@@ -74,9 +74,17 @@ static void check_intent(const struct gateway *g, const struct dossier *d, const
     int64_t start_by =
         LT_MAX(START_BY_MS, slow_ms) + (stage == STAGE_ROW ? 0 : plan->timeout_ms + plan->timeout_ms / 4);
     int64_t age_ms = decided_ms - e->intent_seen_ms;
+    const struct observed_queue *q = &g->scene->queues[e->partition];
     sim_check((e->open == 'i' || may_be_late(d, e)) && strcmp(e->intent_step, step) == 0,
               "D%d/%d: %s is sent, and the ledger says %c of its %s", e->dossier, e->number, stage_names[stage],
               e->open ? e->open : '-', e->open_step);
+    sim_check(!q->paused || e->intent_seen_ms <= q->paused_ms,
+              "D%d/%d: %s has an intent and is sent while an operator pauses the target", e->dossier, e->number,
+              stage_names[stage]);
+    sim_check(decided_ms >= g->wait_until_ms ||
+                  e->intent_seen_ms <= g->asked_ms + g->scene->fleet.slowest_ms + BUILD_MS,
+              "D%d/%d: %s has an intent and is sent %" PRId64 " ms before the time that the target asked for",
+              e->dossier, e->number, stage_names[stage], g->wait_until_ms - decided_ms);
     sim_check(age_ms <= start_by, "D%d/%d: %s is sent %" PRId64 " ms after its intent", e->dossier, e->number,
               stage_names[stage], age_ms);
     sim_check(age_ms + LT_MAX(plan->timeout_ms, SESSION_MS) + plan->settle_ms <= e->intent_until_ms,
@@ -105,6 +113,8 @@ void rules_call(struct gateway *g, const struct target_call *c, int64_t decided_
     struct dossier *d = dossier_of(g->scene, e);
     enum stage stage = stage_of(c);
     sim_check(e->stages & (1u << stage), "D%d/%d has no %s", e->dossier, e->number, stage_names[stage]);
+    sim_check((int64_t)g->flights.len < g->scene->plan.concurrency, "D%d/%d: more calls are out than the target allows",
+              e->dossier, e->number);
     check_turn(g, d, e, stage);
     if (stage != STAGE_CHECK)
         check_intent(g, d, e, stage, decided_ms);
@@ -250,6 +260,9 @@ void rules_end(struct scene *s)
         sim_check(is_finished(e) && !e->parked && !e->data, "D%d/%d is not finished", e->dossier, e->number);
         sim_check(e->told == e->deadletters, "D%d/%d: %d dead letters, and the province was told %d times", e->dossier,
                   e->number, e->deadletters, e->told);
+        if (!s->fleet.disturbed && !s->withheld && s->plan.disorder.fault_per_mille == 0 && s->plan.gateways == 1)
+            sim_check(e->attempts_listed == e->attempts, "D%d/%d: %d attempts are listed, and there were %d",
+                      e->dossier, e->number, e->attempts_listed, e->attempts);
         if (!s->fleet.disturbed && !s->withheld)
             sim_check(e->repeats == e->row_repeats, "D%d/%d: %d repeats are listed, and there were %d", e->dossier,
                       e->number, e->repeats, e->row_repeats);

@@ -261,6 +261,10 @@ static void end(struct gateway *g, size_t at, bool answered)
         struct event *e = f.call->event;
         e->open_rows -= f.call->kind == CALL_ROW && definitely_not(f.call->fate);
         e->refusals += f.call->fate == FATE_REFUSED;
+        if (f.call->fate == FATE_THROTTLE) { /* rule 4: nothing new is begun until then */
+            g->asked_ms = sim_now();
+            g->wait_until_ms = LT_MAX(g->wait_until_ms, sim_now() + a.retry_after_s * 1000);
+        }
     }
     sim_note(g->sim.instance, "  answered", answered ? a.status : -1,
              f.call->event->dossier * 1000 + f.call->event->number);
