@@ -72,10 +72,13 @@ static int scan_topic(struct lt_reader *reader, const char *topic, int64_t since
         int64_t low, stable, from;
         r = lt_reader_ends(reader, topic, p, &low, &stable, err);
         from = low;
-        if (r == LT_OK && s->on_head)
-            s->on_head(s->ctx, &(struct lt_output_head){.topic = topic, .partition = p, .partitions = n, .low = low});
         if (r == LT_OK && since_ms > 0)
             r = lt_reader_offset_at(reader, topic, p, since_ms, &from, err);
+        /* Older records are still there: retention has not come so far. */
+        int64_t deleted = from > low ? 0 : low;
+        if (r == LT_OK && s->on_head)
+            s->on_head(s->ctx,
+                       &(struct lt_output_head){.topic = topic, .partition = p, .partitions = n, .low = deleted});
         if (r == LT_OK)
             r = lt_reader_range(reader, topic, p, LT_MAX(from, low), stable, take, s, err);
     }

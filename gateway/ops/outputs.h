@@ -38,7 +38,7 @@ struct lt_output_copy {
 struct lt_output_head {
     const char *topic;
     int32_t partition, partitions;
-    int64_t low; /* above 0: retention or somebody deleted what was before */
+    int64_t low; /* above 0: retention, or somebody, may have deleted some of what was written since since_ms */
 };
 
 /* Is this record of an output the core's, and which? */

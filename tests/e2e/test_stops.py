@@ -152,6 +152,8 @@ def test_unjudged_records_that_retention_took_are_given_up_by_name(world):
     core.start(ready=False)
     stop = core.stop_of("UNJUDGED-DELETED")
     assert "3 records" in stop["text"] and stop["command"] == "lienthong core accept-hole --partition 0 --from 5 --to 8"
+    core.append_range(100, 103, partition=1)
+    core.wait_judged(1)
     done = core.told(stop["command"])
     assert done["partitions"][0]["outcome"] == "written"
     core.append_range(8, 12)
