@@ -22,17 +22,16 @@ void lt_loading_wait(struct lt_loading *l, const char *what, const struct lt_err
         lt_partition_stop(l->p, LT_STOP_WAITING, NULL, "%s: %s", what, err->text[0] ? err->text : "no answer");
 }
 
-/* A broker that was killed and started again answers for some seconds as if nothing had been committed: believed only
- * when it stays so. */
-static void offsets_lost(struct lt_loading *l)
+/*
+ * A broker that was killed and started again may answer as if nothing had been committed, or only what was committed
+ * long ago: for some seconds, or until it is started once more (decision 0015). Believed only when it stays so.
+ */
+static void offsets_lost(struct lt_loading *l, const char *what)
 {
     int64_t now = lt_mono_ms(), since = l->p->lost_since_ms ? l->p->lost_since_ms : now;
     l->p->lost_since_ms = since;
     bool believed = now - since >= OFFSETS_LOST_MS;
-    lt_partition_stop(l->p, believed ? LT_STOP_OFFSETS_LOST : LT_STOP_WAITING, NULL,
-                      "the committed offset of group " LT_GROUP_CORE " is gone while " LT_TOPIC_INTAKE " holds %" PRId64
-                      " records; %s",
-                      l->high - l->low,
+    lt_partition_stop(l->p, believed ? LT_STOP_OFFSETS_LOST : LT_STOP_WAITING, NULL, "%s; %s", what,
                       believed ? LT_TOPIC_POSITION " holds the last position"
                                : "waiting whether a broker that has just started tells of it");
 }
@@ -62,10 +61,14 @@ static bool read_position(struct lt_loading *l)
         return false;
     }
     if (at.offset < 0) {
-        offsets_lost(l);
+        char what[160];
+        snprintf(what, sizeof(what),
+                 "the committed offset of group " LT_GROUP_CORE " is gone while " LT_TOPIC_INTAKE " holds %" PRId64
+                 " records",
+                 l->high - l->low);
+        offsets_lost(l, what);
         return false;
     }
-    l->p->lost_since_ms = 0;
     if (at.metadata[0] == '\0') {
         lt_partition_stop(
             l->p, LT_STOP_MOVED, NULL,
@@ -340,13 +343,8 @@ static void keep_former(struct lt_loading *l, struct lt_span topic, uint64_t n)
     p->former[p->former_len++] = (struct lt_former){lt_strndup(topic.ptr, topic.len), n};
 }
 
-static void take_counters(struct lt_loading *l, struct lt_span row)
+static void take_counters(struct lt_loading *l, lt_json_value outputs)
 {
-    static const struct lt_json_limits limits = {.bytes_max = 1 << 20, .depth_max = 8};
-    LT_AUTO_JSON struct lt_json *j = NULL;
-    if (!row.len || lt_json_parse(row, &limits, &j, NULL) < 0)
-        return;
-    lt_json_value outputs = lt_json_get(lt_json_root(j), "outputs");
     for (size_t i = 0; i < lt_json_len(outputs); i++) {
         struct lt_span topic;
         int64_t n = 0;
@@ -360,6 +358,28 @@ static void take_counters(struct lt_loading *l, struct lt_span row)
         else
             keep_former(l, topic, (uint64_t)n);
     }
+}
+
+/*
+ * Each transaction writes the position twice, to the group and to lt.position: a group that tells of an older one than
+ * lt.position is not to be believed, whatever its metadata prove. Decided from there, all that came since would be
+ * routed again.
+ */
+static bool went_back(struct lt_loading *l, lt_json_value row)
+{
+    struct lt_position kept;
+    struct lt_span metadata;
+    int64_t offset;
+    if (!lt_json_int(lt_json_get(row, "offset"), &offset) || !lt_json_string(lt_json_get(row, "metadata"), &metadata) ||
+        lt_position_parse(metadata, &kept, NULL) != LT_OK || kept.incarnation != l->position.incarnation ||
+        offset <= l->committed)
+        return false;
+    char what[200];
+    snprintf(what, sizeof(what),
+             "group " LT_GROUP_CORE " tells of offset %" PRId64 ", but the last transaction committed %" PRId64,
+             l->committed, offset);
+    offsets_lost(l, what);
+    return true;
 }
 
 /* The per-output counters stand in lt.position beside the position (protocol 5), and so does what an operator accepted.
@@ -381,7 +401,15 @@ static bool read_rows(struct lt_loading *l)
     p->routed = lt_calloc(LT_MAX(p->routed_len, 1), sizeof(*p->routed));
     p->accepted = (struct lt_accepted){0};
     take_decisions(l, lt_rows_decision(load->rows, p->number));
-    take_counters(l, lt_rows_position(load->rows, p->number));
+    static const struct lt_json_limits limits = {.bytes_max = 1 << 20, .depth_max = 8};
+    LT_AUTO_JSON struct lt_json *j = NULL;
+    struct lt_span row = lt_rows_position(load->rows, p->number);
+    if (row.len && lt_json_parse(row, &limits, &j, NULL) == LT_OK) {
+        if (went_back(l, lt_json_root(j)))
+            return false;
+        take_counters(l, lt_json_get(lt_json_root(j), "outputs"));
+    }
+    p->lost_since_ms = 0;
     return true;
 }
 

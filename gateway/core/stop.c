@@ -19,7 +19,8 @@ static const struct row rows[LT_STOPS] = {
     [LT_STOP_OFFSETS_LOST] =
         {"OFFSETS-LOST",
          "The committed offset of lt.core is gone (group deleted or expired) though lt.intake "
-         "holds records.",
+         "holds records; or Kafka tells of an older one than was committed last (a broker that was killed "
+         "may: start the group's coordinator again).",
          "nothing is decided; what was accepted waits in lt.intake; ingest answers 503 until every "
          "partition has its position again",
          "Run lienthong core position: it writes back the last position from lt.position. Starting "

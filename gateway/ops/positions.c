@@ -6,14 +6,24 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+static void take_offset_again(void *ctx, const struct lt_genesis_row *r)
+{
+    struct lt_positions *p = ctx;
+    if ((size_t)r->partition >= p->rows.len)
+        return;
+    struct lt_position_row *row = &p->rows.v[r->partition];
+    row->low = r->low;
+    row->high = r->high;
+    row->offset = r->offset;
+    snprintf(row->metadata, sizeof(row->metadata), "%s", r->metadata);
+    row->proved = r->offset >= 0 && lt_position_parse(lt_span_str(row->metadata), &row->position, NULL) == LT_OK;
+}
+
 static void take_offset(void *ctx, const struct lt_genesis_row *r)
 {
     struct lt_positions *p = ctx;
-    struct lt_position_row *row = lt_vec_push(&p->rows);
-    *row = (struct lt_position_row){
-        .partition = r->partition, .low = r->low, .high = r->high, .offset = r->offset, .kept_offset = -1};
-    snprintf(row->metadata, sizeof(row->metadata), "%s", r->metadata);
-    row->proved = r->offset >= 0 && lt_position_parse(lt_span_str(row->metadata), &row->position, NULL) == LT_OK;
+    *lt_vec_push(&p->rows) = (struct lt_position_row){.partition = r->partition, .kept_offset = -1};
+    take_offset_again(p, r);
 }
 
 /* lt.position: the last of each key wins. Decisions wait until the incarnation is known. */
@@ -39,6 +49,12 @@ static void take_kept(struct lt_position_row *row, struct lt_span value)
     row->kept_offset = offset;
     row->kept = position;
     snprintf(row->kept_metadata, sizeof(row->kept_metadata), LT_SPAN_FMT, LT_SPAN_ARG(metadata));
+    free(lt_steal(&row->outputs));
+    if (lt_json_present(lt_json_get(root, "outputs"))) {
+        LT_AUTOBUF struct lt_buf outputs = LT_BUF_INIT(1 << 20);
+        lt_json_write(lt_json_get(root, "outputs"), &outputs);
+        row->outputs = lt_asprintf(LT_SPAN_FMT, LT_SPAN_ARG(lt_buf_view(&outputs)));
+    }
     if (lt_json_string(lt_json_get(root, "instance"), &text))
         snprintf(row->instance, sizeof(row->instance), LT_SPAN_FMT, LT_SPAN_ARG(text));
     if (lt_json_string(lt_json_get(root, "address"), &text))
@@ -89,6 +105,19 @@ static void settle_decisions(const struct kept *k)
             p->rows.v[i].accepted.holes_len = 0;
 }
 
+bool lt_position_went_back(const struct lt_position_row *row)
+{
+    return row->proved && row->kept_offset > row->offset && row->kept.incarnation == row->position.incarnation;
+}
+
+static bool went_back(const struct lt_positions *p)
+{
+    for (size_t i = 0; i < p->rows.len; i++)
+        if (lt_position_went_back(&p->rows.v[i]))
+            return true;
+    return false;
+}
+
 int lt_positions_read(struct lt_admin *a, struct lt_reader *reader, struct lt_positions *ret, struct lt_err *err)
 {
     struct lt_positions p = {0};
@@ -102,6 +131,9 @@ int lt_positions_read(struct lt_admin *a, struct lt_reader *reader, struct lt_po
     /* Rule 4: read_committed, up to the read_uncommitted end, so that nothing committed just now is missed. */
     if (r == LT_OK)
         r = lt_reader_range(reader, LT_TOPIC_POSITION, 0, low, high, take_record, &kept, err);
+    /* A running gateway has committed more between the two: only what the group still does not know went back. */
+    if (r == LT_OK && went_back(&p))
+        r = lt_admin_group_offsets(a, LT_GROUP_CORE, LT_TOPIC_INTAKE, take_offset_again, &p, err);
     if (r == LT_OK) {
         settle_incarnation(&p);
         settle_decisions(&kept);
@@ -117,6 +149,8 @@ int lt_positions_read(struct lt_admin *a, struct lt_reader *reader, struct lt_po
 
 void lt_positions_deinit(struct lt_positions *p)
 {
+    for (size_t i = 0; i < p->rows.len; i++)
+        free(p->rows.v[i].outputs);
     lt_vec_deinit(&p->rows);
 }
 
@@ -141,6 +175,11 @@ enum lt_stop lt_position_diagnose(const struct lt_positions *all, const struct l
         snprintf(text, LT_POSITION_TEXT_MAX,
                  "the position belongs to incarnation %016" PRIx64 ", others to %016" PRIx64, row->position.incarnation,
                  all->incarnation);
+    } else if (lt_position_went_back(row)) {
+        stop = LT_STOP_OFFSETS_LOST;
+        snprintf(text, LT_POSITION_TEXT_MAX,
+                 "the group tells of offset %" PRId64 ", but the last transaction committed %" PRId64, row->offset,
+                 row->kept_offset);
     } else if (row->position.partitions != (int32_t)all->rows.len) {
         stop = LT_STOP_INTAKE_CHANGED;
         snprintf(text, LT_POSITION_TEXT_MAX,

@@ -23,6 +23,7 @@ struct lt_position_row {
     int64_t kept_offset;         /* last record of lt.position, -1 none */
     char kept_metadata[LT_POSITION_MAX];
     struct lt_position kept;         /* when kept_offset >= 0 */
+    char *outputs;                   /* the counters beside it, a JSON object; NULL none. Owned by lt_positions */
     char instance[64], address[128]; /* who wrote it */
     struct lt_accepted accepted;     /* of the incarnation below */
 };
@@ -38,6 +39,10 @@ struct lt_positions {
 int lt_positions_read(struct lt_admin *a, struct lt_reader *reader, struct lt_positions *ret,
                       struct lt_err *err) LT_MUST_CHECK;
 void lt_positions_deinit(struct lt_positions *p);
+
+/* Does the group tell of an older position than the one in lt.position, of the same log? Then it is not to be believed
+ * (decision 0015). */
+bool lt_position_went_back(const struct lt_position_row *row);
 
 #define LT_POSITION_TEXT_MAX 384
 /*

@@ -118,6 +118,26 @@ static int write_accepted(struct repair *m, int32_t partition, const struct lt_a
     return lt_repair_record(m->transaction, LT_TOPIC_POSITION, 0, lt_span_str(key), lt_buf_view(&out), err);
 }
 
+/* Beside an offset that is set back on purpose, or the next load would take it for one that went back by itself. */
+static int write_row(struct repair *m, const struct lt_position_row *row, int64_t offset, const char *metadata,
+                     struct lt_err *err)
+{
+    LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(VALUE_MAX);
+    struct lt_json_writer w;
+    char key[16];
+    m->writes = true;
+    snprintf(key, sizeof(key), "%" PRId32, row->partition);
+    lt_json_writer_init(&w, &out);
+    lt_json_begin_object(&w);
+    lt_json_num(&w, "partition", row->partition);
+    lt_json_num(&w, "offset", offset);
+    lt_json_str(&w, "metadata", lt_span_str(metadata));
+    lt_json_key(&w, LT_SPAN_LIT("outputs"));
+    lt_json_put_raw(&w, lt_span_str(row->outputs ? row->outputs : "{}"));
+    lt_json_end_object(&w);
+    return lt_repair_record(m->transaction, LT_TOPIC_POSITION, 0, lt_span_str(key), lt_buf_view(&out), err);
+}
+
 /* ---- position ---- */
 
 struct highest { /* output origin of a partition */
@@ -137,6 +157,8 @@ static void take_highest(void *ctx, const struct lt_output_copy *copy)
 static bool is_lost(const struct lt_position_row *row, struct lt_repair_report *ret)
 {
     struct lt_position ignored;
+    if (lt_position_went_back(row))
+        return true;
     if (row->proved) {
         conclude(ret, LT_REPAIR_NOT_NEEDED, "offset %" PRId64 " stands with its proof", row->offset);
     } else if (row->offset < 0 && row->high == 0) {
@@ -304,9 +326,12 @@ static int relog(struct repair *m, const struct lt_position_row *row, struct lt_
                      "it any more and may be repeated",
                      found.offset, proved ? row->offset : row->kept_offset, found.repeats_len);
             lt_position_format(&found.position, metadata);
-            if (m->transaction)
+            if (m->transaction) {
                 lt_repair_offset(m->transaction, LT_TOPIC_INTAKE, row->partition, found.offset, metadata);
-            r = audit(m, "core-position-relog", ret, err);
+                r = write_row(m, row, found.offset, metadata, err);
+            }
+            if (r == LT_OK)
+                r = audit(m, "core-position-relog", ret, err);
         }
     }
     lt_relog_free(x);

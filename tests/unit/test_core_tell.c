@@ -172,6 +172,7 @@ static void the_same_decision_written_again_has_the_same_id(void **state)
     run_to_the_end(w);
     core_world_close(&w->core);
     core_world_genesis(&w->core); /* an operator begins anew: everything is decided again */
+    lt_memory_truncate(w->core.memory, LT_TOPIC_POSITION, 0, 0);
     lt_memory_advance(w->core.memory, 60000);
     run_to_the_end(w);
     assert_int_equal(w->told_len, 6);

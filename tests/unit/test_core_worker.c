@@ -385,6 +385,39 @@ static void offsets_that_a_broker_tells_only_after_a_while_are_waited_for(void *
     world_free(w);
 }
 
+/* What lt.position holds is newer than what the group tells of: Kafka 4.1.1 does that after a kill -9 (decision 0015).
+ */
+static void an_older_position_than_was_committed_is_never_decided_from(void **state)
+{
+    (void)state;
+    struct world *w = world_new(0);
+    struct lt_log_offset before, at;
+    core_world_genesis(&w->core);
+    append(w, 0, 1, 1);
+    run_to_the_end(w, 50);
+    lt_memory_offset_get(w->core.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, &before);
+    append(w, 0, 2, 2);
+    append(w, 1, 3, 3);
+    run_to_the_end(w, 50);
+    lt_memory_offset_get(w->core.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, &at);
+    assert_true(at.offset > before.offset);
+    core_world_close(&w->core);
+    lt_memory_offset_set(w->core.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, before.offset, before.metadata);
+    append(w, 1, 4, 4);
+    turns(w, 5);
+    lose_for(w, 20000);
+    core_world_must_stop(&w->core, 0, LT_STOP_OFFSETS_LOST);
+    assert_int_equal(core_world_committed(&w->core, 1, NULL), lt_memory_end(w->core.memory, LT_TOPIC_INTAKE, 1));
+    lt_memory_offset_set(w->core.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, at.offset, at.metadata);
+    core_world_retry_now(&w->core);
+    turns(w, 3);
+    run_to_the_end(w, 50);
+    assert_int_equal(w->core.worker.partitions[0].state, LT_PARTITION_RUNNING);
+    assert_int_equal(w->core.worker.partitions[0].lost_since_ms, 0);
+    assert_as_undisturbed(w);
+    world_free(w);
+}
+
 static void an_offset_set_by_a_tool_stops_as_moved(void **state)
 {
     (void)state;
@@ -682,6 +715,7 @@ int main(void)
         cmocka_unit_test(without_a_first_position_it_stops_not_initialised_and_goes_on_once_it_is_there),
         cmocka_unit_test(lost_offsets_stop_one_partition_and_the_other_goes_on),
         cmocka_unit_test(offsets_that_a_broker_tells_only_after_a_while_are_waited_for),
+        cmocka_unit_test(an_older_position_than_was_committed_is_never_decided_from),
         cmocka_unit_test(an_offset_set_by_a_tool_stops_as_moved),
         cmocka_unit_test(another_incarnation_stops_as_intake_changed),
         cmocka_unit_test(a_position_written_for_another_partition_count_stops_as_intake_changed),
