@@ -45,6 +45,10 @@ static const struct option extra[] = {
     {"who", required_argument, NULL, 'w'},
     {"client", required_argument, NULL, 'C'},
     {"all", no_argument, NULL, 'a'},
+    {"partition", required_argument, NULL, 'N'},
+    {"from", required_argument, NULL, 'f'},
+    {"to", required_argument, NULL, 't'},
+    {"offset", required_argument, NULL, 'o'},
     {0},
 };
 
@@ -82,6 +86,14 @@ static const char *take(struct lt_decide *d, int letter)
     case 'a':
         d->all = true;
         return NULL;
+    case 'N':
+        return number(optarg, 0, &d->partition) && d->partition <= INT32_MAX ? NULL : "a partition's number";
+    case 'f':
+        return number(optarg, 0, &d->from) ? NULL : "an offset";
+    case 't':
+        return number(optarg, 0, &d->to) ? NULL : "an offset";
+    case 'o':
+        return number(optarg, 0, &d->offset) ? NULL : "an offset";
     default:
         return "";
     }
@@ -89,7 +101,8 @@ static const char *take(struct lt_decide *d, int letter)
 
 bool lt_decide_options(const struct lt_command *c, int argc, char **argv, struct lt_decide *ret)
 {
-    struct lt_decide d = {.who = lt_decide_login(), .rate = 100, .rounds_max = -1};
+    struct lt_decide d = {
+        .who = lt_decide_login(), .rate = 100, .rounds_max = -1, .partition = -1, .from = -1, .to = -1, .offset = -1};
     bool good = true;
     int letter;
     while ((letter = lt_cli_option(argc, argv, extra, &d.cli)) > 0) {

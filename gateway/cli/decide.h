@@ -11,6 +11,7 @@ struct lt_decide {
     const char *who, *client; /* client: refused inputs of these clients, a glob; NULL all */
     int64_t rate, rounds_max; /* decisions a second; lanes parked again so often are left out, -1 no limit */
     bool all;
+    int64_t partition, from, to, offset; /* of a queue, -1 not given */
 };
 /* Who runs this command: the login, also behind sudo. */
 const char *lt_decide_login(void);

@@ -1,6 +1,6 @@
 /* lienthong targets: pause and resume a target by hand; what its ledger says. */
+#include "gateway/cli/targets.h"
 #include "gateway/cli/ask.h"
-#include "gateway/cli/decide.h"
 
 #include <stdio.h>
 
@@ -121,6 +121,9 @@ static int serve(const struct lt_decide *d, const struct lt_config *config, int 
         return show(d, config, argc == 2 ? argv[1] : NULL);
     if (argc == 2 && lt_verb_parse(lt_span_str(argv[0]), &verb) && (verb == LT_VERB_PAUSE || verb == LT_VERB_RESUME))
         return decide(d, config, argv[1], verb);
+    int code;
+    if (argc == 2 && lt_cli_targets_repair(&lt_command_targets, d, config, argv[0], argv[1], &code))
+        return code;
     return lt_cli_usage(&lt_command_targets);
 }
 
@@ -135,5 +138,11 @@ const struct lt_command lt_command_targets = {
     "  status [TARGET]    who paused it, what it does by itself, what is parked (exit 1 when one is paused)\n"
     "  pause TARGET       nothing is sent any more, by no instance, over restarts\n"
     "  resume TARGET      it goes on; one that paused itself tries at once\n"
+    "  the ways out of a partition's stop, which `lienthong status` names with their numbers:\n"
+    "  position TARGET [--partition P]                              OFFSETS-LOST, MOVED: write back what the ledger "
+    "holds\n"
+    "  accept-loss TARGET --partition P --from A --to B             UNDELIVERED-DELETED: go on where the queue begins\n"
+    "  accept-queue TARGET --partition P --from A --to B            QUEUE-CHANGED: go on at its begin or its end\n"
+    "  pass-over TARGET --partition P --offset O                    BAD-RECORD: that record goes to the dead letters\n"
     "  --dry-run, --who NAME for the audit (the login), --json\n",
-    "stop a target from being called and let it go on", targets};
+    "stop a target from being called and let it go on; the ways out of its stops", targets};

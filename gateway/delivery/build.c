@@ -74,10 +74,16 @@ static struct lt_txn_part *part_of(struct lt_engine *e, const struct lt_part *p)
 static void add_part(struct lt_engine *e, struct lt_part *p)
 {
     struct lt_txn_part *t = lt_vec_push(&e->txn.parts);
-    *t = (struct lt_txn_part){.number = p->number, .epoch = p->epoch, .after = p->position, .writes = p->writes.len};
+    *t = (struct lt_txn_part){.number = p->number,
+                              .epoch = p->epoch,
+                              .after = p->position,
+                              .writes = p->writes.len,
+                              .passed_over = p->passed_over};
     t->after.number++;
     t->after.base = base_after(p);
     t->after.control = p->control_next;
+    t->after.open += (int64_t)p->passed_over;
+    t->after.counts[LT_COUNT_SKIPPED] += (int64_t)p->passed_over;
     assert(t->after.base >= p->position.base);
     if (t->after.base > p->position.base) {
         const struct lt_open *o, *next;
@@ -263,6 +269,8 @@ int lt_txn_write(struct lt_engine *e, struct lt_err *err)
         r = put_writes(e, &p->writes, t->writes, err);
         if (r == LT_OK)
             r = put_passed(e, p, t, err);
+        if (r == LT_OK)
+            r = put_ledger(e, t->number, "O", t->offset.metadata, err);
     }
     for (size_t n = 0; n < e->txn.items.len && r == LT_OK; n++)
         r = put_item(e, &e->txn.items.v[n], err);

@@ -160,6 +160,7 @@ static void part_committed(struct lt_engine *e, const struct lt_txn_part *t)
     p->committed = t->offset;
     p->dirty = false;
     lt_writes_drop(&p->writes, t->writes);
+    p->passed_over -= t->passed_over;
     if (moved)
         forget_passed(p);
     for (size_t n = 0; n < e->txn.items.len; n++)

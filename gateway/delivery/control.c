@@ -14,6 +14,7 @@
 static const char *const verbs[LT_VERBS] = {
     [LT_VERB_RETRY] = "retry",     [LT_VERB_REPLACE] = "replace", [LT_VERB_SKIP] = "skip",
     [LT_VERB_RELEASE] = "release", [LT_VERB_PAUSE] = "pause",     [LT_VERB_RESUME] = "resume",
+    [LT_VERB_PASS] = "pass-over",
 };
 
 const char *lt_verb_name(enum lt_verb v)
@@ -141,6 +142,53 @@ static void apply_to_partition(struct lt_engine *e, struct lt_part *p, const str
     wake_heads(e, p);
 }
 
+/*
+ * A record that is no event (BAD-RECORD) goes to the dead letters as it is, and from now on counts as done: the done
+ * set lets the position pass it, by whomever. record: what stands at that offset, NULL nothing.
+ */
+static const char *apply_to_record(struct lt_engine *e, struct lt_part *p, const struct lt_decision *d,
+                                   const struct lt_log_record *record)
+{
+    struct lt_event ev;
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_open *o;
+    HASH_FIND(hh, p->opens, &d->order, sizeof(d->order), o);
+    if (d->order < p->position.base || (o && o->state == LT_OPEN_DONE))
+        return "ignored: the position is beyond it";
+    if (!record)
+        return "ignored: the queue has no record there";
+    if (lt_event_read(record->key, &record->headers, record->value, &ev, &err) == LT_OK)
+        return "ignored: it is an event and must be delivered";
+    o = lt_alloc(sizeof(*o));
+    *o = (struct lt_open){
+        .key = lt_ledger_open_key(LT_SPAN_LIT("*"), LT_SPAN_LIT("-"), lt_span_str(d->id), "passed", d->order),
+        .offset = d->order,
+        .state = LT_OPEN_DONE,
+        .step = "passed",
+        .outcome = LT_OUTCOME_PASS,
+        .since_ms = lt_engine_wall(e)};
+    HASH_ADD(hh, p->opens, offset, sizeof(o->offset), o);
+    LT_AUTOFREE char *value = lt_ledger_open_value(o);
+    ledger_write(e, p, o->key, lt_span_str(value));
+    p->passed_over++;
+
+    struct lt_write *w = lt_write_add(&p->writes, LT_TOPIC_DEADLETTER, -1);
+    const struct lt_refused why = {.target = e->name,
+                                   .step = "queue",
+                                   .reason = "bad-record",
+                                   .code = "bad-record",
+                                   .text = err.text,
+                                   .wall_ms = lt_engine_wall(e)};
+    struct lt_effect f = {0};
+    lt_effect_deadletter(lt_record_copy(&w->arena, record), &why, e->set.record_max, &w->arena, &f);
+    w->key = f.key;
+    w->headers = f.headers;
+    w->value = f.value;
+    if (p->state == LT_PART_STOPPED && strcmp(p->reason, "BAD-RECORD") == 0)
+        p->retry_at_ms = lt_engine_now(e); /* when this is committed */
+    return NULL;
+}
+
 /* NULL: applied. */
 static const char *apply_to_lane(struct lt_engine *e, struct lt_part *p, struct lt_span dossier,
                                  const struct lt_decision *d)
@@ -185,7 +233,8 @@ static void remember(struct lt_part *p, const char *id)
     *lt_vec_push(&p->decisions) = lt_strdup(id);
 }
 
-static void apply(struct lt_engine *e, struct lt_part *p, struct lt_span key, struct lt_span value)
+static void apply(struct lt_engine *e, struct lt_part *p, struct lt_span key, struct lt_span value,
+                  const struct lt_log_record *record)
 {
     struct lt_arena a = LT_ARENA_INIT;
     struct lt_decision d;
@@ -193,11 +242,13 @@ static void apply(struct lt_engine *e, struct lt_part *p, struct lt_span key, st
     if (lt_decision_parse(value, &a, &d, &err) != LT_OK) {
         lt_warn(e->subject, "bad-decision", "partition %" PRId32 ": %s", p->number, err.text);
     } else if (!seen(p, d.id)) { /* once for each decision id */
-        bool whole = lt_span_starts(key, "*"), target = d.verb == LT_VERB_PAUSE || d.verb == LT_VERB_RESUME;
+        bool whole = lt_span_starts(key, "*"), target = d.verb >= LT_VERB_PAUSE;
         const char *why = whole == target ? NULL : "ignored: it names no dossier";
         if (d.at_ms <= p->decided.after_ms && p->decided.after_ms > 0)
             why = "ignored: older than one that was applied before the control topic was made again";
-        if (!why && target)
+        if (!why && d.verb == LT_VERB_PASS)
+            why = apply_to_record(e, p, &d, record);
+        else if (!why && target)
             apply_to_partition(e, p, &d);
         else if (!why)
             why = apply_to_lane(e, p, key, &d);
@@ -215,7 +266,9 @@ static void apply(struct lt_engine *e, struct lt_part *p, struct lt_span key, st
 struct batch {
     struct lt_arena arena;
     LT_VEC(struct lt_header) records; /* key and value */
-    int64_t next;
+    LT_VEC(struct lt_log_record *)
+    named; /* of the queue, beside each; NULL: the decision names none, or it is not there */
+    int64_t next, wanted;
 };
 
 static int take(void *ctx, const struct lt_log_record *r)
@@ -225,6 +278,32 @@ static int take(void *ctx, const struct lt_log_record *r)
         (struct lt_header){lt_arena_span(&b->arena, r->key), lt_arena_span(&b->arena, r->value)};
     b->next = r->offset + 1;
     return b->records.len >= BATCH_MAX;
+}
+
+static int take_named(void *ctx, const struct lt_log_record *r)
+{
+    struct batch *b = ctx;
+    if (r->offset == b->wanted)
+        b->named.v[b->named.len - 1] = lt_record_copy(&b->arena, r);
+    return 1;
+}
+
+/* The records of the queue that decisions speak of. Serves polls: the partition may be gone afterwards. */
+static int read_named(struct lt_engine *e, int32_t number, struct batch *b, struct lt_err *err)
+{
+    int r = LT_OK;
+    for (size_t n = 0; n < b->records.len && r == LT_OK; n++) {
+        struct lt_decision d;
+        int64_t low = 0, high = 0;
+        *lt_vec_push(&b->named) = NULL;
+        if (lt_decision_parse(b->records.v[n].value, &b->arena, &d, NULL) != LT_OK || d.verb != LT_VERB_PASS)
+            continue;
+        r = e->log->ops->watermarks(e->log, NULL, number, &low, &high, err);
+        b->wanted = d.order;
+        if (r == LT_OK && d.order >= low && d.order < high)
+            r = e->log->ops->scan(e->log, NULL, number, d.order, d.order + 1, take_named, b, err);
+    }
+    return r;
 }
 
 static void write_applied(struct lt_engine *e, struct lt_part *p)
@@ -263,18 +342,27 @@ bool lt_control_take(struct lt_engine *e, int32_t number, uint64_t epoch, int64_
     int r = e->log->ops->watermarks(e->log, e->control, number, &low, &end, err);
     if (r == LT_OK)
         r = e->log->ops->scan(e->log, e->control, number, LT_MAX(low, b.next), high, take, &b, err);
+    if (r == LT_OK)
+        r = read_named(e, number, &b, err);
     p = lt_part_same(e, number, epoch);
     if (p && r == LT_OK) {
         for (size_t n = 0; n < b.records.len; n++)
-            apply(e, p, b.records.v[n].name, b.records.v[n].value);
+            apply(e, p, b.records.v[n].name, b.records.v[n].value, b.named.v[n]);
         if (b.records.len > 0)
             write_applied(e, p);
         p->control_next = b.records.len >= BATCH_MAX ? b.next : high;
         lt_part_dirty(e, p);
     }
     lt_vec_deinit(&b.records);
+    lt_vec_deinit(&b.named);
     lt_arena_deinit(&b.arena);
     return p && r == LT_OK;
+}
+
+/* One that stands before a record that is no event waits for just that: a decision. */
+static bool listens(const struct lt_part *p)
+{
+    return p->state == LT_PART_RUNNING || (p->state == LT_PART_STOPPED && strcmp(p->reason, "BAD-RECORD") == 0);
 }
 
 void lt_control_look(struct lt_engine *e)
@@ -282,7 +370,7 @@ void lt_control_look(struct lt_engine *e)
     int64_t now = lt_engine_now(e), low = 0, high = 0, end = 0;
     struct lt_err err = LT_ERR_INIT;
     struct lt_part *p;
-    for (p = e->parts; p && (p->state != LT_PART_RUNNING || now < p->look_at_ms); p = p->next_part)
+    for (p = e->parts; p && (!listens(p) || now < p->look_at_ms); p = p->next_part)
         ;
     if (!p || e->txn.in_doubt)
         return;

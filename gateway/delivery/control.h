@@ -19,6 +19,7 @@ enum lt_verb {
     LT_VERB_RELEASE, /* the step of the first one is taken as done at the target: it goes on behind it */
     LT_VERB_PAUSE,   /* nothing starts */
     LT_VERB_RESUME,  /* it does again, at once also where the target was paused by itself */
+    LT_VERB_PASS,    /* of the partition: the record at `order` is no event, it goes to the dead letters */
     LT_VERBS
 };
 const char *lt_verb_name(enum lt_verb v);
@@ -27,7 +28,8 @@ bool lt_verb_parse(struct lt_span name, enum lt_verb *ret);
 struct lt_decision {
     char id[LT_DECISION_MAX];
     enum lt_verb verb;
-    int64_t order; /* the first parked event as the operator saw it; -1 any. Another is there by now: not applied */
+    int64_t order; /* PASS: the record's offset. Else the first parked event as the operator saw it; -1 any. Another is
+                      there by now: not applied */
     char who[64];
     int64_t at_ms;
     struct lt_span data; /* REPLACE: JSON, in the document given to parse */

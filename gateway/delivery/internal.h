@@ -137,6 +137,7 @@ struct lt_part {
     struct lt_lane *lanes;
     size_t lanes_parked, lanes_retrying;
     struct lt_writes writes; /* decisions and lanes */
+    size_t passed_over;      /* records that are no events, which a decision passes over with the next transaction */
     char paused_by[64];      /* by an operator; "" not */
     LT_VEC(char *) decisions;
     struct lt_decided decided;
@@ -162,7 +163,7 @@ struct lt_txn_part {
     uint64_t epoch;
     struct lt_delivery_position after;
     struct lt_log_offset offset;
-    size_t writes;
+    size_t writes, passed_over;
 };
 
 struct lt_txn {
@@ -253,7 +254,8 @@ void lt_writes_drop(struct lt_writes *l, size_t n); /* the first n, which are co
 /* ---- items and lanes (lane.c) ---- */
 struct lt_item *lt_item_new(struct lt_engine *e, struct lt_part *p, struct lt_log_record *r, const struct lt_event *ev,
                             const struct lt_event_type *type, bool redriven);
-size_t lt_item_bytes(const struct lt_log_record *r);                /* what an item of it takes of the memory budget */
+size_t lt_item_bytes(const struct lt_log_record *r); /* what an item of it takes of the memory budget */
+struct lt_log_record *lt_record_copy(struct lt_arena *a, const struct lt_log_record *r);
 struct lt_lane *lt_lane_get(struct lt_part *p, struct lt_span key); /* made when there is none */
 struct lt_lane *lt_lane_find(const struct lt_part *p, struct lt_span key);
 bool lt_lane_holds(const struct lt_lane *lane, int64_t order); /* parked in the ledger */

@@ -183,6 +183,21 @@ size_t lt_item_bytes(const struct lt_log_record *r)
     return n;
 }
 
+struct lt_log_record *lt_record_copy(struct lt_arena *a, const struct lt_log_record *r)
+{
+    struct lt_log_record *c = lt_arena_alloc(a, sizeof(*c));
+    *c = *r;
+    c->impl = NULL;
+    c->topic = "";
+    c->key = lt_arena_span(a, r->key);
+    c->value = lt_arena_span(a, r->value);
+    for (size_t i = 0; i < c->headers.len; i++) {
+        c->headers.v[i].name = lt_arena_span(a, r->headers.v[i].name);
+        c->headers.v[i].value = lt_arena_span(a, r->headers.v[i].value);
+    }
+    return c;
+}
+
 struct lt_item *lt_item_new(struct lt_engine *e, struct lt_part *p, struct lt_log_record *r, const struct lt_event *ev,
                             const struct lt_event_type *type, bool redriven)
 {

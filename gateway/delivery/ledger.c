@@ -41,7 +41,7 @@ bool lt_ledger_key(struct lt_span key, enum lt_ledger_kind *ret_kind, struct lt_
     if (key.len == 0)
         return false;
     *ret_kind = (enum lt_ledger_kind)key.ptr[0];
-    if (key.ptr[0] == LT_LEDGER_CONTROL || key.ptr[0] == LT_LEDGER_TARGET)
+    if (key.ptr[0] == LT_LEDGER_CONTROL || key.ptr[0] == LT_LEDGER_TARGET || key.ptr[0] == LT_LEDGER_POSITION)
         return key.len == 1;
     if (key.len < 3 || key.ptr[1] != '/')
         return false;
@@ -307,7 +307,9 @@ int lt_ledger_take(struct lt_ledger *l, const struct lt_log_record *r, struct lt
                           r->topic);
     if (kind == LT_LEDGER_PARKED)
         take_parked(l, dossier, order, r->value_null);
-    if (kind == LT_LEDGER_PARKED || kind == LT_LEDGER_DATA)
+    if (kind == LT_LEDGER_POSITION) /* looked at by who needs it */
+        snprintf(l->position, sizeof(l->position), LT_SPAN_FMT, LT_SPAN_ARG(r->value));
+    if (kind == LT_LEDGER_PARKED || kind == LT_LEDGER_DATA || kind == LT_LEDGER_POSITION)
         return LT_OK;
 
     LT_AUTO_JSON struct lt_json *j = NULL;

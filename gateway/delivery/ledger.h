@@ -12,6 +12,8 @@
  *   R/<dossier>/<order>               new data for a parked event, given by an operator
  *   C                                 the last decision ids that were applied, and until when: JSON
  *   T                                 the partition is paused by an operator: JSON
+ *   O                                 the group's position as the same transaction commits it (position.h): what is
+ *                                     written back when the group's own is gone or was moved
  *
  * A tombstone closes. The topic is compacted; the state is what the last record of each key says.
  */
@@ -19,6 +21,7 @@
 #define LT_DELIVERY_LEDGER_H
 
 #include "gateway/delivery/outcome.h"
+#include "gateway/delivery/position.h"
 #include "gateway/kafka/log.h"
 #include "gateway/model/steps.h"
 
@@ -86,6 +89,7 @@ struct lt_ledger {
     int64_t paused_ms;
     LT_VEC(char *) decisions; /* oldest first */
     struct lt_decided decided;
+    char position[LT_DELIVERY_POSITION_MAX]; /* "" none: the former version wrote none */
 };
 
 /* Take the next record. LT_OK, or LT_E_INVALID: not written by a gateway of this version. */
@@ -99,7 +103,8 @@ enum lt_ledger_kind {
     LT_LEDGER_PARKED = 'P',
     LT_LEDGER_DATA = 'R',
     LT_LEDGER_CONTROL = 'C',
-    LT_LEDGER_TARGET = 'T'
+    LT_LEDGER_TARGET = 'T',
+    LT_LEDGER_POSITION = 'O'
 };
 /* The parts of a key; dossier is empty and order -1 where the kind has none. false: no key of a ledger. */
 bool lt_ledger_key(struct lt_span key, enum lt_ledger_kind *ret_kind, struct lt_span *ret_dossier, int64_t *ret_order);

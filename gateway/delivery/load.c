@@ -1,5 +1,6 @@
 /* From assignment to running (rules 1 and 2): position, ledger, decisions, and the proof that they belong together. */
 #include "gateway/delivery/internal.h"
+#include "gateway/delivery/mend.h"
 
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
@@ -93,13 +94,21 @@ static LT_PRINTF(5, 6) void seen(struct lt_engine *e, struct lt_part *p, const c
 static bool check_position(struct lt_engine *e, struct lt_part *p, struct lt_loading *l)
 {
     const struct lt_log_offset *at = &l->at;
+    const struct lt_mend_facts facts = {.target = e->name,
+                                        .partition = p->number,
+                                        .offset = at->offset,
+                                        .metadata = at->metadata,
+                                        .low = l->low,
+                                        .high = l->high};
+    char command[sizeof(p->command)];
     if (at->offset < 0 && l->high == 0) {
         lt_part_stop(e, p, "NOT-INITIALISED", true, "lienthong topics",
                      "group %s has no position on partition %" PRId32 " of %s", e->topic, p->number, e->topic);
         return false;
     }
     if (at->offset < 0) {
-        seen(e, p, "OFFSETS-LOST", "restore the group's offsets from a backup of the cluster",
+        lt_mend_command(&facts, "OFFSETS-LOST", command, sizeof(command));
+        seen(e, p, "OFFSETS-LOST", command,
              "group %s has lost its position on partition %" PRId32 ": %s holds records up to %" PRId64
              " and nothing says which were delivered",
              e->topic, p->number, e->topic, l->high);
@@ -121,21 +130,24 @@ static bool check_position(struct lt_engine *e, struct lt_part *p, struct lt_loa
         return false;
     }
     if (r != LT_OK || l->position.base != at->offset) {
-        lt_part_stop(e, p, "MOVED", true, "restore the group's offset and metadata",
+        lt_mend_command(&facts, "MOVED", command, sizeof(command));
+        lt_part_stop(e, p, "MOVED", true, command,
                      "the position of partition %" PRId32 " was moved to %" PRId64
                      " by a tool, which wiped what is already delivered",
                      p->number, at->offset);
         return false;
     }
     if (l->low > at->offset) {
-        lt_part_stop(
-            e, p, "UNDELIVERED-DELETED", false, "raise the queue's retention; compare the target with lt.intake",
-            "%s/%" PRId32 " starts at %" PRId64 ", records from %" PRId64 " on were deleted before they were delivered",
-            e->topic, p->number, l->low, at->offset);
+        lt_mend_command(&facts, "UNDELIVERED-DELETED", command, sizeof(command));
+        lt_part_stop(e, p, "UNDELIVERED-DELETED", true, command,
+                     "%s/%" PRId32 " starts at %" PRId64 ", records from %" PRId64
+                     " on were deleted before they were delivered",
+                     e->topic, p->number, l->low, at->offset);
         return false;
     }
     if (l->high < at->offset) {
-        seen(e, p, "QUEUE-CHANGED", "find out who made the topic again or lost its records",
+        lt_mend_command(&facts, "QUEUE-CHANGED", command, sizeof(command));
+        seen(e, p, "QUEUE-CHANGED", command,
              "%s/%" PRId32 " ends at %" PRId64 ", before the position %" PRId64
              ": records that were delivered are gone, and new ones would be taken for them",
              e->topic, p->number, l->high, at->offset);

@@ -180,6 +180,7 @@ void lt_part_drop(struct lt_engine *e, struct lt_part *p)
         free(p->decisions.v[n]);
     lt_vec_deinit(&p->decisions);
     p->paused_by[0] = 0;
+    p->passed_over = 0;
     p->dirty = false;
 }
 
@@ -287,8 +288,11 @@ void lt_part_record_take(struct lt_engine *e, struct lt_log_record *r)
     struct lt_err err = LT_ERR_INIT;
     if (lt_event_read(r->key, &r->headers, r->value, &ev, &err) != LT_OK) {
         /* next stays: the position must not pass it */
-        lt_part_stop(e, p, "BAD-RECORD", false, "find out who writes to the queue besides the core",
-                     "offset %" PRId64 ": not a canonical event: %s", r->offset, err.text);
+        char command[sizeof(p->command)];
+        snprintf(command, sizeof(command), "lienthong targets pass-over %s --partition %" PRId32 " --offset %" PRId64,
+                 e->name, p->number, r->offset);
+        lt_part_stop(e, p, "BAD-RECORD", false, command, "offset %" PRId64 ": not a canonical event: %s", r->offset,
+                     err.text);
         e->log->ops->record_free(e->log, r);
         return;
     }

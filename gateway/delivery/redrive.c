@@ -35,18 +35,9 @@ struct lt_redrive {
 
 static void copy_record(struct wanted *w, const struct lt_log_record *r)
 {
-    struct lt_arena *a = &w->arena;
-    struct lt_log_record *c = w->record = lt_arena_alloc(a, sizeof(*c));
-    *c = *r;
-    c->impl = NULL;
-    c->topic = "";
-    c->offset = w->order;
-    c->key = lt_arena_span(a, w->dossier);
-    c->value = lt_arena_span(a, r->value);
-    for (size_t i = 0; i < c->headers.len; i++) {
-        c->headers.v[i].name = lt_arena_span(a, r->headers.v[i].name);
-        c->headers.v[i].value = lt_arena_span(a, r->headers.v[i].value);
-    }
+    w->record = lt_record_copy(&w->arena, r);
+    w->record->offset = w->order;
+    w->record->key = lt_arena_span(&w->arena, w->dossier);
 }
 
 /* Within the memory that is left. One always fits, or a great redrive would never begin. */

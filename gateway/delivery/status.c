@@ -1,4 +1,5 @@
 #include "gateway/delivery/internal.h"
+#include "gateway/delivery/mend.h"
 
 #include <inttypes.h>
 
@@ -30,6 +31,10 @@ static void part_status(const struct lt_part *p, struct lt_json_writer *w)
         lt_json_str(w, "reason", lt_span_str(p->reason));
         lt_json_str(w, "text", lt_span_str(p->text));
         lt_json_str(w, "command", lt_span_str(p->command));
+        if (lt_mend_safe(p->reason)[0]) {
+            lt_json_str(w, "safe", lt_span_str(lt_mend_safe(p->reason)));
+            lt_json_str(w, "advice", lt_span_str(lt_mend_advice(p->reason)));
+        }
         lt_json_num(w, "since_ms", p->since_ms);
         lt_json_flag(w, "retried", p->retry_at_ms > 0);
         lt_json_end_object(w);

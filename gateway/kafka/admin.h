@@ -55,6 +55,8 @@ struct lt_genesis_row {
 int lt_admin_group_offsets(struct lt_admin *a, const char *group, const char *topic,
                            void (*fn)(void *ctx, const struct lt_genesis_row *row), void *ctx,
                            struct lt_err *err) LT_MUST_CHECK;
+/* How many are in the group; 0 also when there is none of this name. */
+int lt_admin_group_members(struct lt_admin *a, const char *group, int *ret, struct lt_err *err) LT_MUST_CHECK;
 /* Start and high watermark, records of open transactions included. */
 int lt_admin_watermarks(struct lt_admin *a, const char *topic, int32_t partition, int64_t *ret_low, int64_t *ret_high,
                         struct lt_err *err) LT_MUST_CHECK;

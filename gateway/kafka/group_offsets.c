@@ -22,6 +22,21 @@ static int group_handle(const struct lt_admin *a, const char *group, rd_kafka_t 
     return lt_kafka_open(RD_KAFKA_CONSUMER, &spec, ret, err);
 }
 
+int lt_admin_group_members(struct lt_admin *a, const char *group, int *ret, struct lt_err *err)
+{
+    const struct rd_kafka_group_list *list = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_list_groups(a->rk, group, &list, ASK_MS);
+    if (!code && list->group_cnt > 0)
+        code = list->groups[0].err;
+    *ret = !code && list->group_cnt > 0 ? list->groups[0].member_cnt : 0;
+    if (list)
+        rd_kafka_group_list_destroy(list);
+    if (!code || code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND)
+        return LT_OK;
+    lt_kafka_fail(err, code, "members of group %s", group);
+    return lt_kafka_error(code);
+}
+
 static int row_read_once(struct lt_admin *a, rd_kafka_t *member, const char *topic, int32_t partition,
                          struct lt_genesis_row *ret, struct lt_err *err)
 {

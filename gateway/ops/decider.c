@@ -88,17 +88,25 @@ int lt_decider_send(struct lt_decider *d, const char *key, enum lt_verb verb, in
     return r;
 }
 
+int lt_decider_send_one(struct lt_decider *d, int32_t partition, enum lt_verb verb, int64_t order,
+                        char ret_id[LT_DECISION_MAX], struct lt_err *err)
+{
+    char key[24]; /* one that the gateway's partitioner puts there */
+    unsigned n = 0;
+    if (partition < 0 || partition >= d->partitions)
+        return lt_err_set(err, LT_E_INVALID, "no-partition", "%s has no partition %" PRId32 ", only 0 to %" PRId32,
+                          d->control, partition, d->partitions - 1);
+    do
+        snprintf(key, sizeof(key), "*%u", n++);
+    while (lt_partition_of(lt_span_str(key), d->partitions) != partition);
+    return lt_decider_send(d, key, verb, order, LT_SPAN_NULL, ret_id, err);
+}
+
 int lt_decider_send_all(struct lt_decider *d, enum lt_verb verb, struct lt_err *err)
 {
     char id[LT_DECISION_MAX];
     int r = LT_OK;
-    for (int32_t p = 0; p < d->partitions && r == LT_OK; p++) {
-        char key[24]; /* one that the gateway's partitioner puts there */
-        unsigned n = 0;
-        do
-            snprintf(key, sizeof(key), "*%u", n++);
-        while (lt_partition_of(lt_span_str(key), d->partitions) != p);
-        r = lt_decider_send(d, key, verb, -1, LT_SPAN_NULL, id, err);
-    }
+    for (int32_t p = 0; p < d->partitions && r == LT_OK; p++)
+        r = lt_decider_send_one(d, p, verb, -1, id, err);
     return r;
 }

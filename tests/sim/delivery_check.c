@@ -202,6 +202,7 @@ static void take_ledger(struct scene *s, int partition, const struct lt_log_reco
         s->queues[partition].paused = !r->value_null;
         break;
     case 'C':
+    case 'O':
         break;
     default:
         sim_fail("ledger: key " LT_SPAN_FMT, LT_SPAN_ARG(r->key));

@@ -1,5 +1,5 @@
 lt_module(test_delivery_world SOURCES delivery_world.c DEPS delivery test_harness)
-foreach(part ledger position gate effects classifier)
+foreach(part ledger position gate effects classifier mend)
   lt_test(delivery_${part} DEPS delivery test_harness)
 endforeach()
 foreach(part lanes park redrive restart faults stops clocks pause decisions outage)

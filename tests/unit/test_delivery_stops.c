@@ -3,6 +3,8 @@
 
 #include "gateway/delivery/position.h"
 
+#include <stdio.h>
+
 /* Retried transactions of the core leave offsets that no reader ever sees. */
 static void a_wide_gap_is_passed(void **state)
 {
@@ -100,6 +102,142 @@ static void a_stop_while_calls_are_out_loses_nothing_that_waited(void **state)
     world_run_until_forwarded(w, 2);
     world_turns(w, 50);
     world_check_forwarded_in_order(w, "A", 2);
+    world_free(w);
+}
+
+/* ---- a record that is no event ---- */
+
+static int64_t append_bad(struct world *w)
+{
+    struct lt_headers h = {0};
+    lt_headers_put(&h, "foreign", LT_SPAN_LIT("yes"));
+    return lt_memory_append(w->memory, "lt.sim", 0, LT_SPAN_LIT("H22/C"), &h, LT_SPAN_LIT("{\"no\":1}"));
+}
+
+struct letter {
+    char reason[32], order[24], foreign[8], value[64];
+};
+
+static int take_letter(void *ctx, const struct lt_log_record *r)
+{
+    struct letter *l = ctx;
+    snprintf(l->reason, sizeof(l->reason), LT_SPAN_FMT, LT_SPAN_ARG(lt_headers_value(&r->headers, "lt_reason")));
+    snprintf(l->order, sizeof(l->order), LT_SPAN_FMT, LT_SPAN_ARG(lt_headers_value(&r->headers, "lt_order")));
+    snprintf(l->foreign, sizeof(l->foreign), LT_SPAN_FMT, LT_SPAN_ARG(lt_headers_value(&r->headers, "foreign")));
+    snprintf(l->value, sizeof(l->value), LT_SPAN_FMT, LT_SPAN_ARG(r->value));
+    return 0;
+}
+
+static struct letter only_letter(struct world *w)
+{
+    struct letter l = {0};
+    assert_int_equal(lt_memory_count(w->memory, LT_TOPIC_DEADLETTER), 1);
+    assert_int_equal(w->log->ops->scan(w->log, LT_TOPIC_DEADLETTER, 0, 0, 1, take_letter, &l, NULL), LT_LOG_OK);
+    return l;
+}
+
+static void a_record_that_is_no_event_is_passed_over_by_decision_and_kept_as_a_dead_letter(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    world_received(w, 0, "A", 0);
+    int64_t bad = append_bad(w);
+    world_received(w, 0, "A", 1);
+    int64_t last = world_received(w, 0, "C", 0);
+    world_open(w);
+    world_turns(w, 50);
+    world_expect_status(w, "lienthong targets pass-over sim --partition 0 --offset 1\"");
+    world_decide(w, 0, "*0", "d1", LT_VERB_PASS, bad, NULL);
+    world_advance(w, 2000);
+    world_run_until_forwarded(w, 3);
+    world_turns(w, 50);
+    struct letter l = only_letter(w);
+    assert_string_equal(l.reason, "bad-record");
+    assert_string_equal(l.order, "1");
+    assert_string_equal(l.foreign, "yes");
+    assert_string_equal(l.value, "{\"no\":1}");
+    world_expect_status(w, "\"skipped\":1");
+    struct lt_log_offset at;
+    world_committed(w, 0, &at);
+    assert_int_equal(at.offset, last + 1);
+    world_check_forwarded_in_order(w, "A", 2);
+    struct lt_ledger ledger;
+    world_ledger(w, 0, &ledger);
+    assert_int_equal(ledger.opens_len, 0);
+    lt_ledger_deinit(&ledger);
+    world_free(w);
+}
+
+/* Decided while nobody had the partition, and its owner dies at once: once is enough, for whoever comes. */
+static void a_record_that_is_passed_over_stays_passed_over_by_the_next_owner(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    bool held = true;
+    w->script = hold_a_and_b;
+    w->ctx = &held;
+    world_received(w, 0, "B", 0);
+    int64_t bad = append_bad(w);
+    world_decide(w, 0, "*0", "d1", LT_VERB_PASS, bad, NULL);
+    world_open(w);
+    world_turns(w, 50);
+    assert_int_equal(w->flying_len, 1);
+    world_crash(w); /* the position has not passed B */
+    held = false;
+    w->script = NULL;
+    world_received(w, 0, "C", 0);
+    world_open(w);
+    world_run_until_forwarded(w, 2);
+    world_turns(w, 50);
+    only_letter(w);
+    world_expect_status(w, "\"skipped\":1");
+    world_expect_status(w, "\"state\":\"running\",\"offset\":3");
+    world_free(w);
+}
+
+static void an_event_is_never_passed_over_and_nothing_twice(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    bool held = true;
+    w->script = hold_a_and_b;
+    w->ctx = &held;
+    int64_t good = world_received(w, 0, "B", 0);
+    int64_t bad = append_bad(w);
+    world_open(w);
+    world_turns(w, 20);
+    world_decide(w, 0, "*0", "d1", LT_VERB_PASS, good, NULL);
+    world_decide(w, 0, "*0", "d2", LT_VERB_PASS, bad + 1, NULL);
+    world_decide(w, 0, "*0", "d3", LT_VERB_PASS, bad, NULL);
+    world_decide(w, 0, "*0", "d4", LT_VERB_PASS, bad, NULL);
+    world_advance(w, 2000);
+    world_turns(w, 50);
+    assert_int_equal(world_history(w, "ignored: it is an event and must be delivered"), 1);
+    assert_int_equal(world_history(w, "ignored: the queue has no record there"), 1);
+    assert_int_equal(world_history(w, "ignored: the position is beyond it"), 1);
+    only_letter(w);
+    held = false;
+    world_run_until_forwarded(w, 1);
+    world_free(w);
+}
+
+/* What is written back when the group's own position is gone. */
+static void the_ledger_holds_the_position_that_its_transaction_commits(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    world_received(w, 0, "A", 0);
+    world_received(w, 0, "B", 0);
+    world_open(w);
+    world_run_until_forwarded(w, 2);
+    world_turns(w, 50);
+    struct lt_log_offset at;
+    struct lt_ledger l;
+    world_committed(w, 0, &at);
+    world_ledger(w, 0, &l);
+    assert_int_equal(at.offset, 2);
+    assert_string_equal(l.position, at.metadata);
+    lt_ledger_deinit(&l);
     world_free(w);
 }
 
@@ -251,6 +389,10 @@ static void an_outcome_in_doubt_at_the_end_is_looked_after_until_it_is_committed
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_record_that_is_no_event_is_passed_over_by_decision_and_kept_as_a_dead_letter),
+        cmocka_unit_test(a_record_that_is_passed_over_stays_passed_over_by_the_next_owner),
+        cmocka_unit_test(an_event_is_never_passed_over_and_nothing_twice),
+        cmocka_unit_test(the_ledger_holds_the_position_that_its_transaction_commits),
         cmocka_unit_test(a_wide_gap_is_passed),
         cmocka_unit_test(a_stopped_partition_leaves_the_memory_to_the_others),
         cmocka_unit_test(a_stop_while_calls_are_out_loses_nothing_that_waited),

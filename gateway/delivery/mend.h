@@ -1,0 +1,56 @@
+/*
+ * The ways out of a queue partition's stops, as far as they can be proved: what `lienthong targets position`,
+ * `accept-loss` and `accept-queue` write (gateway/ops/queue_repair.h). Pure functions of what Kafka holds; nothing here
+ * reads or writes.
+ *
+ *   MOVED, OFFSETS-LOST   each transaction of the engine leaves the position that it commits in the ledger (record O),
+ *                         so the ledger, which is read whole and must hold just the open deliveries and parked events
+ *                         which that position counts, says what is delivered
+ *   UNDELIVERED-DELETED   the position goes to where the queue begins. What is parked stands in the ledger and is kept;
+ *                         an open delivery of the lost range is given up and named
+ *   QUEUE-CHANGED         the position goes to the queue's begin (made again) or its end (lost its end). Offsets mean
+ *                         other records from then on, so nothing may be parked under one that comes again
+ *
+ * BAD-RECORD has its way out in the engine: a decision (control.h, LT_VERB_PASS).
+ */
+#ifndef LT_DELIVERY_MEND_H
+#define LT_DELIVERY_MEND_H
+
+#include "gateway/delivery/ledger.h"
+
+struct lt_mend_facts {
+    const char *target;
+    int32_t partition;
+    int64_t offset; /* of the group, -1 none */
+    const char *metadata;
+    int64_t low, high;              /* of the queue, transactions that are open included */
+    const struct lt_ledger *ledger; /* read whole, after the offset */
+};
+
+/* Of the texts of the program; "" nothing is wrong with the position. */
+const char *lt_mend_diagnose(const struct lt_mend_facts *f);
+/* While a partition is stopped for this reason: what is safe, and what to do. "" for others than queues' stops. */
+const char *lt_mend_safe(const char *reason);
+const char *lt_mend_advice(const char *reason);
+/* The command that leads out, or "" where none does. */
+void lt_mend_command(const struct lt_mend_facts *f, const char *reason, char *out, size_t size);
+
+enum lt_mend_outcome { LT_MEND_NOT_NEEDED, LT_MEND_DONE, LT_MEND_REFUSED };
+
+struct lt_mend {
+    enum lt_mend_outcome outcome;
+    char text[640];                        /* what is written and on what ground, or why not */
+    struct lt_delivery_position after;     /* DONE: the position to write */
+    LT_VEC(const struct lt_open *) closed; /* DONE: their I records end; lent from the ledger */
+    LT_VEC(const struct lt_open *) lost;   /* of these: deliveries that were open, whose events are gone */
+};
+void lt_mend_deinit(struct lt_mend *m);
+
+/* MOVED, OFFSETS-LOST: write back what the ledger holds. */
+void lt_mend_position(const struct lt_mend_facts *f, struct lt_mend *ret);
+/* UNDELIVERED-DELETED: go on at `to`, where the queue begins; from is the position. */
+void lt_mend_accept_loss(const struct lt_mend_facts *f, int64_t from, int64_t to, struct lt_mend *ret);
+/* QUEUE-CHANGED: the position is `from`; go on at `at`, begin or end of the queue. */
+void lt_mend_accept_queue(const struct lt_mend_facts *f, int64_t from, int64_t at, struct lt_mend *ret);
+
+#endif
