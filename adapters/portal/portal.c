@@ -59,6 +59,8 @@ void lt_portal_finish(struct lt_portal *p, struct lt_portal_job *j, enum lt_outc
     r.code = a->code;
     r.reason = a->reason;
     r.wait_ms = a->wait_ms;
+    /* A row of a dossier that the portal does not have: sent again alone it would be refused for good. */
+    r.anew = o == LT_OUTCOME_REJECT && a->meaning == LT_PORTAL_EMPTY && j->work->step == LT_STEP_PROGRESS;
     if (o == LT_OUTCOME_REJECT && p->options.tell_province != LT_PORTAL_TELL_NOTHING)
         r.notes[r.notes_len++] = refusal(j, a);
     finish(p, j, &r);
@@ -158,7 +160,8 @@ static void looked_up(struct lt_portal *p, struct lt_portal_job *j, const struct
         else
             finish_simply(
                 p, j, LT_OUTCOME_REJECT, "unknown-at-target",
-                "the portal does not have the dossier and the event carries no snapshot (HoSo) to create it from");
+                "the portal does not have the dossier and the event carries no snapshot (HoSo) to create it from: "
+                "`parked replace` with one that does, or `parked retry` once the portal has it");
         break;
     case LT_PORTAL_UNCERTAIN: /* the question failed: it is asked again, an unknown stays unknown (rule 7) */
         lt_portal_finish(p, j, LT_OUTCOME_RETRY, a);

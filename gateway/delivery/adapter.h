@@ -49,6 +49,8 @@ struct lt_result {
     size_t notes_len;
     bool local; /* it says something about this event or its own corner of the target (an endpoint of one province)
                    only: breaker and pause of the target do not take it for theirs */
+    bool anew;  /* REJECT: what the event's former steps saw to is not there any more. When an operator lets it go on it
+                   begins with its first step, which may be repeated (rule 7), not with this one */
 };
 #define LT_RESULT(o) ((struct lt_result){.outcome = (o), .wait_ms = -1, .code = "", .reason = ""})
 

@@ -64,6 +64,7 @@ struct lt_item {
     bool untyped;         /* the target has no steps for its type, and it is none of the table */
     bool skipped;         /* by an operator: it goes no further */
     bool leads;           /* PARKING with the lane's L record */
+    bool anew;            /* PARKING: redriven, it begins with its first step */
     int counted;          /* an lt_count that its parking adds to, -1 none */
     struct lt_part *part; /* NULL: the partition is gone, whatever comes is dropped */
     struct lt_lane *lane;

@@ -33,7 +33,7 @@ void lt_item_park(struct lt_engine *e, struct lt_item *i)
                                 .until_ms = lt_engine_wall(e) + settles_ms,
                                 .settles_ms = settles_ms,
                                 .outcome = i->outcome};
-    snprintf(s.step, sizeof(s.step), "%s", lt_item_step_name(i));
+    snprintf(s.step, sizeof(s.step), "%s", lt_item_step_name_at(i, i->anew ? 0 : i->step_at));
     if (i->sent_to > 0)
         snprintf(s.sent, sizeof(s.sent), "%s", lt_item_step_name_at(i, i->sent_to));
     struct lt_write *w = lt_write_add(&i->writes, e->ledger, i->part->number);

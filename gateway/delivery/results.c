@@ -142,6 +142,7 @@ static void ended_refused(struct lt_engine *e, struct lt_item *i)
         return;
     }
     add_notes(e, i);
+    i->anew = i->result.anew && !i->unknown; /* what may have been applied is asked about or held at its own step */
     lt_lane_park(e, i, "rejected", i->code, i->reason);
 }
 

@@ -24,13 +24,16 @@ static int group_handle(const struct lt_admin *a, const char *group, rd_kafka_t 
 
 int lt_admin_group_members(struct lt_admin *a, const char *group, int *ret, struct lt_err *err)
 {
-    const struct rd_kafka_group_list *list = NULL;
+    const struct rd_kafka_group_list *list;
     rd_kafka_resp_err_t code = rd_kafka_list_groups(a->rk, group, &list, ASK_MS);
-    if (!code && list->group_cnt > 0)
-        code = list->groups[0].err;
-    *ret = !code && list->group_cnt > 0 ? list->groups[0].member_cnt : 0;
-    if (list)
+    *ret = 0;
+    if (!code) {
+        if (list->group_cnt > 0) {
+            code = list->groups[0].err;
+            *ret = list->groups[0].member_cnt;
+        }
         rd_kafka_group_list_destroy(list);
+    }
     if (!code || code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND)
         return LT_OK;
     lt_kafka_fail(err, code, "members of group %s", group);

@@ -1,5 +1,6 @@
 /*
- * One transaction that mends a group's offsets, for the `topics`, `core` and `targets` commands only (protocol 2, "Settings").
+ * One transaction that mends a group's offsets, for the `topics`, `core` and `targets` commands only (protocol 2,
+ * "Settings").
  *
  * It uses the transactional id <group>.repair and a group metadata without a member: accepted beside live members,
  * where a plain commit is refused. Two commands at once fence each other: lt_repair_begin returns when whatever another

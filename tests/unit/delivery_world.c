@@ -36,7 +36,7 @@ static void on_answer(void *ctx, const struct lt_http_answer *a)
         r.outcome = LT_OUTCOME_UNKNOWN;
     else if (a->status == 401)
         r.outcome = LT_OUTCOME_CREDENTIAL;
-    else if (a->status == 422)
+    else if (a->status == 422 || a->status == 404)
         r.outcome = LT_OUTCOME_REJECT;
     else if (a->status == 429)
         r.outcome = LT_OUTCOME_THROTTLE;
@@ -46,6 +46,7 @@ static void on_answer(void *ctx, const struct lt_http_answer *a)
         r.notes[r.notes_len++] = (struct lt_note){.to = c->sim->tells ? LT_NOTE_PROVINCE : LT_NOTE_ANSWER,
                                                   .type = "vn.lienthong.sim.answer.v1",
                                                   .data = lt_arena_span(w->arena, LT_SPAN_LIT("{\"said\":\"ok\"}"))};
+    r.anew = a->status == 404;
     if (c->sim->audits && r.outcome == LT_OUTCOME_OK && w->step == LT_STEP_PROGRESS)
         r.notes[r.notes_len++] = (struct lt_note){.to = LT_NOTE_AUDIT,
                                                   .type = "vn.lienthong.sim.audit.v1",
@@ -164,6 +165,9 @@ static void reply_to(struct world *w, size_t at, enum reply r)
         break;
     case REPLY_REJECT:
         a.status = 422;
+        break;
+    case REPLY_GONE:
+        a.status = 404;
         break;
     case REPLY_LOST:
     case REPLY_VANISHED:

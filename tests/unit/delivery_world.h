@@ -22,6 +22,7 @@ enum reply {
     REPLY_THROTTLE,
     REPLY_CREDENTIAL,
     REPLY_REJECT,
+    REPLY_GONE, /* refused: what the steps before saw to is not there */
     REPLY_LOST /* applied, answer lost */,
     REPLY_VANISHED
     /* not applied, and nobody knows */,

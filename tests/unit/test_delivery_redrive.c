@@ -102,6 +102,24 @@ static void a_released_event_is_taken_as_done_and_goes_on_behind_its_step(void *
     world_free(w);
 }
 
+/* The portal has lost the dossier since its content was sent: the row alone would be refused for good. */
+static void a_row_of_a_dossier_that_is_gone_begins_with_its_content_when_it_is_retried(void **state)
+{
+    (void)state;
+    struct world_first f = {.n = 1, .reply = REPLY_GONE, .step = LT_STEP_PROGRESS};
+    struct world *w = world_with_parked(&f, 3);
+    assert_int_equal(world_applied_count(w, "A", 0, LT_STEP_UPSERT), 1);
+    world_decide(w, 0, "A", "d1", LT_VERB_RETRY, -1, NULL);
+    world_advance(w, 1000);
+    world_run_until_forwarded(w, 3);
+    assert_int_equal(world_applied_count(w, "A", 0, LT_STEP_UPSERT), 2);
+    assert_int_equal(world_applied_count(w, "A", 0, LT_STEP_PROGRESS), 1);
+    world_expect_status(w, "\"repeats\":0");
+    world_check_forwarded_in_order(w, "A", 3);
+    check_lane_open(w);
+    world_free(w);
+}
+
 static void an_unknown_row_that_is_retried_is_a_counted_and_listed_repeat(void **state)
 {
     (void)state;
@@ -376,6 +394,7 @@ int main(void)
         cmocka_unit_test(a_decision_is_applied_once_also_when_it_is_written_twice_or_the_owner_restarts),
         cmocka_unit_test(a_skipped_event_goes_no_further_and_the_others_follow),
         cmocka_unit_test(a_released_event_is_taken_as_done_and_goes_on_behind_its_step),
+        cmocka_unit_test(a_row_of_a_dossier_that_is_gone_begins_with_its_content_when_it_is_retried),
         cmocka_unit_test(an_unknown_row_that_is_retried_is_a_counted_and_listed_repeat),
         cmocka_unit_test(replaced_data_is_sent_from_the_first_step_and_carried_on),
         cmocka_unit_test(a_decision_about_another_event_than_the_operator_saw_is_not_applied),

@@ -179,6 +179,22 @@ static void a_progress_row_is_sent_once_and_its_unknown_is_told(void **state)
     host_free(h);
 }
 
+/* By itself the row would be refused again and again: when it is retried the dossier is ensured first. */
+static void a_row_of_a_dossier_that_the_portal_does_not_have_begins_anew_when_it_is_retried(void **state)
+{
+    (void)state;
+    struct host *h = logged_in("");
+    struct host_work *w = host_submit(h, LT_STEP_PROGRESS, "A-1", PROGRESS_DATA);
+    host_answer(h, 200, "{\"error_code\":\"-1\",\"message\":\"Hồ sơ không tồn tại\"}");
+    is(w, LT_OUTCOME_REJECT);
+    assert_true(w->result.anew);
+    w = host_submit(h, LT_STEP_PROGRESS, "A-1", PROGRESS_DATA);
+    host_answer(h, 200, REFUSED);
+    is(w, LT_OUTCOME_REJECT);
+    assert_false(w->result.anew);
+    host_free(h);
+}
+
 static void an_ended_session_is_renewed_once_and_the_same_call_sent_again(void **state)
 {
     (void)state;
@@ -432,6 +448,7 @@ int main(void)
         cmocka_unit_test(an_update_of_a_dossier_that_is_gone_asks_once_and_creates),
         cmocka_unit_test(progress_of_an_absent_dossier_is_created_from_the_snapshot_or_rejected),
         cmocka_unit_test(a_progress_row_is_sent_once_and_its_unknown_is_told),
+        cmocka_unit_test(a_row_of_a_dossier_that_the_portal_does_not_have_begins_anew_when_it_is_retried),
         cmocka_unit_test(an_ended_session_is_renewed_once_and_the_same_call_sent_again),
         cmocka_unit_test(one_login_serves_everybody_and_its_failure_too),
         cmocka_unit_test(a_session_is_renewed_when_its_time_is_over),
