@@ -118,30 +118,6 @@ def test_a_routed_topic_that_is_missing_stops_and_is_never_made_or_left_out(core
     core.must_be_exactly_once()
 
 
-def test_a_routed_topic_that_goes_away_while_it_runs_is_waited_for_and_nothing_is_a_dead_letter(core):
-    core.start()
-    core.append(0)
-    core.wait_judged()
-    (topic,) = [t for t in core.outputs() if t not in NO_ROUTE and core.world.count(t)][:1]
-    for future in core.admin.delete_topics([topic]).values():
-        future.result()
-    wait_for("the topic to be gone", lambda: topic not in core.admin.list_topics(timeout=10).topics, 30)
-    core.append(1)
-
-    def trouble():
-        said = core.world.status()["core"]["workers"][0]["trouble"]
-        return said.startswith("RETRYING") and topic in said
-    wait_for("the missing topic to be named", trouble, 90, every=0.2)
-    text = run(LIENTHONG, "core", "status", "--config", core.world.config, check=1).stdout
-    assert "RETRYING" in text and topic in text
-    assert core.committed().offset == 1 and topic not in core.admin.list_topics(timeout=10).topics
-    run(LIENTHONG, "topics", "create", "--config", core.world.config, check=0)
-    core.append(2)
-    core.wait_judged()
-    assert core.copies()[topic] == {(0, 1): 1, (0, 2): 1} and core.world.count("lt.deadletter") == 0
-    assert core.command("status", "--partition", "0")["partitions"][0]["new"] == 3
-
-
 def test_two_gateways_of_one_name_do_not_both_decide(core):
     core.start()
     core.append(0)
