@@ -24,7 +24,8 @@ void lt_loading_wait(struct lt_loading *l, const char *what, const struct lt_err
 
 /*
  * A broker that was killed and started again may answer as if nothing had been committed, or only what was committed
- * long ago: for some seconds, or until it is started once more (decision 0015). Believed only when it stays so.
+ * long ago: for some seconds, or until it is started once more (docs/decisions/0015-a-group-that-goes-back.md).
+ * Believed only when it stays so.
  */
 static void offsets_lost(struct lt_loading *l, const char *what)
 {

@@ -71,7 +71,8 @@ struct lt_partition {
     char stop_command[LT_STOP_COMMAND_MAX];
     int64_t retry_at_ms;    /* monotonic */
     int64_t short_since_ms; /* rule 6: log end below committed since, monotonic; 0 not */
-    int64_t lost_since_ms;  /* rule 3: no committed offset, or an older one than was committed, since; monotonic; 0 not */
+    int64_t
+        lost_since_ms; /* rule 3: no committed offset, or an older one than was committed, since; monotonic; 0 not */
     uint64_t loaded_records, load_ms;
     pthread_mutex_t lock;
 };

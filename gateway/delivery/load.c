@@ -220,6 +220,32 @@ static bool check_topics(struct lt_engine *e, struct lt_part *p)
 }
 
 /*
+ * Each transaction writes the position twice, to the group and to the ledger. Were an older one believed, because what
+ * it counts happens to be alike, all that was delivered since would be sent again. false: not yet believed, or stopped.
+ */
+static bool check_last(struct lt_engine *e, struct lt_part *p, const struct lt_loading *l)
+{
+    struct lt_delivery_position last;
+    const struct lt_delivery_position *told = &l->position;
+    const struct lt_mend_facts facts = {.target = e->name, .partition = p->number};
+    char command[sizeof(p->command)];
+    if (!l->ledger.position[0] || lt_delivery_position_parse(lt_span_str(l->ledger.position), &last, NULL) != LT_OK ||
+        last.incarnation != told->incarnation || last.number == told->number)
+        return true;
+    lt_mend_command(&facts, "OFFSETS-LOST", command, sizeof(command));
+    if (last.number > told->number)
+        seen(e, p, "OFFSETS-LOST", command,
+             "group %s tells of transaction %" PRIu64 " at offset %" PRId64 " on partition %" PRId32
+             ", but the last one in %s is %" PRIu64 " at %" PRId64,
+             e->topic, told->number, told->base, p->number, e->ledger, last.number, last.base);
+    else
+        seen(e, p, "LEDGER-DIFFERS", "find out who made the ledger again or deleted from it",
+             "%s/%" PRId32 " ends with transaction %" PRIu64 ", the group's position is of %" PRIu64, e->ledger,
+             p->number, last.number, told->number);
+    return false;
+}
+
+/*
  * Rule 1: the ledger up to its end as a read_uncommitted handle sees it. Positions count what the ledger holds, so a
  * ledger that was emptied, cut or made again is told from one that has nothing open. false: not yet, or stopped.
  */
@@ -243,6 +269,8 @@ static bool load_ledger(struct lt_engine *e, struct lt_part *p)
     } else if (l->slice.next < l->slice.end) {
         snprintf(p->text, sizeof(p->text), "reading %s/%" PRId32 ": %" PRId64 " of %" PRId64, e->ledger, number,
                  l->slice.next, l->slice.end);
+    } else if (!check_last(e, p, l)) {
+        return false;
     } else if ((int64_t)l->ledger.opens_len != l->position.open ||
                (int64_t)l->ledger.parked_len != lt_delivery_position_parked(&l->position)) {
         seen(e, p, "LEDGER-DIFFERS", "find out who made the ledger again or deleted from it",

@@ -10,7 +10,8 @@ static const struct {
     const char *reason, *safe, *advice;
 } stops[] = {
     {"OFFSETS-LOST", "what was delivered, is open and is parked stands in the ledger; new events wait in the queue",
-     "write the position back; never start anew: everything in the queue would be sent again"},
+     "if a broker was killed just before, start the coordinator of the group once more; else write the position back; "
+     "never start anew: everything in the queue would be sent again"},
     {"MOVED", "what was delivered, is open and is parked stands in the ledger; new events wait in the queue",
      "write the position back; never use a reset-offsets tool on a target's group"},
     {"UNDELIVERED-DELETED", "what is parked or was delivered; new events wait in the queue",
@@ -42,6 +43,14 @@ static int parse(const struct lt_mend_facts *f, struct lt_delivery_position *ret
     return lt_delivery_position_parse(lt_span_str(f->metadata), ret, NULL);
 }
 
+bool lt_mend_went_back(const struct lt_mend_facts *f)
+{
+    struct lt_delivery_position told, last;
+    return f->offset >= 0 && f->ledger && f->ledger->position[0] && parse(f, &told) == LT_OK &&
+           lt_delivery_position_parse(lt_span_str(f->ledger->position), &last, NULL) == LT_OK &&
+           last.incarnation == told.incarnation && last.number > told.number;
+}
+
 const char *lt_mend_diagnose(const struct lt_mend_facts *f)
 {
     struct lt_delivery_position p;
@@ -54,6 +63,8 @@ const char *lt_mend_diagnose(const struct lt_mend_facts *f)
         return "OLD-FORMAT";
     if (r != LT_OK || p.base != f->offset)
         return "MOVED";
+    if (lt_mend_went_back(f))
+        return "OFFSETS-LOST";
     return f->low > f->offset ? "UNDELIVERED-DELETED" : f->high < f->offset ? "QUEUE-CHANGED" : "";
 }
 

@@ -29,6 +29,9 @@ struct lt_mend_facts {
 
 /* Of the texts of the program; "" nothing is wrong with the position. */
 const char *lt_mend_diagnose(const struct lt_mend_facts *f);
+/* Does the group tell of an older transaction than the ledger holds? Then it is not to be believed, whatever its
+ * metadata prove (docs/decisions/0015-a-group-that-goes-back.md); "OFFSETS-LOST" for the above. */
+bool lt_mend_went_back(const struct lt_mend_facts *f);
 /* While a partition is stopped for this reason: what is safe, and what to do. "" for others than queues' stops. */
 const char *lt_mend_safe(const char *reason);
 const char *lt_mend_advice(const char *reason);

@@ -41,7 +41,7 @@ int lt_positions_read(struct lt_admin *a, struct lt_reader *reader, struct lt_po
 void lt_positions_deinit(struct lt_positions *p);
 
 /* Does the group tell of an older position than the one in lt.position, of the same log? Then it is not to be believed
- * (decision 0015). */
+ * (docs/decisions/0015-a-group-that-goes-back.md). */
 bool lt_position_went_back(const struct lt_position_row *row);
 
 #define LT_POSITION_TEXT_MAX 384

@@ -137,11 +137,13 @@ static void plan(const struct repair *m, const struct lt_mend_facts *f, struct l
 }
 
 /* Its owner must not write over what is written here. */
-static int must_stand_still(struct repair *m, struct lt_mend *mend, struct lt_err *err)
+static int must_stand_still(struct repair *m, const struct lt_mend_facts *f, struct lt_mend *mend, struct lt_err *err)
 {
+    /* Nobody runs without a position. One that only went back may have gone on between our two looks. */
+    bool nobody_runs = m->q->verb == LT_QUEUE_POSITION && !lt_mend_went_back(f);
     int members = 0;
     int r = LT_OK;
-    if (mend->outcome != LT_MEND_DONE || m->q->verb == LT_QUEUE_POSITION || m->q->stands_still)
+    if (mend->outcome != LT_MEND_DONE || nobody_runs || m->q->stands_still)
         return LT_OK;
     r = lt_admin_group_members(m->admin, m->queue, &members, err);
     if (r != LT_OK || members == 0)
@@ -169,7 +171,7 @@ static int mend_one(struct repair *m, const struct lt_genesis_row *row,
                                         .high = row->high,
                                         .ledger = &ledger};
         plan(m, &f, &mend);
-        r = must_stand_still(m, &mend, err);
+        r = must_stand_still(m, &f, &mend, err);
     }
     if (r == LT_OK && mend.outcome == LT_MEND_DONE && m->transaction)
         r = write_mend(m, row->partition, &mend, err);

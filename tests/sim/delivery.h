@@ -195,6 +195,7 @@ struct observed_queue {
     size_t passed; /* of the events: those before the committed offset */
     int64_t forwarded, passes, skipped, parked, parked_ever, unparked, deadletters, unknowns, repeats;
     LT_VEC(struct open_record) opens;
+    uint64_t noted;                      /* O record: the number of its transaction */
     bool paused;                         /* T record */
     int64_t paused_ms;                   /* since when */
     LT_VEC(struct event *) unparked_now; /* in the commit being read */

@@ -202,7 +202,10 @@ static void take_ledger(struct scene *s, int partition, const struct lt_log_reco
         s->queues[partition].paused = !r->value_null;
         break;
     case 'C':
+        break;
     case 'O':
+        sim_check(!r->value_null && sscanf(r->value.ptr, "d2 %*x %" SCNu64, &s->queues[partition].noted) == 1,
+                  "ledger: O " LT_SPAN_FMT, LT_SPAN_ARG(r->value));
         break;
     default:
         sim_fail("ledger: key " LT_SPAN_FMT, LT_SPAN_ARG(r->key));

@@ -214,6 +214,8 @@ void rules_queue(struct scene *s, int partition)
         q->skipped++;
     }
     q->unparked_now.len = 0;
+    sim_check(q->noted == p->number, "partition %d: transaction %" PRIu64 ", and the ledger says %" PRIu64, partition,
+              p->number, q->noted);
     while (q->passed < q->events.len && q->events.v[q->passed]->offset < p->base) {
         const struct event *e = q->events.v[q->passed++];
         sim_check(is_finished(e) || e->parked, "partition %d: the position passes D%d/%d, which is nowhere", partition,

@@ -385,7 +385,7 @@ static void offsets_that_a_broker_tells_only_after_a_while_are_waited_for(void *
     world_free(w);
 }
 
-/* What lt.position holds is newer than what the group tells of: Kafka 4.1.1 does that after a kill -9 (decision 0015).
+/* What lt.position holds is newer than what the group tells of: Kafka 4.1.1 does that after a kill -9 (decision 15).
  */
 static void an_older_position_than_was_committed_is_never_decided_from(void **state)
 {

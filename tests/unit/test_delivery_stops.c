@@ -341,6 +341,64 @@ static void a_position_that_a_broker_tells_only_after_a_while_is_waited_for_with
     world_free(w);
 }
 
+/* Nothing open, nothing parked, then as now: only the number of the transaction tells (decision 15). */
+static void an_older_position_than_was_committed_is_never_delivered_from(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct lt_log_offset before, at;
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_run_until_forwarded(w, 1);
+    world_turns(w, 50);
+    world_committed(w, 0, &before);
+    world_received(w, 0, "A", 1);
+    world_received(w, 0, "B", 0);
+    world_run_until_forwarded(w, 3);
+    world_turns(w, 50);
+    world_committed(w, 0, &at);
+    world_close(w);
+    lt_memory_offset_set(w->memory, "lt.sim", "lt.sim", 0, before.offset, before.metadata);
+    world_received(w, 0, "A", 2);
+    world_open(w);
+    world_turns(w, 5);
+    world_expect_status(w, "\"waiting_for\":\"waiting whether it stays so: group lt.sim tells of transaction");
+    world_advance(w, 20000);
+    world_turns(w, 5);
+    world_expect_status(w, "\"reason\":\"OFFSETS-LOST\"");
+    assert_int_equal(world_forwarded(w), 3);
+    lt_memory_offset_set(w->memory, "lt.sim", "lt.sim", 0, at.offset, at.metadata);
+    world_advance(w, 30000);
+    world_run_until_forwarded(w, 4);
+    world_turns(w, 50);
+    world_check_forwarded_in_order(w, "A", 3);
+    world_check_forwarded_in_order(w, "B", 1);
+    world_free(w);
+}
+
+static void a_ledger_from_before_the_position_stops(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_run_until_forwarded(w, 1);
+    world_turns(w, 50);
+    struct lt_memory_copy *copy = lt_memory_copy_new(w->memory, w->ledger, 0);
+    world_received(w, 0, "A", 1);
+    world_run_until_forwarded(w, 2);
+    world_turns(w, 50);
+    world_close(w);
+    lt_memory_copy_restore(w->memory, copy);
+    world_open(w);
+    world_turns(w, 5);
+    world_advance(w, 20000);
+    world_turns(w, 5);
+    world_expect_status(w, "\"reason\":\"LEDGER-DIFFERS\"");
+    assert_int_equal(world_forwarded(w), 2);
+    world_free(w);
+}
+
 struct closing {
     bool on;
     int holds, lost, refused;
@@ -399,6 +457,8 @@ int main(void)
         cmocka_unit_test(a_partition_whose_fetch_fails_commits_what_its_calls_brought_before_it_is_loaded_again),
         cmocka_unit_test(a_queue_that_ends_before_the_position_stops),
         cmocka_unit_test(a_position_that_a_broker_tells_only_after_a_while_is_waited_for_without_a_stop),
+        cmocka_unit_test(an_older_position_than_was_committed_is_never_delivered_from),
+        cmocka_unit_test(a_ledger_from_before_the_position_stops),
         cmocka_unit_test(an_outcome_in_doubt_at_the_end_is_looked_after_until_it_is_committed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -399,6 +399,9 @@ static void after_a_log_that_lost_its_end_the_core_goes_on_where_relog_says(void
     char metadata[LT_POSITION_MAX];
     lt_position_format(&found.position, metadata);
     lt_memory_offset_set(w.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, found.offset, metadata);
+    /* The repair writes both (gateway/ops/repair.c), or the position would be taken for one that went back by itself.
+     */
+    lt_memory_truncate(w.memory, LT_TOPIC_POSITION, 0, 0);
     lt_relog_free(x);
     run_to_the_end(&w); /* its sum and anchor are what the loader finds */
     assert_int_equal(lt_memory_count(w.memory, CORE_HOP), before + 2);

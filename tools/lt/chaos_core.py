@@ -165,7 +165,7 @@ class Chaos:
         return all(j > m for j, m in zip(self.progress.judged, marks))
 
     def settle(self, what, seconds=SETTLE_S):
-        wait_for(f"every partition running after {what}", self.healthy, seconds)
+        self.world.wait_through(f"every partition running after {what}", self.healthy, seconds)
 
     def fault(self, kind, place):
         world, victim = self.world, self.world.victim(place)
@@ -186,7 +186,7 @@ class Chaos:
                 victim = None
                 world.broker(kind)
             marks = list(self.load.ends)
-        wait_for(f"progress of every partition after {kind}", lambda: self.passed(marks), SETTLE_S, every=0.01)
+        world.wait_through(f"progress of every partition after {kind}", lambda: self.passed(marks), SETTLE_S, every=0.01)
         stall = self.progress.stall(began, time.monotonic())
         self.stalls[kind].append(stall)
         if kind == "kill_stay":
@@ -335,5 +335,6 @@ def run(a, folder):
             "faults": len(every), "stall_p50_s": round(statistics.median(every), 2), "stall_max_s": round(max(every), 2),
             "stalls": {k: {"times": len(v), "p50_s": round(statistics.median(v), 2), "min_s": round(min(v), 2), "max_s": round(max(v), 2)}
                        for k, v in sorted(chaos.stalls.items())},
+            "coordinator_restarts": world.coordinator_restarts,
             "broker_away_p50_s": round(statistics.median(world.away), 2) if world.away else None,
             "seconds": round(time.monotonic() - began)}

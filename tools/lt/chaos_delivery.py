@@ -322,7 +322,7 @@ class Chaos:
         return set(owned) == {"core", *TARGETS} and all(o == ["running"] * self.partitions for o in owned.values())
 
     def settle(self, what):
-        wait_for(f"every partition running after {what}", self.healthy, RECOVER_S, every=0.1)
+        self.world.wait_through(f"every partition running after {what}", self.healthy, RECOVER_S)
 
     # ---- a round ----
 
@@ -499,5 +499,6 @@ def run(a, folder):
             "beyond": {f"repeats_{k}" if k != "rows_doubled" else k: over[k] for k in ("counted", "seen", "unseen", "rows_doubled")},
             "events": chaos.load.events, "dossiers": chaos.load.begun, "records": len(facts.intake),
             "calls": {t: len(c) for t, c in facts.arrivals.items()}, "outcomes": facts.positions, "dead_letters": len(facts.letters),
-            "target_faults": dict(sorted(chaos.spent.items())), "process_faults": dict(sorted(chaos.world.met.items())), "rate": a.rate,
+            "target_faults": dict(sorted(chaos.spent.items())), "process_faults": dict(sorted(chaos.world.met.items())),
+            "coordinator_restarts": chaos.world.coordinator_restarts, "rate": a.rate,
             "seconds": round(time.monotonic() - began)}
