@@ -209,7 +209,8 @@ class World:
         before, began = pid(), time.monotonic()
         if kind == "broker_kill":
             os.kill(before, signal.SIGKILL)
-            wait_for("the killed broker's port to be free", lambda: not any(map(port_taken, (self.kafka_port, self.kafka_port + 1))), 30)
+            wait_for("the killed broker to be gone and its ports to be free", lambda: state_of(before) in (None, "Z") and
+                     not any(map(port_taken, (self.kafka_port, self.kafka_port + 1))), 30)
         else:
             self.kafka.stop()
         if state_of(before) not in (None, "Z") or port_taken(self.kafka_port):
