@@ -160,10 +160,14 @@ def test_a_portal_that_we_may_not_trust_or_that_refuses_us_pauses_the_target_unt
     healthy.portal.start()
     accept(healthy, d.received(), d.progressed())
     wait_for("the target to be paused", lambda: healthy.target("portal").get("reason") == "credential")
-    shown = run(LIENTHONG, "status", "--config", healthy.config, check=1).stdout.splitlines()  # a finding: it waits for somebody
-    at = next(n for n, line in enumerate(shown) if line.startswith("portal"))
-    assert "credential" in shown[at].split(",")[0] and "tries again in" in shown[at]
-    assert ("login" if wrong == "password" else "certificate") in shown[at + 1] and shown[at + 2].strip().startswith("do: look at the certificates")
+
+    def told():
+        """Between two probes; a finding, for it waits for somebody."""
+        shown = run(LIENTHONG, "status", "--config", healthy.config, check=1).stdout.splitlines()
+        at = next(n for n, line in enumerate(shown) if line.startswith("portal"))
+        return ("credential" in shown[at].split(",")[0] and "tries again in" in shown[at] and
+                ("login" if wrong == "password" else "certificate") in shown[at + 1] and shown[at + 2].strip().startswith("do: look at the certificates"))
+    wait_for("status to tell why, until when and what to do", told, every=0.2)
     healthy.portal.stop()
     healthy.portal.argv = last
     healthy.start_mock("portal")
