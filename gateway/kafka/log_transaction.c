@@ -191,8 +191,7 @@ static int init(struct lt_log_kafka *k, rd_kafka_error_t **ret_error, struct lt_
         rd_kafka_resp_err_t code = rd_kafka_error_code(*ret_error);
         bool ending = code == RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS;
         bool loading = code == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS || /* a broker that has just come back */
-                       code == RD_KAFKA_RESP_ERR_NOT_COORDINATOR ||
-                       code == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE;
+                       code == RD_KAFKA_RESP_ERR_NOT_COORDINATOR || code == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE;
         if (!soon || (!ending && !loading && code != RD_KAFKA_RESP_ERR__TIMED_OUT) || lt_mono_ms() >= until)
             return LT_OK;
         rd_kafka_error_destroy(*ret_error); /* the same call goes on where it was */
