@@ -227,6 +227,7 @@ static void allow(struct scene *s, struct dossier *d, struct decision *x, int64_
         e->redrives++;
         e->version = x->version;
         e->anew = true;
+        e->released = 0; /* of the former data: the new ones take every step */
         break;
     case LT_VERB_SKIP:
         e->may_skip = true;
