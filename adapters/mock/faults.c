@@ -24,6 +24,7 @@ static const char *const names[LT_FAULTS] = {
     [LT_FAULT_RESET_AFTER] = "reset-after-apply",
     [LT_FAULT_BUSY] = "busy",
     [LT_FAULT_BACKWARDS] = "backwards",
+    [LT_FAULT_CERTIFICATE] = "certificate-expired",
     [LT_FAULT_MAINTENANCE] = "maintenance",
 };
 
@@ -229,6 +230,10 @@ bool lt_mock_fault_before(const struct lt_mock_taken *t, struct lt_mock_reply *r
         return true;
     case LT_FAULT_RESET:
         r->action = LT_MOCK_RESET;
+        return true;
+    case LT_FAULT_CERTIFICATE:
+        r->action = LT_MOCK_DROP;
+        r->expired_ms = t->ms;
         return true;
     case LT_FAULT_APPLY_LATE:
         r->action = LT_MOCK_LATER;

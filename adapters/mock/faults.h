@@ -30,6 +30,7 @@ enum lt_mock_fault {
     LT_FAULT_RESET_AFTER,     /* the same after applying */
     LT_FAULT_BUSY,            /* portal: "đang quá tải" in its own form, nothing applied */
     LT_FAULT_BACKWARDS,       /* portal: error_code "01", the status would go back, nothing applied */
+    LT_FAULT_CERTIFICATE,     /* cut, nothing applied, and for `ms` new connections meet an expired certificate */
     LT_FAULT_MAINTENANCE,     /* for `ms`: every call, the login too, is answered 503 with the time left */
     LT_FAULTS
 };
@@ -71,7 +72,8 @@ struct lt_mock_faults {
 /* What the server can do for every mock. */
 #define LT_MOCK_FAULTS_COMMON                                                                                          \
     (1u << LT_FAULT_DELAY | 1u << LT_FAULT_APPLY_LATE | 1u << LT_FAULT_HTTP429 | 1u << LT_FAULT_HALF_BODY |            \
-     1u << LT_FAULT_SLOW_BODY | 1u << LT_FAULT_RESET | 1u << LT_FAULT_RESET_AFTER | 1u << LT_FAULT_MAINTENANCE)
+     1u << LT_FAULT_SLOW_BODY | 1u << LT_FAULT_RESET | 1u << LT_FAULT_RESET_AFTER | 1u << LT_FAULT_MAINTENANCE |       \
+     1u << LT_FAULT_CERTIFICATE)
 #define LT_MOCK_FAULT_RULES_MAX 64
 #define LT_MOCK_FAULT_MS_MAX 600000
 
@@ -92,6 +94,7 @@ int lt_mock_faults_every_of(struct lt_mock_faults *f, const struct lt_opt_string
  *       - {kind: http500, every: 50}
  *       - {kind: apply-late, calls: [3, 17], ms: 2s}
  *       - {kind: maintenance, from: 30s, for: 10s}      # of the mock's life, from its first call
+ *       - {kind: certificate-expired, calls: [40], ms: 5s}
  * from and for restrict the others too. Rules last: a reset counts them anew. path NULL: none. Everything in the arena.
  */
 int lt_mock_faults_schedule(struct lt_mock_faults *f, const char *path, struct lt_arena *a,
@@ -111,8 +114,8 @@ void lt_mock_fault_after(const struct lt_mock_taken *t, struct lt_mock_reply *r)
 /*
  * /control/faults: GET lists the rules; POST {"kind": …, "count": n, "service": …, "ms": n} adds the next n calls
  * (service is optional, count 1 when absent; count 0 withdraws the scheduled ones of that kind and service).
- * Maintenance begins at once and lasts ms; count 0 ends it. So does certificate-expired, which is the server's and no
- * rule: it stands in r->expired_ms.
+ * Maintenance begins at once and lasts ms; count 0 ends it. So does certificate-expired here, without waiting for a
+ * call: it is the server's and stands in r->expired_ms.
  */
 void lt_mock_faults_control(struct lt_mock_faults *f, const struct lt_mock_call *c, struct lt_mock_reply *r);
 

@@ -80,6 +80,7 @@ static void serve_expire(struct lt_mock_server *s, struct lt_mock_reply *reply)
 {
     struct lt_err err = LT_ERR_INIT;
     if (reply->expired_ms > 0 && !s->expired_certificate) {
+        fprintf(stderr, "lienthong-mock: certificate-expired: start the mock with expired-cert and expired-key\n");
         lt_buf_reset(&reply->body);
         lt_mock_refuse(reply, 400, "certificate-expired: start the mock with expired-cert and expired-key");
         return;

@@ -100,6 +100,7 @@ static void a_schedule_draws_the_same_calls_from_the_same_seed(void **state)
           "  - {kind: http500, service: a, of_thousand: 100}\n"
           "  - {kind: drop-before, service: b, calls: [2, 5]}\n"
           "  - {kind: delay, service: c, every: 2, ms: 300ms}\n"
+          "  - {kind: certificate-expired, service: d, calls: [2], ms: 5s}\n"
           "  - {kind: maintenance, from: 30s, for: 10s}\n",
           file);
     fclose(file);
@@ -124,6 +125,14 @@ static void a_schedule_draws_the_same_calls_from_the_same_seed(void **state)
         struct lt_mock_taken t = lt_mock_faults_take(&f, "c", CALL_NOW_MS);
         assert_int_equal(t.kind, LT_FAULT_DELAY);
         assert_int_equal(t.ms, 300);
+        assert_int_equal(take(&f, "d"), LT_FAULT_NONE);
+        t = lt_mock_faults_take(&f, "d", CALL_NOW_MS);
+        assert_int_equal(t.kind, LT_FAULT_CERTIFICATE);
+        struct lt_mock_reply cut = LT_MOCK_REPLY_INIT;
+        assert_true(lt_mock_fault_before(&t, &cut)); /* whoever comes again meets the certificate */
+        assert_int_equal(cut.action, LT_MOCK_DROP);
+        assert_int_equal(cut.expired_ms, 5000);
+        lt_mock_reply_deinit(&cut);
         assert_int_equal(lt_mock_faults_take(&f, "login", CALL_NOW_MS + 29999).kind, LT_FAULT_NONE);
         t = lt_mock_faults_take(&f, "login", CALL_NOW_MS + 31000);
         assert_int_equal(t.kind, LT_FAULT_MAINTENANCE);
