@@ -270,7 +270,7 @@ int lt_txn_write(struct lt_engine *e, struct lt_err *err)
         if (r == LT_OK)
             r = put_passed(e, p, t, err);
         if (r == LT_OK)
-            r = put_ledger(e, t->number, "O", t->offset.metadata, err);
+            r = put_ledger(e, t->number, LT_LEDGER_POSITION_KEY, t->offset.metadata, err);
     }
     for (size_t n = 0; n < e->txn.items.len && r == LT_OK; n++)
         r = put_item(e, &e->txn.items.v[n], err);

@@ -109,6 +109,7 @@ enum lt_ledger_kind {
 /* The parts of a key; dossier is empty and order -1 where the kind has none. false: no key of a ledger. */
 bool lt_ledger_key(struct lt_span key, enum lt_ledger_kind *ret_kind, struct lt_span *ret_dossier, int64_t *ret_order);
 
+#define LT_LEDGER_POSITION_KEY "O" /* the whole key of that kind */
 /* Keys and values, on the heap. */
 char *lt_ledger_open_key(struct lt_span dossier, struct lt_span id, struct lt_span run, const char *step,
                          int64_t order);

@@ -116,7 +116,8 @@ static int write_mend(struct repair *m, int32_t partition, const struct lt_mend 
         r = lt_repair_record(m->transaction, m->ledger, partition, lt_span_str(mend->closed.v[i]->key), LT_SPAN_NULL,
                              err);
     if (r == LT_OK)
-        r = lt_repair_record(m->transaction, m->ledger, partition, LT_SPAN_LIT("O"), lt_span_str(metadata), err);
+        r = lt_repair_record(m->transaction, m->ledger, partition, LT_SPAN_LIT(LT_LEDGER_POSITION_KEY),
+                             lt_span_str(metadata), err);
     if (r == LT_OK)
         r = audit(m, partition, mend, err);
     lt_repair_offset(m->transaction, m->queue, partition, mend->after.base, metadata);
