@@ -15,7 +15,7 @@ struct options {
 };
 static const struct lt_opt opts[] = {
     {.key = "path",
-     .type = LT_OPT_STRING,
+     .type = LT_OPT_URL_PATH,
      .offset = offsetof(struct options, path),
      .fallback = "/",
      .help = "appended to url"},
@@ -123,6 +123,7 @@ static int notify_new(const struct lt_adapter_settings *s, void **ret, struct lt
     n->arena = LT_ARENA_INIT;
     n->engine = s->engine;
     (void)lt_opts_decode(s->target->options, "options", opts, LT_ARRAY_LEN(opts), &n->options, &n->arena, diags);
+    lt_config_target_appended(s->target, diags);
     int bad = lt_message_new(n->options.message, &n->message, diags);
     bad |= lt_classifier_new(&answers_form, s->target->answers, s->target->node, &n->answers, diags);
     if (bad || diags->errors > errors) {

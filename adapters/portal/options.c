@@ -9,17 +9,17 @@ static const char *const tell_words[] = {"nothing", "refusals", "all", NULL};
 
 const struct lt_opt lt_portal_opts[LT_PORTAL_OPTS] = {
     {.key = "auth_endpoint",
-     .type = LT_OPT_STRING,
+     .type = LT_OPT_URL_PATH,
      .offset = FIELD(auth_endpoint),
      .fallback = "/login",
      .help = "path of the login, appended to url"},
     {.key = "integration_endpoint",
-     .type = LT_OPT_STRING,
+     .type = LT_OPT_URL_PATH,
      .offset = FIELD(integration_endpoint),
      .fallback = "/integration",
      .help = "path of dossiers, progress and look-up, appended to url"},
     {.key = "share_endpoint",
-     .type = LT_OPT_STRING,
+     .type = LT_OPT_URL_PATH,
      .offset = FIELD(share_endpoint),
      .fallback = "/share",
      .help = "path of the dictionaries (procedures), appended to url"},
@@ -139,6 +139,7 @@ size_t lt_portal_options_read(const struct lt_config_target *t, struct lt_portal
         return diags->errors - errors;
     }
     (void)lt_opts_decode(t->options, "options", lt_portal_opts, LT_PORTAL_OPTS, ret, a, diags);
+    lt_config_target_appended(t, diags);
     check_status_map(ret->status_map, "options.status_map", diags);
     check_status_map(ret->ttkm_status_map, "options.ttkm_status_map", diags);
     if (!ret->ttkm_origin.v) {

@@ -60,7 +60,7 @@ struct endpoint_options {
     const struct lt_yaml_node *message;
 };
 static const struct lt_opt endpoint_opts[] = {
-    {.key = "path", .type = LT_OPT_STRING, .offset = offsetof(struct endpoint_options, path), .help = "below url"},
+    {.key = "path", .type = LT_OPT_URL_PATH, .offset = offsetof(struct endpoint_options, path), .help = "below url"},
     {.key = "url", .type = LT_OPT_URL, .offset = offsetof(struct endpoint_options, url), .help = "whole address"},
     {.key = "message", .type = LT_OPT_NODE, .offset = offsetof(struct endpoint_options, message), .help = "its form"},
 };
@@ -271,6 +271,7 @@ static int provincial_new(const struct lt_adapter_settings *s, void **ret, struc
     p->arena = LT_ARENA_INIT;
     p->engine = s->engine;
     (void)lt_opts_decode(s->target->options, "options", opts, LT_ARRAY_LEN(opts), &p->options, &p->arena, diags);
+    lt_config_target_appended(s->target, diags);
     const struct lt_yaml_node *n = p->options.endpoints;
     if (n && (n->kind != LT_YAML_MAP || n->len == 0))
         lt_yaml_expected(diags, n, "options.endpoints", "a mapping of province codes");

@@ -133,6 +133,9 @@ int lt_config_load(const char *path, struct lt_config **ret, struct lt_diags *di
  */
 int lt_config_survey(const char *path, struct lt_config **ret, struct lt_diags *diags) LT_MUST_CHECK;
 void lt_config_free(struct lt_config *c);
+
+/* For adapters that append paths to the target's url: what would not stay its end is an error. */
+void lt_config_target_appended(const struct lt_config_target *t, struct lt_diags *diags);
 /* c->generation, which alone may change while others read it (tables that were taken up). */
 uint64_t lt_config_generation(const struct lt_config *c);
 void lt_config_generation_set(struct lt_config *c, uint64_t generation);

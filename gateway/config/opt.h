@@ -23,6 +23,7 @@ enum lt_opt_type {
                         {env: NAME}; never printed */
     LT_OPT_ADDRESS,  /* const char *: host:port, port 1..65535 (0 allowed: any free port) */
     LT_OPT_URL,      /* const char *: https://… (http://127.0.0.1… only) */
+    LT_OPT_URL_PATH, /* const char *: /…, appended to a URL: it must not be able to change whose it is */
     LT_OPT_NODE,     /* const struct lt_yaml_node *: decoded by somebody else */
 };
 

@@ -151,6 +151,14 @@ static void check_tls(struct lt_config_load *l, struct lt_config_target *t)
                       "tls: expected {certificate: …, key: …, ca: …} for a url with https://, got nothing");
 }
 
+void lt_config_target_appended(const struct lt_config_target *t, struct lt_diags *diags)
+{
+    const struct lt_yaml_node *n = lt_yaml_get(t->node, "url");
+    if (t->url && strpbrk(t->url, "?#"))
+        lt_yaml_error(diags, n ? n : t->node,
+                      "url: expected no '?' and no '#', for paths are appended to it, got one (not shown)");
+}
+
 static void load_target(struct lt_config_load *l, const struct lt_yaml_node *n)
 {
     struct lt_config *c = l->c;

@@ -91,6 +91,8 @@ const char *lt_value_expected(const struct lt_opt *o, struct lt_arena *a)
         return "an address host:port";
     case LT_OPT_URL:
         return "a URL https://… (http:// only to 127.0.0.1, [::1] or localhost)";
+    case LT_OPT_URL_PATH:
+        return "a path that begins with '/'";
     case LT_OPT_NODE:
         return "a section or list of its own";
     }
@@ -177,6 +179,15 @@ static bool url(struct lt_span s)
     if (authority.len && (authority.ptr[0] != ':' || !port(lt_span(authority.ptr + 1, authority.len - 1), 1)))
         return false;
     return !plain || lt_span_is(name, "127.0.0.1") || lt_span_is(name, "[::1]") || lt_span_is(name, "localhost");
+}
+
+/* https://host + .other.example would be another host, and http://127.0.0.1 + @other.example no loopback. */
+static bool url_path(struct lt_span s)
+{
+    bool good = lt_span_starts(s, "/");
+    for (size_t i = 0; i < s.len; i++)
+        good = good && (unsigned char)s.ptr[i] > ' ' && s.ptr[i] != 0x7f && s.ptr[i] != '#';
+    return good;
 }
 
 static bool strings(const struct lt_yaml_node *n, const char *key, struct lt_opt_strings *ret, struct lt_arena *a,
@@ -280,12 +291,16 @@ bool lt_value_decode(const struct lt_opt *o, const struct lt_yaml_node *n, const
     case LT_OPT_URL:
         good = is_text(n) && url(lt_yaml_text(n));
         break;
+    case LT_OPT_URL_PATH:
+        good = is_text(n) && url_path(lt_yaml_text(n));
+        break;
     }
     if (!good && o->type == LT_OPT_URL)
         url_refused(o, n, key, a, diags);
     else if (!good)
         lt_yaml_expected(diags, n, key, lt_value_expected(o, a));
-    else if (o->type == LT_OPT_STRING || o->type == LT_OPT_PATH || o->type == LT_OPT_ADDRESS || o->type == LT_OPT_URL)
+    else if (o->type == LT_OPT_STRING || o->type == LT_OPT_PATH || o->type == LT_OPT_ADDRESS || o->type == LT_OPT_URL ||
+             o->type == LT_OPT_URL_PATH)
         *(const char **)slot = lt_arena_str(a, lt_span_str(text));
     return good;
 }

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 struct all {
-    const char *text, *path, *secret, *address, *url, *maybe;
+    const char *text, *path, *secret, *address, *url, *url_path, *maybe;
     int64_t number, wait, size, any;
     bool flag;
     struct lt_opt_strings list;
@@ -35,6 +35,7 @@ static const struct lt_opt opts[] = {
     {.key = "secret", .type = LT_OPT_SECRET, .offset = O(secret)},
     {.key = "address", .type = LT_OPT_ADDRESS, .offset = O(address), .fallback = "127.0.0.1:0"},
     {.key = "url", .type = LT_OPT_URL, .offset = O(url)},
+    {.key = "url_path", .type = LT_OPT_URL_PATH, .offset = O(url_path)},
     {.key = "node", .type = LT_OPT_NODE, .offset = O(node)},
 };
 
@@ -205,6 +206,23 @@ static void addresses_and_urls_have_one_form(void **state)
     }
 }
 
+static void what_is_appended_to_a_url_cannot_change_whose_it_is(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const bad[] = {".other.example/x", "@other.example/", ":443/", "x", "/a b", "/x#y", ""};
+    static const char *const good[] = {"/", "/login", "/a/b?c=d"};
+    for (size_t i = 0; i < LT_ARRAY_LEN(bad); i++) {
+        LT_AUTOFREE char *text = lt_asprintf("url_path: \"%s\"", bad[i]);
+        assert_int_equal(decode(f, "f.yaml", text), 1);
+        assert_non_null(strstr(f->said, "part.url_path: expected a path that begins with '/', got "));
+    }
+    for (size_t i = 0; i < LT_ARRAY_LEN(good); i++) {
+        LT_AUTOFREE char *text = lt_asprintf("url_path: \"%s\"", good[i]);
+        assert_int_equal(decode(f, "f.yaml", text), 0);
+        assert_string_equal(f->got.url_path, good[i]);
+    }
+}
+
 static void a_url_with_a_password_is_refused_and_not_shown(void **state)
 {
     struct fixture *f = *state;
@@ -325,6 +343,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_written_is_read, make, drop),
         cmocka_unit_test_setup_teardown(each_wrong_value_is_told_with_its_place_and_what_was_expected, make, drop),
         cmocka_unit_test_setup_teardown(addresses_and_urls_have_one_form, make, drop),
+        cmocka_unit_test_setup_teardown(what_is_appended_to_a_url_cannot_change_whose_it_is, make, drop),
         cmocka_unit_test_setup_teardown(a_url_with_a_password_is_refused_and_not_shown, make, drop),
         cmocka_unit_test_setup_teardown(a_secret_comes_from_a_file_or_the_environment, make, drop),
         cmocka_unit_test_setup_teardown(a_secret_that_others_can_read_is_refused, make, drop),

@@ -345,15 +345,19 @@ static void mistakes_in_the_options_are_all_named(void **state)
     void *adapter = NULL;
     struct lt_adapter_traits traits;
     assert_int_equal(
-        lt_yaml_parse("t.yaml",
-                      LT_SPAN_LIT("{username: u, dstcodes: d, madonvi: m, batch: 0, status_map: {\"11\": \"9\"}}"),
-                      &yaml, NULL),
+        lt_yaml_parse(
+            "t.yaml",
+            LT_SPAN_LIT(
+                "{username: u, dstcodes: d, madonvi: m, batch: 0, auth_endpoint: \".other.example\", status_map: "
+                "{\"11\": \"9\"}}"),
+            &yaml, NULL),
         LT_OK);
-    const struct lt_config_target t = {.name = "portal", .url = "https://p", .options = lt_yaml_root(yaml)};
+    const struct lt_config_target t = {.name = "portal", .url = "https://p/?a=b", .options = lt_yaml_root(yaml)};
     const struct lt_adapter_settings s = {.target = &t};
     assert_int_equal(lt_portal_adapter.new(&s, &adapter, &traits, &diags), LT_E_INVALID);
     lt_diags_print(&diags, &text);
-    static const char *const parts[] = {"dstcodes", "password", "batch", "status_map"};
+    static const char *const parts[] = {
+        "dstcodes", "password", "batch", "status_map", "url: expected no '?'", "auth_endpoint: expected a path"};
     for (size_t i = 0; i < LT_ARRAY_LEN(parts); i++)
         if (!strstr(lt_buf_view(&text).ptr, parts[i]))
             fail_msg("%s is not named in:\n%s", parts[i], text.ptr);

@@ -147,6 +147,39 @@ static void a_notification_carries_the_fields_and_the_token(void **state)
     host_free(h);
 }
 
+static void a_url_that_paths_cannot_follow_and_a_path_that_changes_the_host_are_mistakes(void **state)
+{
+    (void)state;
+    static const struct {
+        const struct lt_adapter_type *type;
+        const char *url, *options, *says;
+    } rows[] = {
+        {&lt_provincial_adapter, "https://p?a", "{endpoints: {H22: {path: /cb}}}", "url: expected no '?'"},
+        {&lt_provincial_adapter, "https://p", "{endpoints: {H22: {path: .other.example/cb}}}",
+         "H22.path: expected a path that begins with '/'"},
+        {&lt_provincial_adapter, "https://p", "{endpoints: {H22: {url: \"http://other.example/cb\"}}}",
+         "H22.url: expected a URL https://"},
+        {&lt_notify_adapter, "https://p#a", "{path: /x}", "url: expected no '?'"},
+        {&lt_notify_adapter, "http://127.0.0.1", "{path: \"@other.example/\"}",
+         "options.path: expected a path that begins with '/'"},
+    };
+    for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
+        struct lt_yaml *yaml = NULL;
+        struct lt_diags diags = LT_DIAGS_INIT;
+        LT_AUTOBUF struct lt_buf text = LT_BUF_INIT(65536);
+        struct lt_adapter_traits traits;
+        void *adapter = NULL;
+        assert_int_equal(lt_yaml_parse("t.yaml", lt_span_str(rows[i].options), &yaml, NULL), LT_OK);
+        const struct lt_config_target t = {.name = "t", .url = rows[i].url, .options = lt_yaml_root(yaml)};
+        const struct lt_adapter_settings s = {.target = &t};
+        assert_int_equal(rows[i].type->new (&s, &adapter, &traits, &diags), LT_E_INVALID);
+        lt_diags_print(&diags, &text);
+        assert_contains(text.ptr, rows[i].says);
+        lt_diags_deinit(&diags);
+        lt_yaml_free(yaml);
+    }
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -162,6 +195,7 @@ int main(void)
         cmocka_unit_test(failures_in_a_row_pause_and_a_refusal_of_one_event_does_not),
         cmocka_unit_test(a_call_back_that_may_have_arrived_is_unknown_and_the_option_decides),
         cmocka_unit_test(a_notification_carries_the_fields_and_the_token),
+        cmocka_unit_test(a_url_that_paths_cannot_follow_and_a_path_that_changes_the_host_are_mistakes),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
