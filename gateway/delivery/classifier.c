@@ -7,7 +7,6 @@
 #include <inttypes.h>
 
 #define NS_SOAP "http://schemas.xmlsoap.org/soap/envelope/"
-#define BYTES_MAX ((size_t)4 << 20)
 #define JSON_DEPTH_MAX 32
 #define XML_DEPTH_MAX 64
 #define MESSAGE_CHARS_MAX 500
@@ -59,7 +58,7 @@ static struct lt_span child_text(lt_xml_node n, const char *name, struct lt_aren
 static void read_xml(const struct lt_http_answer *http, struct lt_arena *a, struct lt_class_facts *f,
                      struct lt_classified *r)
 {
-    const struct lt_xml_limits limits = {.bytes_max = BYTES_MAX, .depth_max = XML_DEPTH_MAX};
+    const struct lt_xml_limits limits = {.bytes_max = http->body.len, .depth_max = XML_DEPTH_MAX};
     if (lt_xml_parse(http->body, &limits, &r->xml, NULL) != LT_OK)
         return;
     lt_xml_node root = lt_xml_root(r->xml), body = lt_xml_child(root, NS_SOAP, "Body");
@@ -77,7 +76,7 @@ static void read_xml(const struct lt_http_answer *http, struct lt_arena *a, stru
 static void read_json(const struct lt_classifier *c, const struct lt_http_answer *http, struct lt_arena *a,
                       struct lt_class_facts *f, struct lt_classified *r)
 {
-    const struct lt_json_limits limits = {.bytes_max = BYTES_MAX, .depth_max = JSON_DEPTH_MAX};
+    const struct lt_json_limits limits = {.bytes_max = http->body.len, .depth_max = JSON_DEPTH_MAX};
     if (lt_json_parse(http->body, &limits, &r->json, NULL) != LT_OK)
         return;
     lt_json_value root = lt_json_root(r->json);

@@ -256,6 +256,21 @@ static void every_mistake_in_a_table_is_told_with_its_place(void **state)
     unload(&t);
 }
 
+static void an_answer_is_read_however_long_its_caller_let_it_become(void **state)
+{
+    (void)state;
+    struct table t =
+        good("{unlisted: unknown, rows: [{name: fine, when: {body: {/error_code: \"0\"}}, is: ok, examples: "
+             "[{body: '{\"error_code\":0}'}]}]}");
+    size_t len = (size_t)6 << 20; /* a list of all procedures; the transport bounds what comes */
+    LT_AUTOFREE char *name = lt_alloc(len + 1);
+    memset(name, 'a', len);
+    LT_AUTOFREE char *text = lt_asprintf("{\"error_code\":0,\"result\":[{\"TENTTHC\":\"%s\"}]}", name);
+    struct lt_http_answer h = body(text);
+    assert_string_equal(row_of(&t, LOOKUP, &h, LT_CLASS_OK), "fine");
+    unload(&t);
+}
+
 static void answers_are_counted_by_row_and_the_unlisted_ones_apart(void **state)
 {
     (void)state;
@@ -289,6 +304,7 @@ int main(void)
         cmocka_unit_test(a_row_that_an_earlier_one_always_takes_is_found),
         cmocka_unit_test(an_example_that_ends_elsewhere_and_a_row_without_one_are_errors),
         cmocka_unit_test(every_mistake_in_a_table_is_told_with_its_place),
+        cmocka_unit_test(an_answer_is_read_however_long_its_caller_let_it_become),
         cmocka_unit_test(answers_are_counted_by_row_and_the_unlisted_ones_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
