@@ -240,6 +240,14 @@ static void merge_one(struct lt_procedures *table, const struct lt_procedure *p,
     *lt_vec_push(&table->list) = copy;
 }
 
+size_t lt_procedures_in_force(const struct lt_procedures *table)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < table->list.len; i++)
+        n += !table->list.v[i].to;
+    return n;
+}
+
 void lt_procedures_merge(struct lt_procedures *table, const struct lt_procedures *now, const char *today,
                          struct lt_procedure_changes *ret)
 {

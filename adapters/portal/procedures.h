@@ -51,6 +51,8 @@ struct lt_procedure_changes {
 /* Bring table to what the portal has now; today is yyyy-MM-dd. Texts of the changes live in both arenas. */
 void lt_procedures_merge(struct lt_procedures *table, const struct lt_procedures *now, const char *today,
                          struct lt_procedure_changes *ret);
+/* Entries that have not ended. */
+size_t lt_procedures_in_force(const struct lt_procedures *table);
 /* The file. */
 void lt_procedures_write(const struct lt_procedures *table, const char *name, struct lt_buf *out);
 

@@ -127,14 +127,14 @@ static int merge(const struct pull *p, const struct lt_procedures *now)
         fputs(lt_buf_view(&text).ptr, stderr);
         code = LT_EXIT_CONFIG;
     } else {
-        size_t before = table.list.len;
+        size_t before = lt_procedures_in_force(&table);
         lt_procedures_merge(&table, now, today, &changes);
         bool many = before > 0 && count(&changes, LT_PROC_VANISHED) * 2 > before;
         bool write = !p->dry_run && changes.list.len > 0;
         if (write && many && !p->force) {
-            fprintf(stderr,
-                    "lienthong procedures: more than half of the table vanished at the portal; look at it, then "
-                    "pull again with --force\n");
+            fprintf(stderr, "lienthong procedures: more than half of the procedures in force vanished at the portal; "
+                            "look at it, then "
+                            "pull again with --force\n");
             write = false;
             code = LT_EXIT_FINDING;
         }

@@ -90,6 +90,12 @@ def test_a_pull_that_fails_half_way_or_loses_half_of_the_table_changes_nothing(p
     r = run(LIENTHONG, "procedures", "pull", "--config", portal.config, "--table", table, check=1, timeout=60)
     assert "--force" in r.stderr and table.read_text() == before
     assert "written" in procedures(portal, table, "--force")
+    # What has ended long ago is no part of the half.
+    ended = "".join(f'  - {{code: "7.{n:06}", value: "7.{n:06}", name: "Hết", to: 2020-01-01}}\n' for n in range(90))
+    table.write_text("table: portal-procedures\nkind: codes\nentries:\n" + old + ended)
+    before = table.read_text()
+    r = run(LIENTHONG, "procedures", "pull", "--config", portal.config, "--table", table, check=1, timeout=60)
+    assert "--force" in r.stderr and table.read_text() == before
 
 
 def test_a_session_that_ends_in_the_midst_of_a_pull_is_renewed(portal, tmp_path):

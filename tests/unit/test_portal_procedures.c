@@ -76,6 +76,7 @@ static void changes_begin_and_end_at_their_day_and_nothing_is_taken_out(void **s
     PULL(&t, "2025-09-04", "1", "A2", "5", "2", "B", "3", "3", "C", "3");
     is(&t, "1 A ..2025-09-03\n2 B ..2025-09-03\n1 A2 2025-09-03..\n3 C 2025-09-03..\n2 B 2025-09-04..\n");
     assert_int_equal(t.changes.list.v[0].what, LT_PROC_BACK);
+    assert_int_equal(lt_procedures_in_force(&t.procedures), 3);
     unload(&t);
 }
 
