@@ -7,6 +7,7 @@
 static const char *const accents_words[] = {"strip", "keep", NULL};
 static const char *const operation_words[] = {"lookup", "verify", NULL};
 static const char *const auth_words[] = {"none", "basic-timestamp", NULL};
+static const char *const media_words[] = {"text/xml", "application/xml", NULL};
 static const char *const mismatch_words[] = {"forward", "park", NULL};
 static const char *const unavailable_words[] = {"wait", "forward", NULL};
 
@@ -35,6 +36,12 @@ const struct lt_opt lt_population_opts[LT_POPULATION_OPTS] = {
      .words = auth_words,
      .help = "basic-timestamp: Basic of user and SHA-256 over service_url, user, timestamp and secret, with a header "
              "timestamp (ms): our clock must be right"},
+    {.key = "content_type",
+     .type = LT_OPT_ENUM,
+     .offset = FIELD(media),
+     .fallback = "text/xml",
+     .words = media_words,
+     .help = "of the question; text/xml is SOAP 1.1's own, some buses want application/xml"},
     {.key = "username", .type = LT_OPT_STRING, .offset = FIELD(username), .help = "of basic-timestamp"},
     {.key = "secret", .type = LT_OPT_SECRET, .offset = FIELD(secret), .help = "of basic-timestamp"},
     {.key = "service_url",

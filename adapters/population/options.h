@@ -21,6 +21,7 @@ struct lt_population_options {
     const char *database_code; /* MaCSDL */
     int operation;             /* enum lt_population_ask */
     int auth;                  /* enum lt_population_auth */
+    int media;                 /* index in the option's words */
     const char *username, *secret, *service_url, *api_key;
     const char *xroad_client, *xroad_service; /* NULL: no X-Road headers */
     struct lt_opt_strings officers;
@@ -29,7 +30,7 @@ struct lt_population_options {
     int64_t unavailable_attempts, cache_ms, cache_max;
 };
 
-#define LT_POPULATION_OPTS 23
+#define LT_POPULATION_OPTS 24
 extern const struct lt_opt lt_population_opts[LT_POPULATION_OPTS];
 
 size_t lt_population_options_read(const struct lt_config_target *t, struct lt_population_options *ret,

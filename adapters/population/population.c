@@ -120,8 +120,8 @@ static struct lt_note note(const struct lt_work *w, int to, const char *type, co
     return (struct lt_note){.to = to, .type = type, .data = lt_arena_span(w->arena, lt_buf_view(&buf))};
 }
 
-/* Who asked, for which dossier, and what came of it (domain 2.1: every question is on record by officer); never about
- * whom. */
+/* Who asked, for which dossier, and what came of it (domain 2.1: every call is on record by officer, answered or not);
+ * never about whom. */
 static struct lt_note audit(const struct lt_population *p, const struct lt_work *w, const struct lt_citizen *c,
                             const char *request_id, const char *result, const char *source)
 {
@@ -221,7 +221,8 @@ static void on_answer(void *ctx, const struct lt_http_answer *http)
     if (a.meaning == LT_POPULATION_MATCH)
         lt_matches_add(p->matches, &q->citizen, q->work->event->procedure, lt_delivery_now_ms(p->engine));
     struct lt_result r = decided(p, q->work, &a);
-    if (r.outcome == LT_OUTCOME_OK || r.outcome == LT_OUTCOME_REJECT)
+    bool left = http->failure != LT_HTTP_NOT_SENT && http->failure != LT_HTTP_CREDENTIAL;
+    if (left || r.outcome == LT_OUTCOME_OK || r.outcome == LT_OUTCOME_REJECT)
         r.notes[r.notes_len++] = audit(p, q->work, &q->citizen, q->request_id, a.code, "database");
     lt_delivery_done(p->engine, q->work, &r);
     question_free(q);

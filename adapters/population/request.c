@@ -121,8 +121,8 @@ const char *const *lt_population_headers(const struct lt_population_options *o, 
 {
     const char **h = lt_arena_alloc(a, (HEADERS_MAX + 1) * sizeof(*h));
     size_t n = 0;
-    h[n++] = "Content-Type: text/xml; charset=utf-8";
-    h[n++] = "Accept: text/xml";
+    h[n++] = o->media == 0 ? "Content-Type: text/xml; charset=utf-8" : "Content-Type: application/xml; charset=utf-8";
+    h[n++] = o->media == 0 ? "Accept: text/xml" : "Accept: application/xml, text/xml";
     h[n++] = "SOAPAction: \"\"";
     if (o->auth == LT_POPULATION_BASIC) {
         uint8_t digest[LT_SHA256_SIZE];

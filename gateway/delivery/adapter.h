@@ -45,6 +45,8 @@ struct lt_result {
     const char *code;       /* short and free of personal data, for logs: "http-503", "error_code -1" */
     const char *reason;     /* a sentence for `status`; may quote the target */
     struct lt_span forward; /* changed data for the next target; ptr NULL: unchanged */
+    /* Written when the step is done or refused. Those to lt.audit also when it is to be tried again: that somebody was
+     * asked stands on record whatever came of it, each attempt by itself. */
     struct lt_note notes[LT_NOTES_MAX];
     size_t notes_len;
     bool local; /* it says something about this event or its own corner of the target (an endpoint of one province)

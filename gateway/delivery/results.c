@@ -64,6 +64,20 @@ static void add_notes(struct lt_engine *e, struct lt_item *i)
     }
 }
 
+/* Of an attempt that another one follows: only that it was made. */
+static void add_audits(struct lt_engine *e, struct lt_item *i)
+{
+    struct lt_effect f = {0};
+    for (size_t n = 0; n < i->result.notes_len; n++) {
+        if (i->result.notes[n].to != LT_NOTE_AUDIT)
+            continue;
+        /* its time in place of a round: attempts are counted anew by every process */
+        lt_effect_note(i->record, &i->event, e->name, lt_item_step_name(i), lt_engine_wall(e), &i->result.notes[n],
+                       lt_engine_wall(e), &i->arena, &f);
+        add(e, i, &f, true);
+    }
+}
+
 void lt_item_finish(struct lt_engine *e, struct lt_item *i)
 {
     struct lt_err err = LT_ERR_INIT;
@@ -178,6 +192,8 @@ static void take_result(struct lt_engine *e, struct lt_item *i)
     }
     i->part->running--;
     note(e, i, lt_outcome_name(r->outcome));
+    if (r->outcome > LT_OUTCOME_PASS && r->outcome != LT_OUTCOME_REJECT)
+        add_audits(e, i);
     switch (r->outcome) {
     case LT_OUTCOME_RETRY:
         again(e, i, LT_MAX(lt_gate_jitter(&e->gate, i->work.attempt - 1), r->wait_ms));

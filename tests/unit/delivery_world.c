@@ -47,7 +47,7 @@ static void on_answer(void *ctx, const struct lt_http_answer *a)
                                                   .type = "vn.lienthong.sim.answer.v1",
                                                   .data = lt_arena_span(w->arena, LT_SPAN_LIT("{\"said\":\"ok\"}"))};
     r.anew = a->status == 404;
-    if (c->sim->audits && r.outcome == LT_OUTCOME_OK && w->step == LT_STEP_PROGRESS)
+    if (c->sim->audits && w->step == LT_STEP_PROGRESS)
         r.notes[r.notes_len++] = (struct lt_note){.to = LT_NOTE_AUDIT,
                                                   .type = "vn.lienthong.sim.audit.v1",
                                                   .data = lt_arena_span(w->arena, LT_SPAN_LIT("{}")),

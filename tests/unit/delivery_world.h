@@ -68,7 +68,7 @@ struct world {
     size_t memory_bytes, span_max;
     bool repeat_unknown, tell_no_refusals;
     bool tells;  /* its adapter tells the province of every create */
-    bool audits; /* it leaves an audit record of every row */
+    bool audits; /* it leaves an audit record of every call with a row */
     bool fatal, crashed;
 };
 

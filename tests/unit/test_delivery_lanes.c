@@ -423,6 +423,45 @@ static void an_outcome_that_cannot_be_written_parks_its_dossier_and_others_are_c
     world_free(w);
 }
 
+static void audit_id(void *ctx, const struct lt_log_record *r)
+{
+    char(*ids)[LT_EVENT_ID_LEN + 1] = ctx;
+    struct lt_span id = lt_headers_value(&r->headers, "ce_id");
+    size_t n = 0;
+    while (ids[n][0])
+        assert_false(lt_span_is(id, ids[n++]));
+    snprintf(ids[n], LT_EVENT_ID_LEN + 1, LT_SPAN_FMT, LT_SPAN_ARG(id));
+    assert_span_is(r->key, "officer");
+}
+
+static void a_call_is_on_record_under_an_id_of_its_own_whatever_came_of_it(void **state)
+{
+    (void)state;
+    static const struct {
+        enum reply reply;
+        size_t records; /* with that of the call that was taken */
+    } rows[] = {{REPLY_RETRY, 4}, {REPLY_THROTTLE, 4}, {REPLY_CREDENTIAL, 4}, {REPLY_LOST, 4}};
+    for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
+        char ids[8][LT_EVENT_ID_LEN + 1] = {{0}};
+        struct world *w = world_new();
+        struct world_first f = {.n = 3, .reply = rows[i].reply, .step = LT_STEP_PROGRESS};
+        w->audits = true;
+        w->repeat_unknown = true;
+        w->script = world_first_calls;
+        w->ctx = &f;
+        world_received(w, 0, "A", 0);
+        world_open(w);
+        for (int n = 0; n < 20 && world_forwarded(w) == 0; n++) { /* pauses and waits are minutes */
+            world_turns(w, 50);
+            world_advance(w, 60000);
+        }
+        assert_int_equal(world_forwarded(w), 1);
+        assert_int_equal(lt_memory_count(w->memory, LT_TOPIC_AUDIT), rows[i].records);
+        lt_memory_read(w->memory, LT_TOPIC_AUDIT, 0, audit_id, ids);
+        world_free(w);
+    }
+}
+
 static void a_missing_topic_is_waited_for_with_the_same_outcomes(void **state)
 {
     (void)state;
@@ -537,6 +576,7 @@ int main(void)
         cmocka_unit_test(a_lost_position_and_deleted_records_are_not_guessed_over),
         cmocka_unit_test(a_record_that_is_no_event_stops_its_partition_and_one_of_no_known_type_is_parked),
         cmocka_unit_test(an_outcome_that_cannot_be_written_parks_its_dossier_and_others_are_committed),
+        cmocka_unit_test(a_call_is_on_record_under_an_id_of_its_own_whatever_came_of_it),
         cmocka_unit_test(a_missing_topic_is_waited_for_with_the_same_outcomes),
         cmocka_unit_test(calls_go_on_while_a_transaction_is_being_committed),
         cmocka_unit_test(metrics_name_the_target_and_count),

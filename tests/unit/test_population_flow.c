@@ -88,7 +88,7 @@ static void errors_and_silence_wait_for_another_try(void **state)
     host_expect(h, "-2</dan:MaYeuCau>");
     host_answer(h, 500, "x");
     assert_int_equal(w->result.outcome, LT_OUTCOME_RETRY);
-    assert_int_equal(w->result.notes_len, 0);
+    assert_int_equal(w->result.notes_len, 1); /* that it was asked; nothing is told as an answer */
     no_citizen_in(lt_span_str(w->reason));
     host_free(h);
 }
@@ -152,6 +152,67 @@ static void every_answered_question_is_on_record_by_officer(void **state)
     assert_contains(note_to(w, LT_NOTE_AUDIT)->data.ptr, "\"source\":\"gateway\"");
     assert_int_equal(host_open(h), 0);
     host_free(h);
+}
+
+static void a_question_that_left_is_on_record_also_when_nothing_came_of_it(void **state)
+{
+    (void)state;
+    struct host *h = population();
+    struct host_work *w = host_submit(h, LT_STEP_CHECK, "A-1", "{\"CanBo\":{\"MaCanBo\":\"cb77\"}," PERSON "}");
+    host_fail(h, LT_HTTP_UNKNOWN);
+    assert_span_is(note_to(w, LT_NOTE_AUDIT)->key, "cb77");
+    assert_contains(note_to(w, LT_NOTE_AUDIT)->data.ptr, "\"result\":\"cut\",\"attempts\":1");
+    static const struct {
+        long status;
+        enum lt_outcome outcome;
+    } rows[] = {{500, LT_OUTCOME_RETRY}, {429, LT_OUTCOME_THROTTLE}, {401, LT_OUTCOME_CREDENTIAL}};
+    for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
+        host_submit_again(h, w, false);
+        host_answer(h, rows[i].status, "");
+        assert_int_equal(w->result.outcome, rows[i].outcome);
+        assert_int_equal(w->result.notes_len, 1);
+        assert_contains(note_to(w, LT_NOTE_AUDIT)->data.ptr, "\"source\":\"database\",\"result\":\"http-");
+        no_citizen_in(note_to(w, LT_NOTE_AUDIT)->data);
+    }
+    host_submit_again(h, w, false); /* nobody was asked */
+    host_fail(h, LT_HTTP_NOT_SENT);
+    assert_int_equal(w->result.notes_len, 0);
+    host_submit_again(h, w, false);
+    host_fail(h, LT_HTTP_CREDENTIAL);
+    assert_int_equal(w->result.notes_len, 0);
+    host_free(h);
+}
+
+static void a_login_refused_by_a_clock_that_is_not_ours_says_so(void **state)
+{
+    (void)state;
+    setenv("LT_TEST_POPULATION_SECRET", "s", 1);
+    static const struct {
+        const char *auth;
+        int64_t ahead_s;
+        const char *code, *says;
+    } rows[] = {{", auth: basic-timestamp, username: u, secret: {env: LT_TEST_POPULATION_SECRET}", 61, "clock",
+                 "our clock is 61 s behind theirs"},
+                {", auth: basic-timestamp, username: u, secret: {env: LT_TEST_POPULATION_SECRET}", -3600, "clock",
+                 "our clock is 3600 s ahead of theirs"},
+                {", auth: basic-timestamp, username: u, secret: {env: LT_TEST_POPULATION_SECRET}", 60, "http-401", ""},
+                {"", 3600, "http-401", ""}}; /* no timestamp: no part of it */
+    for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
+        struct host *h = population_with(rows[i].auth);
+        struct host_work *w = host_submit(h, LT_STEP_CHECK, "A-1", "{" PERSON "}");
+        const struct lt_http_answer a = {.failure = LT_HTTP_ANSWERED,
+                                         .status = 401,
+                                         .content_type = "",
+                                         .retry_after_s = -1,
+                                         .clock_ahead_s = rows[i].ahead_s};
+        struct host_call *c = host_call(h);
+        c->answered = true;
+        c->fn(c->ctx, &a);
+        assert_int_equal(w->result.outcome, LT_OUTCOME_CREDENTIAL);
+        assert_string_equal(w->code, rows[i].code);
+        assert_contains(w->reason, rows[i].says);
+        host_free(h);
+    }
 }
 
 static void a_match_is_remembered_for_its_time_its_officer_and_its_procedure_only(void **state)
@@ -244,6 +305,8 @@ int main(void)
         cmocka_unit_test(a_match_without_a_snapshot_forwards_unchanged),
         cmocka_unit_test(closing_forgets_the_questions_that_are_out),
         cmocka_unit_test(every_answered_question_is_on_record_by_officer),
+        cmocka_unit_test(a_question_that_left_is_on_record_also_when_nothing_came_of_it),
+        cmocka_unit_test(a_login_refused_by_a_clock_that_is_not_ours_says_so),
         cmocka_unit_test(a_match_is_remembered_for_its_time_its_officer_and_its_procedure_only),
         cmocka_unit_test(a_mismatch_parks_where_that_is_asked_for),
         cmocka_unit_test(a_database_that_stays_away_lets_dossiers_go_on_unverified_where_that_is_asked_for),

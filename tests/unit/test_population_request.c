@@ -166,6 +166,9 @@ static void basic_with_timestamp_signs_url_user_time_and_secret(void **state)
     assert_string_equal(h[5], "ApiKey: k-1");
     assert_string_equal(h[6], "X-Road-Client: VN/GOV/H22/MOTCUA");
     assert_null(h[7]);
+    assert_string_equal(h[0], "Content-Type: text/xml; charset=utf-8");
+    o.media = 1; /* as a client of 2025 sends it */
+    assert_string_equal(lt_population_headers(&o, 0, &a)[0], "Content-Type: application/xml; charset=utf-8");
     lt_arena_deinit(&a);
 }
 
