@@ -1,6 +1,7 @@
 /* lienthong topics: what Kafka has against what the configuration wants; `create` makes the missing and gives groups
  * their first position. */
 #include "gateway/ops/topics.h"
+#include "gateway/ops/old_paths.h"
 
 #include "gateway/cli/cli.h"
 #include "gateway/codec/json.h"
@@ -95,6 +96,29 @@ static int serve_group(struct session *s, const struct lt_topics_group *g, struc
     return LT_OK;
 }
 
+/* Events that the former routes sent another way: the new path would overtake them. */
+static int serve_paths(struct session *s, struct lt_err *err)
+{
+    struct lt_old_paths paths;
+    int r = lt_old_paths_find(s->admin, s->compiled.config, s->compiled.routes, &paths, err);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < paths.list.len; i++) {
+        const struct lt_old_path *p = &paths.list.v[i];
+        if (p->waiting + p->parked == 0)
+            continue;
+        LT_AUTOFREE char *name = lt_asprintf("path %s", p->path);
+        LT_AUTOFREE char *detail = lt_asprintf(
+            "%zu events wait and %zu are parked in %s, one of %s: these routes send by %s and would overtake them; let "
+            "gateways with the former routes work them off first",
+            p->waiting, p->parked, p->queue, p->dossier, p->now);
+        s->findings++;
+        say(s, name, "draining", detail);
+    }
+    lt_old_paths_deinit(&paths);
+    return LT_OK;
+}
+
 static int serve_all(struct session *s)
 {
     struct lt_err err = LT_ERR_INIT;
@@ -118,6 +142,8 @@ static int serve_all(struct session *s)
     }
     free(groups);
     lt_arena_deinit(&a);
+    if (!worst && (!s->findings || s->create) && (r = serve_paths(s, &err)) < 0)
+        worst = complain(&err);
     bool auto_create = false;
     if (lt_admin_auto_create(s->admin, &auto_create, &err) == LT_OK && auto_create) {
         s->findings++;
@@ -159,7 +185,8 @@ static int topics(int argc, char **argv)
     return r;
 }
 
-const struct lt_command lt_command_topics = {"topics", "[show|create] [--dry-run] [--json]",
-                                             "compare topics and groups with the configuration (exit 1 on drift), or "
-                                             "create what is missing; never shrinks, grows or deletes",
-                                             topics};
+const struct lt_command lt_command_topics = {
+    "topics", "[show|create] [--dry-run] [--json]",
+    "compare topics, groups and paths under way with the configuration (exit 1 on drift), or "
+    "create what is missing; never shrinks, grows or deletes",
+    topics};
