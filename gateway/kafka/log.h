@@ -71,7 +71,8 @@ struct lt_log_callbacks {
  */
 struct lt_log_claim {
     uint64_t nonce; /* drawn once an owner */
-    bool made;      /* it stands in Kafka: another one found there is a twin's */
+    int64_t number; /* as it was last written: claims of one instance id are numbered upwards */
+    bool made;      /* it stands in Kafka: another one found there with a higher number is a twin's */
 };
 
 struct lt_log_settings {

@@ -3,7 +3,8 @@
  * member also for a join of its own whose answer was lost, and shows the client id of whoever was first. So each owner
  * of a log writes a claim when it first opens it: an offset's metadata in a group named as the instance id, in a
  * transaction of the transactional id, hence in one order with everybody else's. Whoever finds another claim after its
- * own is the older one and must end; whoever finds its own, or none, is alone.
+ * own is the older one and must end; whoever finds its own, or none, is alone. Claims are numbered upwards, because a
+ * group can tell of one that is long past (docs/decisions/0015-a-group-that-goes-back.md): that one is nobody's.
  */
 #include "gateway/kafka/log_kafka.h"
 
@@ -16,18 +17,26 @@
 
 #define ASK_MS 5000
 #define WRITE_MS 5000
-#define CLAIM_FORMAT "claim-1 "
+#define CLAIM_FORMAT "claim-2 "
 
-/* The claim as it stands: 16 hexadecimal digits and a text for people. "": none. */
+/* The claim as it stands. "": none. */
 struct claim {
-    char text[300];
+    char text[300]; /* CLAIM_FORMAT, nonce of 16 hexadecimal digits, number, what is for people */
+    uint64_t nonce; /* all three as they are in the text; INT64_MAX where it has another form: a stranger's */
+    int64_t number;
+    const char *owner; /* host, process and time, in text */
 };
 
-static bool is_ours(const struct lt_log_kafka *k, const struct claim *c)
+static void claim_parse(struct claim *c)
 {
-    char nonce[sizeof(CLAIM_FORMAT) + 16];
-    snprintf(nonce, sizeof(nonce), CLAIM_FORMAT "%016" PRIx64, k->claim->nonce);
-    return strncmp(c->text, nonce, sizeof(nonce) - 1) == 0;
+    int read = 0;
+    if (sscanf(c->text, CLAIM_FORMAT "%16" SCNx64 " %" SCNd64 " %n", &c->nonce, &c->number, &read) == 2 && read > 0) {
+        c->owner = c->text + read;
+        return;
+    }
+    c->nonce = 0;
+    c->number = INT64_MAX;
+    c->owner = c->text;
 }
 
 /*
@@ -56,6 +65,7 @@ static int claim_read(struct lt_log_kafka *k, struct claim *ret, struct lt_err *
     } else {
         int len = e->offset >= 0 && e->metadata ? (int)LT_MIN(e->metadata_size, sizeof(ret->text) - 1) : 0;
         snprintf(ret->text, sizeof(ret->text), "%.*s", len, len ? (const char *)e->metadata : "");
+        claim_parse(ret);
     }
     rd_kafka_topic_partition_list_destroy(list);
     rd_kafka_destroy(reader);
@@ -74,10 +84,13 @@ int lt_log_kafka_claim_check(struct lt_log_kafka *k, struct lt_err *err)
         k->claim->made = false; /* the offset expired, or the topic was made anew: claimed again when it is opened */
         return LT_LOG_OK;
     }
-    if (is_ours(k, &now))
+    if (now.nonce == k->claim->nonce)
         return LT_LOG_OK;
-    lt_err_set(err, LT_E_INVALID, "twin", "%s was taken over by another process: %s", k->instance_id,
-               now.text + LT_MIN(strlen(now.text), sizeof(CLAIM_FORMAT) - 1));
+    if (now.number < k->claim->number) {
+        k->claim->made = false; /* the group went back: claimed again when it is opened, lest a twin is not told */
+        return LT_LOG_OK;
+    }
+    lt_err_set(err, LT_E_INVALID, "twin", "%s was taken over by another process: %s", k->instance_id, now.owner);
     return LT_LOG_TWIN;
 }
 
@@ -107,13 +120,21 @@ int lt_log_kafka_claim_make(struct lt_log_kafka *k, struct lt_err *err)
     int r = lt_kafka_partitions(k->peek, k->topic, ASK_MS, &partitions, err);
     if (r != LT_LOG_OK)
         return r;
+    struct claim former;
+    r = claim_read(k, &former, err);
+    if (r != LT_LOG_OK)
+        return r;
     while (k->claim->nonce == 0)
         lt_random(&k->claim->nonce, sizeof(k->claim->nonce));
+    /* Above the one before, whatever the clocks of the two hosts; above it too when only a past one was told of. */
+    int64_t wall = lt_now_ms();
+    bool known = former.text[0] && former.number < INT64_MAX;
+    k->claim->number = known ? LT_MAX(former.number + 1, wall) : wall;
     char host[65] = "", since[30], text[200];
     (void)gethostname(host, sizeof(host) - 1); /* for people only */
-    lt_time_rfc3339(lt_now_ms(), since);
-    snprintf(text, sizeof(text), CLAIM_FORMAT "%016" PRIx64 " host %s, process %ld, since %s", k->claim->nonce, host,
-             (long)getpid(), since);
+    lt_time_rfc3339(wall, since);
+    snprintf(text, sizeof(text), CLAIM_FORMAT "%016" PRIx64 " %" PRId64 " host %s, process %ld, since %s",
+             k->claim->nonce, k->claim->number, host, (long)getpid(), since);
     rd_kafka_error_t *error = write_offset(k, text);
     if (!error) {
         k->claim->made = true;

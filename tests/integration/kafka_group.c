@@ -3,6 +3,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/kafka/consumer.h"
+#include "gateway/kafka/repair.h"
 
 #include <stdio.h>
 #include <sys/wait.h>
@@ -273,6 +274,83 @@ static void a_membership_taken_by_no_other_process_is_taken_up_again(void **stat
     place_free(at);
 }
 
+static void keep_metadata(void *ctx, const struct lt_genesis_row *row)
+{
+    if (row->partition == 0)
+        snprintf(ctx, sizeof(row->metadata), "%s", row->metadata);
+}
+
+/* The group of the claims as Kafka tells of it. */
+static void claim_take(const struct worker *w, char out[512])
+{
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_admin *a = NULL;
+    assert_ok(lt_admin_new(support_props, 1, &a, &err), err);
+    assert_ok(lt_admin_group_offsets(a, w->instance, w->topic, keep_metadata, out, &err), err);
+    assert_int_equal(strncmp(out, "claim-", 6), 0);
+    lt_admin_free(a);
+}
+
+static void claim_put(const struct worker *w, const char *claim)
+{
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_repair *repair = NULL;
+    assert_ok(lt_repair_begin(support_props, 1, w->instance, &repair, &err), err);
+    lt_repair_offset(repair, w->topic, 0, 0, claim);
+    assert_ok(lt_repair_commit(repair, &err), err);
+    lt_repair_free(repair);
+}
+
+/* Chaos found it: a coordinator that told of the claim of a process that was long gone ended the one that was alone. */
+static void a_claim_of_long_ago_that_kafka_tells_of_again_is_nobodys(void **state LT_UNUSED)
+{
+    struct place at = place_new();
+    struct lt_err err = LT_ERR_INIT;
+    char past[512], ours[512], again[512];
+    struct worker *gone = worker_new(at.group, at.topic, "same");
+    claim_take(gone, past);
+    worker_free(gone);
+    struct worker *w = worker_new(at.group, at.topic, "same");
+    worker_join(w, SUPPORT_PARTITIONS);
+    claim_take(w, ours);
+    claim_put(w, past);
+    assert_int_equal(w->log->ops->renew(w->log, &err), LT_LOG_OK); /* a fenced producer asks */
+    struct worker *ghost = worker_ghost(at.group, at.topic, "same");
+    worker_join(ghost, SUPPORT_PARTITIONS);
+    worker_until(w, LT_E_UNAVAILABLE);
+    worker_free(ghost);
+    claim_put(w, past);
+    assert_ok(worker_reopen(w, &err), err); /* and a membership that was taken */
+    worker_join(w, SUPPORT_PARTITIONS);
+    claim_take(w, again); /* claimed anew, above both, so that a twin of now is told from it */
+    assert_string_not_equal(again, past);
+    assert_string_not_equal(again, ours);
+    struct worker *twin = worker_new(at.group, at.topic, "same");
+    assert_int_equal(worker_reopen(w, &err), LT_LOG_TWIN);
+    worker_free(twin);
+    worker_free(w);
+    place_free(at);
+}
+
+/* The number of a claim is above the one before, whatever a clock says. */
+static void a_process_whose_clock_is_behind_is_a_twin_all_the_same(void **state LT_UNUSED)
+{
+    struct place at = place_new();
+    struct lt_err err = LT_ERR_INIT;
+    struct worker *first = worker_new(at.group, at.topic, "same");
+    char claim[512];
+    snprintf(claim, sizeof(claim), "claim-2 %016llx %lld host ahead, process 1, since 2099-01-01T00:00:00Z", 1ULL,
+             4070908800000LL);
+    claim_put(first, claim);
+    struct worker *second = worker_new(at.group, at.topic, "same");
+    claim_take(second, claim);
+    assert_non_null(strstr(claim, " 4070908800001 "));
+    assert_int_equal(worker_reopen(first, &err), LT_LOG_TWIN);
+    worker_free(first);
+    worker_free(second);
+    place_free(at);
+}
+
 static void two_processes_that_start_together_leave_one(void **state LT_UNUSED)
 {
     struct place at = place_new();
@@ -409,6 +487,8 @@ int group_tests(void)
         cmocka_unit_test(a_static_member_that_comes_back_has_its_partitions_at_once),
         cmocka_unit_test(a_second_process_of_the_same_instance_is_a_twin_to_the_first),
         cmocka_unit_test(a_membership_taken_by_no_other_process_is_taken_up_again),
+        cmocka_unit_test(a_claim_of_long_ago_that_kafka_tells_of_again_is_nobodys),
+        cmocka_unit_test(a_process_whose_clock_is_behind_is_a_twin_all_the_same),
         cmocka_unit_test(partitions_that_a_dying_member_was_giving_up_do_not_stay_nobodys),
         cmocka_unit_test(two_processes_that_start_together_leave_one),
         cmocka_unit_test(a_consumer_whose_membership_was_taken_joins_again),
