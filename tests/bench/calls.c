@@ -8,12 +8,13 @@
  * DOSSIER-FILE and ROW-FILE hold one item each, @CODE@ in them stands for the dossier's code. Prints one JSON line. It
  * uses libcurl alone, nothing of the gateway: a yardstick must not share what it measures.
  */
+#include "tests/bench/common.h"
+
 #include <curl/curl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #define BODY_MAX 65536
@@ -40,32 +41,12 @@ struct chain {
     double begun;
 };
 
-static _Noreturn void die(const char *what, const char *why)
-{
-    fprintf(stderr, "bench_calls: %s: %s\n", what, why);
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static double cpu(void)
-{
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
 static char *read_file(const char *path)
 {
     FILE *f = fopen(path, "rb");
     char *text = malloc(BODY_MAX);
     if (!f)
-        die(path, "cannot be read");
+        bench_die(path, "cannot be read");
     size_t len = fread(text, 1, BODY_MAX - 1, f);
     fclose(f);
     while (len > 0 && text[len - 1] == '\n')
@@ -136,9 +117,9 @@ static void begin_call(struct chain *c)
     c->got = 0;
     curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, c->body);
     curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE, (long)(at - c->body));
-    c->begun = now();
+    c->begun = bench_now();
     if (curl_multi_add_handle(multi, c->easy) != CURLM_OK)
-        die("curl", "does not take a call");
+        bench_die("curl", "does not take a call");
 }
 
 static void begin_dossier(struct chain *c)
@@ -153,14 +134,14 @@ static void ended(struct chain *c, CURLcode code)
     long status = 0;
     curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
     if (code != CURLE_OK)
-        die("a call failed", curl_easy_strerror(code));
+        bench_die("a call failed", curl_easy_strerror(code));
     if (status != 200 || (!strstr(c->answer, "\"error_code\":0") && !strstr(c->answer, "\"error_code\":\"0\"")))
-        die("a call was not taken", c->answer);
+        bench_die("a call was not taken", c->answer);
     if (calls < SAMPLES_MAX)
-        samples[calls] = (uint32_t)((now() - c->begun) * 1e6);
+        samples[calls] = (uint32_t)((bench_now() - c->begun) * 1e6);
     calls++;
     curl_multi_remove_handle(multi, c->easy);
-    if (now() >= ends)
+    if (bench_now() >= ends)
         return;
     if (++c->step < CHAIN_STEPS)
         begin_call(c);
@@ -177,10 +158,10 @@ static void log_in(const char *password_file)
     curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, c->body);
     CURLcode code = curl_easy_perform(c->easy);
     if (code != CURLE_OK)
-        die("login", curl_easy_strerror(code));
+        bench_die("login", curl_easy_strerror(code));
     char *at = strstr(c->answer, "\"session\":\"");
     if (!at || sscanf(at, "\"session\":\"%255[^\"]\"", session) != 1)
-        die("login refused", c->answer);
+        bench_die("login refused", c->answer);
     curl_easy_cleanup(c->easy);
     free(password);
     free(c);
@@ -209,7 +190,7 @@ int main(int argc, char **argv)
     dossier_item = read_file(argv[8]);
     row_item = read_file(argv[9]);
     if (strlen(dossier_item) + strlen(row_item) > BODY_MAX / 2)
-        die("items", "too large");
+        bench_die("items", "too large");
     long concurrency = atol(argv[10]);
     double seconds = atof(argv[11]);
     next_number = strtoull(argv[12], NULL, 10);
@@ -225,7 +206,7 @@ int main(int argc, char **argv)
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, concurrency);
     curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
     struct chain *chains = calloc((size_t)concurrency, sizeof(*chains));
-    double begun = now(), cpu_begun = cpu();
+    double begun = bench_now(), cpu_begun = bench_cpu();
     uint64_t first = next_number;
     ends = begun + seconds;
     for (long i = 0; i < concurrency; i++) {
@@ -245,12 +226,12 @@ int main(int argc, char **argv)
         if (running > 0)
             curl_multi_poll(multi, NULL, 0, 100, NULL);
     }
-    double took = now() - begun;
+    double took = bench_now() - begun;
     size_t kept = calls < SAMPLES_MAX ? calls : SAMPLES_MAX;
     qsort(samples, kept, sizeof(*samples), by_size);
     printf("{\"calls\":%" PRIu64 ",\"seconds\":%.3f,\"cpu_s\":%.3f,\"dossiers\":%" PRIu64
            ",\"p50_us\":%u,\"p99_us\":%u}\n",
-           calls, took, cpu() - cpu_begun, next_number - first, kept ? samples[kept / 2] : 0,
+           calls, took, bench_cpu() - cpu_begun, next_number - first, kept ? samples[kept / 2] : 0,
            kept ? samples[kept * 99 / 100] : 0);
     return 0;
 }

@@ -3,42 +3,23 @@
  * rebuild reads them; {"records", "seconds"} on stdout. The seconds are those between first and last record of each
  * partition. With `headers` each record's headers are asked for, which librdkafka takes apart only then.
  */
-#include <librdkafka/rdkafka.h>
+#include "tests/bench/common.h"
+#include "tests/bench/kafka.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static void die(const char *what, const char *why)
-{
-    fprintf(stderr, "bench_consume: %s: %s\n", what, why);
-    exit(1);
-}
 
 int main(int argc, char **argv)
 {
-    char text[512];
     if (argc != 3 && (argc != 4 || strcmp(argv[3], "headers") != 0))
-        die("usage", "bench_consume BROKERS TOPIC [headers]");
-    rd_kafka_conf_t *c = rd_kafka_conf_new();
-    const char *const props[][2] = {{"bootstrap.servers", argv[1]},
-                                    {"group.id", "bench-consume"},
-                                    {"enable.auto.commit", "false"},
-                                    {"isolation.level", "read_committed"},
-                                    {"check.crcs", "true"}};
-    for (size_t i = 0; i < sizeof(props) / sizeof(props[0]); i++)
-        if (rd_kafka_conf_set(c, props[i][0], props[i][1], text, sizeof(text)) != RD_KAFKA_CONF_OK)
-            die(props[i][0], text);
-    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, c, text, sizeof(text));
-    if (!rk)
-        die("consumer", text);
+        bench_die("usage", "bench_consume BROKERS TOPIC [headers]");
+    const struct setting settings[] = {{"group.id", "bench-consume"},
+                                       {"enable.auto.commit", "false"},
+                                       {"isolation.level", "read_committed"},
+                                       {"check.crcs", "true"},
+                                       {NULL, NULL}};
+    rd_kafka_t *rk = bench_kafka(RD_KAFKA_CONSUMER, argv[1], settings);
     rd_kafka_poll_set_consumer(rk);
     double seconds = 0;
     long long records = 0;
@@ -56,17 +37,17 @@ int main(int argc, char **argv)
         for (int64_t next = low; next < high;) {
             rd_kafka_message_t *m = rd_kafka_consumer_poll(rk, 30000);
             if (!m || m->err)
-                die("poll", m ? rd_kafka_message_errstr(m) : "nothing came");
+                bench_die("poll", m ? rd_kafka_message_errstr(m) : "nothing came");
             if (begun == 0)
-                begun = now_s();
+                begun = bench_now();
             rd_kafka_headers_t *headers;
             if (argc == 4 && rd_kafka_message_headers(m, &headers))
-                die("headers", "a record has none");
+                bench_die("headers", "a record has none");
             next = m->offset + 1;
             records++;
             rd_kafka_message_destroy(m);
         }
-        seconds += now_s() - begun;
+        seconds += bench_now() - begun;
         rd_kafka_assign(rk, NULL);
     }
     printf("{\"records\": %lld, \"seconds\": %.4f}\n", records, seconds);

@@ -13,9 +13,10 @@
  * partition a key belongs to: a yardstick must not share what it measures.
  */
 #include "gateway/model/partition.h"
+#include "tests/bench/common.h"
+#include "tests/bench/kafka.h"
 
 #include <inttypes.h>
-#include <librdkafka/rdkafka.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -24,34 +25,13 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define CALL_MS 30000
 #define SAMPLES_MAX 4000000
 #define POLLED_MAX 1000
-
-static _Noreturn void die(const char *what, const char *why)
-{
-    fprintf(stderr, "bench_core: %s: %s\n", what, why);
-    exit(1);
-}
 
 static void must(const char *what, rd_kafka_error_t *error)
 {
     if (error)
-        die(what, rd_kafka_error_string(error));
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static double cpu(void)
-{
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+        bench_die(what, rd_kafka_error_string(error));
 }
 
 static long peak_kib(void)
@@ -59,26 +39,6 @@ static long peak_kib(void)
     struct rusage u;
     getrusage(RUSAGE_SELF, &u);
     return u.ru_maxrss;
-}
-
-struct setting {
-    const char *name, *value;
-};
-
-static rd_kafka_t *handle(rd_kafka_type_t type, const char *bootstrap, const struct setting *settings)
-{
-    char text[256];
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    const struct setting own = {"bootstrap.servers", bootstrap};
-    if (rd_kafka_conf_set(conf, own.name, own.value, text, sizeof(text)) != RD_KAFKA_CONF_OK)
-        die(own.name, text);
-    for (const struct setting *s = settings; s->name; s++)
-        if (rd_kafka_conf_set(conf, s->name, s->value, text, sizeof(text)) != RD_KAFKA_CONF_OK)
-            die(s->name, text);
-    rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof(text));
-    if (!rk)
-        die("rd_kafka_new", text);
-    return rk;
 }
 
 /* ---- events ---- */
@@ -175,7 +135,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
     (void)rk;
     (void)opaque;
     if (m->err)
-        die("delivery", rd_kafka_err2str(m->err));
+        bench_die("delivery", rd_kafka_err2str(m->err));
 }
 
 static rd_kafka_t *filler_new(const char *bootstrap, const char *linger)
@@ -189,11 +149,11 @@ static rd_kafka_t *filler_new(const char *bootstrap, const char *linger)
                                        {"delivery.report.only.error", "true"}};
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
         if (rd_kafka_conf_set(conf, settings[i].name, settings[i].value, text, sizeof(text)) != RD_KAFKA_CONF_OK)
-            die(settings[i].name, text);
+            bench_die(settings[i].name, text);
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
     if (!rk)
-        die("producer", text);
+        bench_die("producer", text);
     return rk;
 }
 
@@ -214,7 +174,7 @@ static int fill(char **a)
             rd_kafka_poll(rk, 0);
     }
     if (rd_kafka_flush(rk, 120000))
-        die("fill", "not all records were accepted");
+        bench_die("fill", "not all records were accepted");
     printf("{\"records\": %" PRIu64 ", \"fresh\": %" PRIu64 "}\n", count, fresh);
     rd_kafka_topic_destroy(topic);
     rd_kafka_destroy(rk);
@@ -279,9 +239,9 @@ static int bare(char **a)
                                                 {NULL, NULL}};
     const struct setting producer_settings[] = {
         {"transactional.id", a[5]}, {"linger.ms", "5"}, {"queue.buffering.max.messages", "1000000"}, {NULL, NULL}};
-    rd_kafka_t *producer = handle(RD_KAFKA_PRODUCER, a[0], producer_settings);
+    rd_kafka_t *producer = bench_kafka(RD_KAFKA_PRODUCER, a[0], producer_settings);
     must("init", rd_kafka_init_transactions(producer, CALL_MS));
-    rd_kafka_t *consumer = handle(RD_KAFKA_CONSUMER, a[0], consumer_settings);
+    rd_kafka_t *consumer = bench_kafka(RD_KAFKA_CONSUMER, a[0], consumer_settings);
     rd_kafka_poll_set_consumer(consumer);
     rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(topics, a[1], RD_KAFKA_PARTITION_UA);
@@ -293,7 +253,7 @@ static int bare(char **a)
     int64_t next[PARTITIONS_MAX];
     for (int p = 0; p < PARTITIONS_MAX; p++)
         next[p] = -1;
-    double began = 0, cpu_began = 0, deadline = now() + 120;
+    double began = 0, cpu_began = 0, deadline = bench_now() + 120;
     uint64_t open = 0;
     int32_t partitions = 0;
     rd_kafka_message_t *polled[POLLED_MAX];
@@ -302,7 +262,7 @@ static int bare(char **a)
         for (ssize_t i = 0; i < n; i++) {
             rd_kafka_message_t *m = polled[i];
             if (m->err || m->partition >= PARTITIONS_MAX)
-                die("consume", rd_kafka_message_errstr(m));
+                bench_die("consume", rd_kafka_message_errstr(m));
             if (open++ == 0)
                 begin(producer);
             forward(producer, to, m);
@@ -315,16 +275,16 @@ static int bare(char **a)
             commit(producer, consumer, a[1], next, partitions);
             open = 0;
             if (began == 0) { /* joining the group and the first, cold transaction are not measured */
-                began = now();
-                cpu_began = cpu();
+                began = bench_now();
+                cpu_began = bench_cpu();
                 counted = done;
             }
         }
-        if (now() > deadline)
-            die("bare", "did not get through within two minutes");
+        if (bench_now() > deadline)
+            bench_die("bare", "did not get through within two minutes");
     }
     printf("{\"records\": %" PRIu64 ", \"seconds\": %.4f, \"cpu_s\": %.4f, \"peak_kib\": %ld}\n", done - counted,
-           now() - began, cpu() - cpu_began, peak_kib());
+           bench_now() - began, bench_cpu() - cpu_began, peak_kib());
     rd_kafka_queue_destroy(queue);
     rd_kafka_topic_destroy(to);
     rd_kafka_consumer_close(consumer);
@@ -346,22 +306,22 @@ static void *send_paced(void *ctx)
     struct pace *p = ctx;
     char **a = p->a;
     int32_t partitions = atoi(a[3]);
-    double rate = atof(a[4]), seconds = atof(a[5]), began = now();
+    double rate = atof(a[4]), seconds = atof(a[5]), began = bench_now();
     size_t bytes = strtoull(a[6], NULL, 10);
     uint64_t seed = strtoull(a[7], NULL, 10);
     rd_kafka_t *rk = filler_new(a[0], "0");
     rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, a[1], NULL);
-    while (now() - began < seconds) {
-        while ((double)p->sent < (now() - began) * rate) {
+    while (bench_now() - began < seconds) {
+        while ((double)p->sent < (bench_now() - began) * rate) {
             char at[32];
-            snprintf(at, sizeof(at), "%.6f", now());
+            snprintf(at, sizeof(at), "%.6f", bench_now());
             event_send(rk, topic, partitions, seed, p->sent++, bytes, at);
         }
         rd_kafka_poll(rk, 0);
         nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
     }
     if (rd_kafka_flush(rk, CALL_MS))
-        die("latency", "not all records were accepted");
+        bench_die("latency", "not all records were accepted");
     atomic_store(&p->ended, true);
     rd_kafka_topic_destroy(topic);
     rd_kafka_destroy(rk);
@@ -382,12 +342,12 @@ static int latency(char **a)
                                        {"enable.auto.commit", "false"},
                                        {"fetch.wait.max.ms", "5"},
                                        {NULL, NULL}};
-    rd_kafka_t *rk = handle(RD_KAFKA_CONSUMER, a[0], settings);
+    rd_kafka_t *rk = bench_kafka(RD_KAFKA_CONSUMER, a[0], settings);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(partitions);
     for (int32_t p = 0; p < partitions; p++) {
         int64_t low, high;
         if (rd_kafka_query_watermark_offsets(rk, a[2], p, &low, &high, CALL_MS))
-            die("latency", "no end of the output");
+            bench_die("latency", "no end of the output");
         rd_kafka_topic_partition_list_add(list, a[2], p)->offset = high;
     }
     rd_kafka_assign(rk, list);
@@ -397,19 +357,19 @@ static int latency(char **a)
     struct pace p = {.a = a};
     pthread_t thread;
     pthread_create(&thread, NULL, send_paced, &p);
-    double deadline = now() + atof(a[5]) + 30;
-    while ((!atomic_load(&p.ended) || n < p.sent) && now() < deadline) {
+    double deadline = bench_now() + atof(a[5]) + 30;
+    while ((!atomic_load(&p.ended) || n < p.sent) && bench_now() < deadline) {
         rd_kafka_message_t *m = rd_kafka_consumer_poll(rk, 100);
         if (!m)
             continue;
-        double arrived = now();
+        double arrived = bench_now();
         if (!m->err && m->len > 16 && memcmp(m->payload, "{\"t\":\"", 6) == 0 && n < SAMPLES_MAX)
             samples[n++] = (arrived - strtod((const char *)m->payload + 6, NULL)) * 1e3;
         rd_kafka_message_destroy(m);
     }
     pthread_join(thread, NULL);
     if (n < p.sent)
-        die("latency", "not every event came out");
+        bench_die("latency", "not every event came out");
     size_t skip = n / 10; /* connections warm up */
     qsort(samples + skip, n - skip, sizeof(*samples), by_size);
     printf("{\"sent\": %" PRIu64 ", \"events\": %zu, \"p50_ms\": %.2f, \"p99_ms\": %.2f, \"max_ms\": %.2f}\n", p.sent,
@@ -426,13 +386,13 @@ static rd_kafka_topic_partition_list_t *committed_of(const char *bootstrap, cons
                                                      int32_t partitions)
 {
     const struct setting settings[] = {{"group.id", group}, {NULL, NULL}};
-    rd_kafka_t *rk = handle(RD_KAFKA_CONSUMER, bootstrap, settings);
+    rd_kafka_t *rk = bench_kafka(RD_KAFKA_CONSUMER, bootstrap, settings);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(partitions);
     for (int32_t p = 0; p < partitions; p++)
         rd_kafka_topic_partition_list_add(list, topic, p);
     rd_kafka_resp_err_t code = rd_kafka_committed(rk, list, CALL_MS);
     if (code)
-        die("committed", rd_kafka_err2str(code));
+        bench_die("committed", rd_kafka_err2str(code));
     rd_kafka_destroy(rk);
     return list;
 }
@@ -453,7 +413,7 @@ static int save(char **a)
     rd_kafka_topic_partition_list_t *list = committed_of(a[0], a[1], a[2], atoi(a[3]));
     FILE *f = fopen(a[4], "w");
     if (!f)
-        die(a[4], "cannot be written");
+        bench_die(a[4], "cannot be written");
     for (int i = 0; i < list->cnt; i++)
         fprintf(f, "%" PRId64 " %.*s\n", list->elems[i].offset, (int)list->elems[i].metadata_size,
                 list->elems[i].metadata ? (const char *)list->elems[i].metadata : "");
@@ -467,17 +427,17 @@ static int restore(char **a)
     char id[128], line[1024];
     snprintf(id, sizeof(id), "%s.repair", a[1]);
     const struct setting settings[] = {{"transactional.id", id}, {NULL, NULL}};
-    rd_kafka_t *rk = handle(RD_KAFKA_PRODUCER, a[0], settings);
+    rd_kafka_t *rk = bench_kafka(RD_KAFKA_PRODUCER, a[0], settings);
     must("init", rd_kafka_init_transactions(rk, CALL_MS));
     begin(rk);
     FILE *f = fopen(a[4], "r");
     if (!f)
-        die(a[4], "cannot be read");
+        bench_die(a[4], "cannot be read");
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
     for (int32_t p = 0; fgets(line, sizeof(line), f); p++) {
         char *metadata = strchr(line, ' ');
         if (!metadata)
-            die(a[4], "expected OFFSET METADATA");
+            bench_die(a[4], "expected OFFSET METADATA");
         metadata++;
         size_t len = strcspn(metadata, "\n");
         rd_kafka_topic_partition_t *e = rd_kafka_topic_partition_list_add(list, a[2], p);

@@ -11,9 +11,10 @@
  * Uses librdkafka alone, and of the gateway only the function that says which partition a key belongs to.
  */
 #include "gateway/model/partition.h"
+#include "tests/bench/common.h"
+#include "tests/bench/kafka.h"
 
 #include <inttypes.h>
-#include <librdkafka/rdkafka.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,53 +22,17 @@
 #include <string.h>
 #include <time.h>
 
-#define CALL_MS 30000
 #define VALUE_MAX 65536
 #define EVENTS_MAX 1000000
 #define PATIENCE_S 60
 #define MARK "@CODE@"
 #define CODE "H22.00847-250902-%09" PRIu64
 
-static _Noreturn void die(const char *what, const char *why)
-{
-    fprintf(stderr, "bench_delivery: %s: %s\n", what, why);
-    exit(1);
-}
-
-static double seconds_of(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static double now(void)
-{
-    return seconds_of(CLOCK_MONOTONIC);
-}
-
 static int64_t wall_ms(void)
 {
-    return (int64_t)(seconds_of(CLOCK_REALTIME) * 1e3);
-}
-
-struct setting {
-    const char *name, *value;
-};
-
-static rd_kafka_t *handle(rd_kafka_type_t type, const char *bootstrap, const struct setting *settings)
-{
-    char text[256];
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    if (rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, text, sizeof(text)) != RD_KAFKA_CONF_OK)
-        die("bootstrap.servers", text);
-    for (const struct setting *s = settings; s->name; s++)
-        if (rd_kafka_conf_set(conf, s->name, s->value, text, sizeof(text)) != RD_KAFKA_CONF_OK)
-            die(s->name, text);
-    rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof(text));
-    if (!rk)
-        die("rd_kafka_new", text);
-    return rk;
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* ---- events ---- */
@@ -77,7 +42,7 @@ static char *value_template(const char *path)
     FILE *f = fopen(path, "rb");
     char *text = malloc(VALUE_MAX);
     if (!f)
-        die(path, "cannot be read");
+        bench_die(path, "cannot be read");
     text[fread(text, 1, VALUE_MAX / 2, f)] = 0;
     fclose(f);
     return text;
@@ -149,7 +114,7 @@ static void event_send(rd_kafka_t *rk, rd_kafka_topic_t *topic, int32_t partitio
         if (!error)
             return;
         if (rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-            die("produce", rd_kafka_error_string(error));
+            bench_die("produce", rd_kafka_error_string(error));
         rd_kafka_error_destroy(error);
         rd_kafka_poll(rk, 20);
     }
@@ -158,7 +123,7 @@ static void event_send(rd_kafka_t *rk, rd_kafka_topic_t *topic, int32_t partitio
 static rd_kafka_t *filler_new(const char *bootstrap, const char *linger)
 {
     const struct setting settings[] = {{"enable.idempotence", "true"}, {"linger.ms", linger}, {NULL, NULL}};
-    return handle(RD_KAFKA_PRODUCER, bootstrap, settings);
+    return bench_kafka(RD_KAFKA_PRODUCER, bootstrap, settings);
 }
 
 static int fill(char **a)
@@ -173,7 +138,7 @@ static int fill(char **a)
         rd_kafka_poll(rk, 0);
     }
     if (rd_kafka_flush(rk, 120000))
-        die("fill", "not all records were accepted");
+        bench_die("fill", "not all records were accepted");
     printf("{\"records\": %" PRIu64 "}\n", count);
     rd_kafka_topic_destroy(topic);
     rd_kafka_destroy(rk);
@@ -195,12 +160,12 @@ static void *send_paced(void *ctx)
     struct pace *p = ctx;
     char **a = p->a;
     int32_t partitions = atoi(a[2]);
-    double rate = atof(a[6]), began = now();
+    double rate = atof(a[6]), began = bench_now();
     char *template = value_template(a[4]);
     rd_kafka_t *rk = filler_new(a[0], "0");
     rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, a[1], NULL);
     for (uint64_t i = 0; i < p->count;) {
-        for (; i < p->count && (double)i < (now() - began) * rate; i++) {
+        for (; i < p->count && (double)i < (bench_now() - began) * rate; i++) {
             p->sent_ms[i] = wall_ms();
             event_send(rk, topic, partitions, a[3], template, p->first + i);
         }
@@ -208,7 +173,7 @@ static void *send_paced(void *ctx)
         nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
     }
     if (rd_kafka_flush(rk, CALL_MS))
-        die("latency", "not all records were accepted");
+        bench_die("latency", "not all records were accepted");
     atomic_store(&p->ended, true);
     rd_kafka_topic_destroy(topic);
     rd_kafka_destroy(rk);
@@ -223,16 +188,16 @@ static rd_kafka_t *follower_new(const char *bootstrap, const char *topic)
                                        {"enable.auto.commit", "false"},
                                        {"fetch.wait.max.ms", "2"},
                                        {NULL, NULL}};
-    rd_kafka_t *rk = handle(RD_KAFKA_CONSUMER, bootstrap, settings);
+    rd_kafka_t *rk = bench_kafka(RD_KAFKA_CONSUMER, bootstrap, settings);
     const struct rd_kafka_metadata *m;
     rd_kafka_topic_t *t = rd_kafka_topic_new(rk, topic, NULL);
     if (rd_kafka_metadata(rk, 0, t, &m, CALL_MS))
-        die("latency", "no answer about the topic of answers");
+        bench_die("latency", "no answer about the topic of answers");
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
     for (int32_t p = 0; p < m->topics[0].partition_cnt; p++) {
         int64_t low, high;
         if (rd_kafka_query_watermark_offsets(rk, topic, p, &low, &high, CALL_MS))
-            die("latency", "no end of the answers");
+            bench_die("latency", "no end of the answers");
         rd_kafka_topic_partition_list_add(list, topic, p)->offset = high;
     }
     rd_kafka_assign(rk, list);
@@ -247,14 +212,14 @@ static int latency(char **a)
     double seconds = atof(a[7]);
     struct pace p = {.a = a, .first = strtoull(a[5], NULL, 10), .count = (uint64_t)(atof(a[6]) * seconds)};
     if (p.count == 0 || p.count > EVENTS_MAX)
-        die("latency", "too many or no events");
+        bench_die("latency", "too many or no events");
     p.sent_ms = calloc(p.count, sizeof(*p.sent_ms));
     int64_t *seen_ms = calloc(p.count, sizeof(*seen_ms));
     rd_kafka_t *rk = follower_new(a[0], a[8]);
     uint64_t seen = 0;
     pthread_t thread;
     pthread_create(&thread, NULL, send_paced, &p);
-    for (double deadline = now() + seconds + PATIENCE_S; seen < p.count && now() < deadline;) {
+    for (double deadline = bench_now() + seconds + PATIENCE_S; seen < p.count && bench_now() < deadline;) {
         rd_kafka_message_t *m = rd_kafka_consumer_poll(rk, 100);
         uint64_t number;
         if (!m)
@@ -273,7 +238,7 @@ static int latency(char **a)
     }
     pthread_join(thread, NULL);
     if (seen < p.count)
-        die("latency", "not every event came to its end");
+        bench_die("latency", "not every event came to its end");
     printf("{\"events\":[");
     for (uint64_t i = 0; i < p.count; i++)
         printf("%s[\"" CODE "\",%" PRId64 ",%" PRId64 "]", i ? "," : "", p.first + i, p.sent_ms[i], seen_ms[i]);

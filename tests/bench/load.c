@@ -7,6 +7,8 @@
  *
  * It is the same for every server it measures, so a ratio of two runs compares the servers.
  */
+#include "tests/bench/common.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -50,13 +52,6 @@ struct worker {
     size_t n_samples;
 };
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static bool open_connection(struct connection *c)
 {
     int one = 1;
@@ -70,7 +65,7 @@ static bool open_connection(struct connection *c)
         return false;
     fcntl(c->fd, F_SETFL, O_NONBLOCK);
     c->written = c->got = 0;
-    c->begun = now();
+    c->begun = bench_now();
     return true;
 }
 
@@ -98,9 +93,9 @@ static void count(struct worker *w, struct connection *c)
     else
         w->other++;
     if (w->n_samples < SAMPLES_MAX)
-        w->samples[w->n_samples++] = (uint32_t)((now() - c->begun) * 1e6);
+        w->samples[w->n_samples++] = (uint32_t)((bench_now() - c->begun) * 1e6);
     c->written = c->got = 0;
-    c->begun = now();
+    c->begun = bench_now();
 }
 
 /* Move one connection as far as it goes; false when it broke. */
@@ -145,9 +140,9 @@ static void *work(void *arg)
         struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = &all[i]};
         epoll_ctl(poll, EPOLL_CTL_ADD, all[i].fd, &e);
     }
-    double until = now() + seconds;
+    double until = bench_now() + seconds;
     struct epoll_event events[64];
-    while (now() < until) {
+    while (bench_now() < until) {
         int n = epoll_wait(poll, events, 64, 50);
         for (int i = 0; i < n; i++) {
             struct connection *c = events[i].data.ptr;
@@ -209,7 +204,7 @@ int main(int argc, char **argv)
     request_len += body_len;
 
     struct worker *w = calloc((size_t)threads, sizeof(*w));
-    double begun = now();
+    double begun = bench_now();
     for (int i = 0; i < threads; i++)
         pthread_create(&w[i].thread, NULL, work, &w[i]);
     struct worker sum = {.samples = malloc((size_t)threads * SAMPLES_MAX * sizeof(uint32_t))};
@@ -223,7 +218,7 @@ int main(int argc, char **argv)
         memcpy(sum.samples + sum.n_samples, w[i].samples, w[i].n_samples * sizeof(uint32_t));
         sum.n_samples += w[i].n_samples;
     }
-    double took = now() - begun;
+    double took = bench_now() - begun;
     qsort(sum.samples, sum.n_samples, sizeof(uint32_t), by_size);
     uint32_t p50 = sum.n_samples ? sum.samples[sum.n_samples / 2] : 0,
              p99 = sum.n_samples ? sum.samples[sum.n_samples * 99 / 100] : 0;

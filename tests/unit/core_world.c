@@ -96,6 +96,22 @@ void core_world_genesis(struct core_world *w)
         lt_memory_offset_set(w->memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, p, 0, metadata);
 }
 
+int core_world_setup(void **state, const struct core_world_plan *plan)
+{
+    struct core_world *w = lt_alloc(sizeof(*w));
+    core_world_init(w, plan);
+    core_world_genesis(w);
+    *state = w;
+    return 0;
+}
+
+int core_world_teardown(void **state)
+{
+    core_world_deinit(*state);
+    free(*state);
+    return 0;
+}
+
 void core_world_open(struct core_world *w)
 {
     lt_worker_init(&w->worker, &w->settings, 0);

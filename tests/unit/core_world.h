@@ -52,6 +52,9 @@ struct core_world {
 /* Caller's storage. The group has no position yet. */
 void core_world_init(struct core_world *w, const struct core_world_plan *plan);
 void core_world_deinit(struct core_world *w);
+/* The state of a cmocka test: a world on the heap with first positions. */
+int core_world_setup(void **state, const struct core_world_plan *plan);
+int core_world_teardown(void **state);
 
 /* What `lienthong topics create` leaves: offset 0 of every partition, under this incarnation and window. */
 void core_world_genesis(struct core_world *w);

@@ -10,18 +10,7 @@
 
 static int setup(void **state)
 {
-    struct core_world *w = lt_alloc(sizeof(*w));
-    core_world_init(w, &(struct core_world_plan){.partitions = 2, .commit_records = 8});
-    core_world_genesis(w);
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    core_world_deinit(*state);
-    free(*state);
-    return 0;
+    return core_world_setup(state, &(struct core_world_plan){.partitions = 2, .commit_records = 8});
 }
 
 static void run_to_the_end(struct core_world *w)
@@ -373,7 +362,7 @@ static void the_position_topic_is_read_once_however_many_partitions_are_loaded(v
     core_world_close(w);
 }
 
-#define IN_A_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define IN_A_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, core_world_teardown)
 
 int main(void)
 {

@@ -9,18 +9,7 @@
 
 static int setup(void **state)
 {
-    struct core_world *w = lt_alloc(sizeof(*w));
-    core_world_init(w, &(struct core_world_plan){.partitions = 2, .commit_records = 7});
-    core_world_genesis(w);
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    core_world_deinit(*state);
-    free(*state);
-    return 0;
+    return core_world_setup(state, &(struct core_world_plan){.partitions = 2, .commit_records = 7});
 }
 
 static void append(struct core_world *w, int32_t partition, int id)
@@ -500,7 +489,7 @@ static void every_stop_says_what_it_means_what_is_safe_and_what_to_do(void **sta
     assert_string_equal(command, "");
 }
 
-#define IN_A_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define IN_A_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, core_world_teardown)
 
 int main(void)
 {

@@ -10,15 +10,33 @@ static enum reply lose_first_create(struct world *w, const struct seen *call)
     return call->step == LT_STEP_UPSERT && w->asked++ == 0 ? REPLY_LOST : REPLY_OK;
 }
 
-static void a_wall_clock_that_steps_back_does_not_hold_what_is_unknown(void **state)
+/* A's create is out and was applied; its answer will not come. wall_shift_ms: of the clock all that time. */
+static struct world *with_lost_create(int64_t wall_shift_ms)
 {
-    (void)state;
     struct world *w = world_new();
     w->script = lose_first_create;
+    w->wall_shift_ms = wall_shift_ms;
     world_received(w, 0, "A", 0);
     world_open(w);
     world_turns(w, 20);
     assert_int_equal(w->calls, 1);
+    return w;
+}
+
+/* What is unknown waits its settle time out, but for a margin, and then goes on: the end of the test. */
+static void must_call_nobody_until_it_is_settled(struct world *w, int margin_ms)
+{
+    size_t calls = w->calls;
+    world_turns(w, (int)w->target.settle_ms - margin_ms);
+    assert_int_equal(w->calls, calls);
+    world_run_until_forwarded(w, 1);
+    world_free(w);
+}
+
+static void a_wall_clock_that_steps_back_does_not_hold_what_is_unknown(void **state)
+{
+    (void)state;
+    struct world *w = with_lost_create(0);
     w->wall_shift_ms = -3600000;
     int64_t from = w->now_ms;
     world_run_until_forwarded(w, 1);
@@ -29,28 +47,15 @@ static void a_wall_clock_that_steps_back_does_not_hold_what_is_unknown(void **st
 static void a_wall_clock_that_jumps_ahead_does_not_cut_the_settle_time_short(void **state)
 {
     (void)state;
-    struct world *w = world_new();
-    w->script = lose_first_create;
-    world_received(w, 0, "A", 0);
-    world_open(w);
-    world_turns(w, 20);
-    assert_int_equal(w->calls, 1);
+    struct world *w = with_lost_create(0);
     w->wall_shift_ms = 3600000;
-    world_turns(w, (int)w->target.settle_ms - 30);
-    assert_int_equal(w->calls, 1);
-    world_run_until_forwarded(w, 1);
-    world_free(w);
+    must_call_nobody_until_it_is_settled(w, 30);
 }
 
 static void what_another_clock_wrote_holds_nobody_longer_than_it_could_have_meant(void **state)
 {
     (void)state;
-    struct world *w = world_new();
-    w->script = lose_first_create;
-    world_received(w, 0, "A", 0);
-    w->wall_shift_ms = 3600000;
-    world_open(w);
-    world_turns(w, 20);
+    struct world *w = with_lost_create(3600000);
     world_crash(w);
     w->wall_shift_ms = 0; /* the next owner's clock */
     world_open(w);
@@ -66,30 +71,18 @@ static void what_another_clock_wrote_holds_nobody_longer_than_it_could_have_mean
 static void a_successor_whose_clock_is_ahead_waits_all_the_same(void **state)
 {
     (void)state;
-    struct world *w = world_new();
-    w->script = lose_first_create;
-    world_received(w, 0, "A", 0);
-    world_open(w);
-    world_turns(w, 20);
-    assert_int_equal(w->calls, 1);
+    struct world *w = with_lost_create(0);
     world_crash(w);
     w->wall_shift_ms = 3600000;
     world_open(w);
-    world_turns(w, (int)w->target.settle_ms - 30);
-    assert_int_equal(w->calls, 1);
-    world_run_until_forwarded(w, 1);
-    world_free(w);
+    must_call_nobody_until_it_is_settled(w, 30);
 }
 
 /* The same where its answer did not come and that is committed. */
 static void a_successor_whose_clock_is_ahead_waits_for_what_is_known_as_unknown(void **state)
 {
     (void)state;
-    struct world *w = world_new();
-    w->script = lose_first_create;
-    world_received(w, 0, "A", 0);
-    world_open(w);
-    world_turns(w, 20);
+    struct world *w = with_lost_create(0);
     w->wall_shift_ms = -3600000; /* of its writer, while it waits */
     struct lt_ledger l;
     bool unknown = false;
@@ -104,11 +97,7 @@ static void a_successor_whose_clock_is_ahead_waits_for_what_is_known_as_unknown(
     world_crash(w);
     w->wall_shift_ms = 3600000;
     world_open(w);
-    int calls = w->calls;
-    world_turns(w, (int)w->target.settle_ms - 30);
-    assert_int_equal(w->calls, calls);
-    world_run_until_forwarded(w, 1);
-    world_free(w);
+    must_call_nobody_until_it_is_settled(w, 30);
 }
 
 /* ---- what is parked as unknown ---- */
@@ -140,11 +129,7 @@ static void a_decision_carried_out_by_a_process_whose_clock_is_ahead_waits_until
     w->wall_shift_ms = 3600000;
     world_open(w);
     world_decide(w, 0, "A", "d1", LT_VERB_RETRY, 0, NULL);
-    size_t calls = w->calls;
-    world_turns(w, (int)w->target.settle_ms - 200);
-    assert_int_equal(w->calls, calls);
-    world_run_until_forwarded(w, 1);
-    world_free(w);
+    must_call_nobody_until_it_is_settled(w, 200);
 }
 
 /* Since when a process knows of it is enough: nobody waits anew with every decision. */
