@@ -500,7 +500,7 @@ size_t world_parked(struct world *w, const char *dossier)
     return n;
 }
 
-enum reply world_first_calls(struct world *w, const struct seen *call)
+static enum reply first_calls(struct world *w, const struct seen *call)
 {
     struct world_first *f = w->ctx;
     if (call->dossier[0] == 'A' && call->step == f->step && f->n > 0) {
@@ -510,11 +510,17 @@ enum reply world_first_calls(struct world *w, const struct seen *call)
     return REPLY_OK;
 }
 
-struct world *world_with_parked(struct world_first *f, int events)
+struct world *world_that_answers_first(struct world_first *f)
 {
     struct world *w = world_new();
-    w->script = world_first_calls;
+    w->script = first_calls;
     w->ctx = f;
+    return w;
+}
+
+struct world *world_with_parked(struct world_first *f, int events)
+{
+    struct world *w = world_that_answers_first(f);
     for (int n = 0; n < events; n++)
         world_received(w, 0, "A", n);
     world_open(w);

@@ -77,13 +77,13 @@ struct world *world_new(void); /* topics made, genesis written */
 struct world *world_beside(struct world *host, const char *name);
 void world_free(struct world *w);
 
-/* A script and its ctx: the first calls of dossiers A… at this step get this reply, everything else is taken. */
+/* The first calls of dossiers A… at this step get this reply, everything else is taken. */
 struct world_first {
     int n;
     enum reply reply;
     enum lt_step step;
 };
-enum reply world_first_calls(struct world *w, const struct seen *call);
+struct world *world_that_answers_first(struct world_first *f); /* a new world with that script; not open yet */
 /* An open world where A stands parked in partition 0 with so many events: its first call of f's step got f's reply. */
 struct world *world_with_parked(struct world_first *f, int events);
 

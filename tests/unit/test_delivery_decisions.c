@@ -44,9 +44,7 @@ static void a_decision_about_an_unknown_event_waits_until_its_call_is_settled(vo
     static const enum lt_verb verbs[] = {LT_VERB_SKIP, LT_VERB_RELEASE, LT_VERB_REPLACE, LT_VERB_RETRY};
     for (size_t i = 0; i < LT_ARRAY_LEN(verbs); i++) {
         struct world_first f = {.n = 1, .reply = REPLY_VANISHED, .step = LT_STEP_PROGRESS};
-        struct world *w = world_new();
-        w->script = world_first_calls;
-        w->ctx = &f;
+        struct world *w = world_that_answers_first(&f);
         w->target.settle_ms = 5000;
         world_received(w, 0, "A", 0);
         world_received(w, 0, "A", 1);
@@ -79,10 +77,8 @@ static bool waits_at(struct world *w, const char *step)
 static void the_next_step_of_a_redriven_event_is_no_repeat_of_the_former(void **state)
 {
     (void)state;
-    struct world *w = world_new();
     struct world_first f = {.n = 1, .reply = REPLY_VANISHED, .step = LT_STEP_UPSERT};
-    w->script = world_first_calls;
-    w->ctx = &f;
+    struct world *w = world_that_answers_first(&f);
     w->target.settle_ms = 100;
     w->target.park_after_ms = 50;
     world_received(w, 0, "A", 0);
@@ -135,10 +131,8 @@ static void a_redriven_dossier_alone_tries_a_target_whose_pause_is_over(void **s
 static void a_repeat_whose_intent_never_came_to_be_is_not_listed(void **state)
 {
     (void)state;
-    struct world *w = world_new();
     struct world_first f = {.n = 1, .reply = REPLY_VANISHED, .step = LT_STEP_PROGRESS};
-    w->script = world_first_calls;
-    w->ctx = &f;
+    struct world *w = world_that_answers_first(&f);
     w->repeat_unknown = true;
     w->target.settle_ms = 100;
     world_received(w, 0, "A", 0);

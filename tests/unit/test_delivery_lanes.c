@@ -80,10 +80,8 @@ static void an_event_without_steps_here_passes(void **state)
 static void a_retry_waits_and_others_go_on(void **state)
 {
     (void)state;
-    struct world *w = world_new();
     struct world_first f = {.n = 5, .reply = REPLY_RETRY, .step = LT_STEP_UPSERT};
-    w->script = world_first_calls;
-    w->ctx = &f;
+    struct world *w = world_that_answers_first(&f);
     world_received(w, 0, "A", 0);
     world_received(w, 0, "A", 1);
     world_received(w, 0, "B", 0);
@@ -98,10 +96,8 @@ static void a_retry_waits_and_others_go_on(void **state)
 static void a_row_that_was_certainly_not_taken_is_sent_again_with_a_new_intent(void **state)
 {
     (void)state;
-    struct world *w = world_new();
     struct world_first f = {.n = 3, .reply = REPLY_RETRY, .step = LT_STEP_PROGRESS};
-    w->script = world_first_calls;
-    w->ctx = &f;
+    struct world *w = world_that_answers_first(&f);
     world_received(w, 0, "A", 0);
     world_open(w);
     world_run_until_forwarded(w, 1);
@@ -113,10 +109,8 @@ static void a_row_that_was_certainly_not_taken_is_sent_again_with_a_new_intent(v
 static void credential_trouble_pauses_the_target_and_it_resumes_by_itself(void **state)
 {
     (void)state;
-    struct world *w = world_new();
     struct world_first f = {.n = 4, .reply = REPLY_CREDENTIAL, .step = LT_STEP_UPSERT};
-    w->script = world_first_calls;
-    w->ctx = &f;
+    struct world *w = world_that_answers_first(&f);
     w->target.retry_min_ms = 1000;
     w->target.retry_max_ms = 1000;
     world_received(w, 0, "A", 0);
@@ -149,13 +143,11 @@ static void write_file(const char *path, const char *text)
 static void a_replaced_certificate_is_tried_within_seconds(void **state)
 {
     (void)state;
-    struct world *w = world_new();
     struct world_first f = {.n = 3, .reply = REPLY_CREDENTIAL, .step = LT_STEP_UPSERT};
+    struct world *w = world_that_answers_first(&f);
     LT_AUTOFREE char *path = lt_asprintf("/tmp/lt-identity-%d.crt", (int)getpid());
     write_file(path, "expired");
     w->target.tls.certificate = path;
-    w->script = world_first_calls;
-    w->ctx = &f;
     w->target.retry_min_ms = w->target.retry_max_ms = 3600000;
     world_received(w, 0, "A", 0);
     world_open(w);
@@ -179,10 +171,8 @@ static void a_replaced_certificate_is_tried_within_seconds(void **state)
 static void a_target_that_names_a_time_is_left_alone_until_then(void **state)
 {
     (void)state;
-    struct world *w = world_new();
     struct world_first f = {.n = 1, .reply = REPLY_THROTTLE, .step = LT_STEP_UPSERT};
-    w->script = world_first_calls;
-    w->ctx = &f;
+    struct world *w = world_that_answers_first(&f);
     world_received(w, 0, "A", 0);
     world_open(w);
     world_turns(w, 100);
@@ -232,10 +222,8 @@ static void a_rejected_call_parks_its_dossier_and_no_other(void **state)
 static void an_unknown_upsert_settles_and_is_tried_again(void **state)
 {
     (void)state;
-    struct world *w = world_new();
     struct world_first f = {.n = 1, .reply = REPLY_VANISHED, .step = LT_STEP_UPSERT};
-    w->script = world_first_calls;
-    w->ctx = &f;
+    struct world *w = world_that_answers_first(&f);
     world_received(w, 0, "A", 0);
     world_open(w);
     world_turns(w, 400);
@@ -250,10 +238,8 @@ static void an_unknown_upsert_settles_and_is_tried_again(void **state)
 static void an_unknown_row_parks_its_dossier_and_stays_parked_over_a_restart(void **state)
 {
     (void)state;
-    struct world *w = world_new();
     struct world_first f = {.n = 1, .reply = REPLY_LOST, .step = LT_STEP_PROGRESS};
-    w->script = world_first_calls;
-    w->ctx = &f;
+    struct world *w = world_that_answers_first(&f);
     world_received(w, 0, "A", 0);
     world_received(w, 0, "A", 1);
     world_received(w, 1, "B", 0);
@@ -277,10 +263,8 @@ static void an_unknown_row_parks_its_dossier_and_stays_parked_over_a_restart(voi
 static void with_resend_an_unknown_row_is_repeated_after_settle_and_counted(void **state)
 {
     (void)state;
-    struct world *w = world_new();
     struct world_first f = {.n = 2, .reply = REPLY_LOST, .step = LT_STEP_PROGRESS};
-    w->script = world_first_calls;
-    w->ctx = &f;
+    struct world *w = world_that_answers_first(&f);
     w->repeat_unknown = true;
     world_received(w, 0, "A", 0);
     world_open(w);
@@ -443,12 +427,10 @@ static void a_call_is_on_record_under_an_id_of_its_own_whatever_came_of_it(void 
     } rows[] = {{REPLY_RETRY, 4}, {REPLY_THROTTLE, 4}, {REPLY_CREDENTIAL, 4}, {REPLY_LOST, 4}};
     for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
         char ids[8][LT_EVENT_ID_LEN + 1] = {{0}};
-        struct world *w = world_new();
         struct world_first f = {.n = 3, .reply = rows[i].reply, .step = LT_STEP_PROGRESS};
+        struct world *w = world_that_answers_first(&f);
         w->audits = true;
         w->repeat_unknown = true;
-        w->script = world_first_calls;
-        w->ctx = &f;
         world_received(w, 0, "A", 0);
         world_open(w);
         for (int n = 0; n < 20 && world_forwarded(w) == 0; n++) { /* pauses and waits are minutes */

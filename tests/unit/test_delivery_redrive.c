@@ -174,10 +174,8 @@ static void a_lane_beside_an_open_one_is_redriven_before_the_offset_passes_it(vo
     (void)state;
     /* B hangs at offset 0, so nothing passes the offset; A behind it is refused, redriven and done. A restart must
      * know. */
-    struct world *w = world_new();
     struct world_first f = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
-    w->script = world_first_calls;
-    w->ctx = &f;
+    struct world *w = world_that_answers_first(&f);
     world_event(w, 0, "A-hangs", 0, "vn.lienthong.dossier.received.v1");
     f.reply = REPLY_HOLD;
     f.n = 1000000;
