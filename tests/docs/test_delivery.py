@@ -36,3 +36,12 @@ def test_every_warning_and_error_of_the_log_says_what_to_do():
     assert {"lane-parked", "partition-stopped", "repeat", "log-broken"} <= names
     missing = sorted(n for n in names if not rows(rf"`{n}`"))
     assert not missing
+
+
+def test_every_place_where_an_adapter_is_named_stands_in_the_document_about_adding_one():
+    document = (ROOT / "docs/adding-a-target.md").read_text()
+    words = re.compile(r'adapters/provincial|\blt_provincial(\b|_adapter)|"provincial"')
+    files = [ROOT / "CMakeLists.txt", *(p for d in ("gateway", "adapters", "cmake") for p in (ROOT / d).rglob("*") if p.suffix in (".c", ".cmake", ".txt"))]
+    found = [str(f.relative_to(ROOT)) for f in files if f.parent.name != "provincial" and words.search(f.read_text())]
+    missing = [f for f in [*found, "adapters/NAME/CMakeLists.txt"] if f"| {f} |" not in document]
+    assert len(found) >= 4 and not missing
