@@ -102,7 +102,7 @@ const struct lt_opt lt_portal_opts[LT_PORTAL_OPTS] = {
      .offset = FIELD(on_unknown_progress),
      .fallback = "hold",
      .words = unknown_words,
-     .help = "a progress row that may or may not be at the portal: hold stops its partition, resend sends it again and "
+     .help = "a progress row that may or may not be at the portal: hold parks its dossier, resend sends it again and "
              "counts it"},
 };
 

@@ -89,7 +89,7 @@ struct lt_adapter_type {
     size_t (*steps)(const struct lt_event_type *t, const enum lt_step **ret);
     /*
      * A step whose repetition can change the result and that the target cannot be asked about: an intent is committed
-     * before each submit, and an unknown outcome stops the partition (rules 4, 7). Steps that are not listed are
+     * before each submit, and an unknown outcome parks the dossier (rules 4, 7). Steps that are not listed are
      * repeated freely: the adapter must make that safe (create only after a definite empty look-up, update with the
      * same values).
      */

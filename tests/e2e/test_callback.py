@@ -1,12 +1,12 @@
 """Call-backs to the provinces and notifications, on the whole path: what a province is told, once, also when its endpoint fails."""
 
 import json
-import shutil
+from xml.etree import ElementTree
 
 import pytest
 
 from tests.e2e.events import JSON, new_code, opencps
-from tests.e2e.world import World, empty_kafka
+from tests.e2e.world import LIENTHONG, World, empty_kafka, run
 from tools.lt.stack import ROOT, Process, free_ports, wait_for
 
 EXAMPLES = ROOT / "config/examples/targets"
@@ -52,6 +52,7 @@ def told(tmp_path_factory, pki, bootstrap):
     province, notify = Inbox(world, "province"), Inbox(world, "notify")
     switch_on(world, "provincial.yaml", "province", province)
     switch_on(world, "notify.yaml", "notify", notify)
+    world.edit("targets/portal.yaml", "tell_province: refusals", "tell_province: all")
     world.edit("routes/main.yaml", "routes:\n", "routes:\n  - name: notify\n    when: {type: vn.lienthong.dossier.received.v1}\n    to: notify\n")
     try:
         province.start()
@@ -71,8 +72,8 @@ def received(world, code):
     assert answer[0] in (200, 202), answer
 
 
-def about(inbox, code):
-    return [m for m in inbox.messages() if code in m["body"]]
+def about(inbox, code, what="population.mismatch"):
+    return [m for m in inbox.messages() if code in m["body"] and what in m["body"]]
 
 
 def test_a_province_hears_of_a_mismatch_and_a_receiver_of_the_event(told):
@@ -82,7 +83,7 @@ def test_a_province_hears_of_a_mismatch_and_a_receiver_of_the_event(told):
     (m,) = wait_for("the call-back", lambda: about(province, code))
     body = json.loads(m["body"])
     assert (m["path"], body["type"], body["data"]["outcome"]) == ("/callback/h22", "vn.lienthong.population.mismatch.v1", "no-match")
-    (n,) = wait_for("the notification", lambda: about(notify, code))
+    (n,) = wait_for("the notification", lambda: about(notify, code, "dossier.received"))
     assert json.loads(n["body"])["event"] == "vn.lienthong.dossier.received.v1"
 
 
@@ -100,10 +101,41 @@ def test_a_province_hears_of_a_conflict_once_with_both_receipts_and_never_of_a_d
     assert [world.verdict("h22", r) for r in (first, other, again)] == ["new", "conflict", "duplicate"]
     # What the core tells stands there with the verdict, in one transaction.
     assert [h.get("lt_verdict") for _, _, key, h, _ in world.read("lt.province") if key.endswith(code) and h["ce_source"] == "urn:lienthong:core"] == ["conflict"]
-    (body,) = wait_for("the call-back", lambda: [json.loads(m["body"]) for m in about(province, code) if "verdict" in m["body"]])
+    (body,) = wait_for("the call-back", lambda: [json.loads(m["body"]) for m in about(province, code, "verdict")])
     assert (body["type"], body["data"]["verdict"], body["data"]["MaHoSo"]) == ("vn.lienthong.verdict.conflict.v1", "conflict", code)
     assert other.startswith(body["data"]["receipt"] + ".") and first.startswith(body["data"]["first"] + ".")
     assert "VÀNG" not in json.dumps(body, ensure_ascii=False), "codes and places only"
+
+
+def test_a_province_hears_what_the_portal_took_and_once_what_it_refused(told):
+    world, province, _ = told
+    code = new_code()
+    received(world, code)
+    put, row = wait_for("the portal's answers", lambda: len(about(province, code, "portal.answer")) == 2 and about(province, code, "portal.answer"))
+    assert [(json.loads(m["body"])["data"]["operation"], json.loads(m["body"])["data"]["outcome"]) for m in (put, row)] == [("create", "ok"), ("progress", "ok")]
+
+    code = new_code()
+    world.fault("portal", kind="backwards", service="DongBoHoSoMC")
+    received(world, code)
+    (m,) = wait_for("the refusal", lambda: about(province, code, "refus"))
+    body = json.loads(m["body"])
+    assert (body["type"], body["data"]["error_code"], body["data"]["outcome"]) == ("vn.lienthong.portal.refusal.v1", "01", "reject")
+    wait_for("the dossier to be parked", lambda: world.target("portal")["ledger"]["lanes_parked"] == 1)
+    run(LIENTHONG, "deadletter", "redrive", "portal", "--config", world.config, check=0)
+    wait_for("the portal to have it", lambda: len(about(province, code, "portal.answer")) == 2)
+    assert len(about(province, code, "refus")) == 1, "one fact, one event"
+
+
+def test_a_province_that_wants_xml_gets_its_own_form_at_its_own_address(told):
+    world, province, _ = told
+    code = new_code(unit="H40.01")
+    body = opencps(code, systemCode="motcua.h40", serviceCode="1.001193.000.00.00.H40", govAgencyCode="H40.01", applicantBirthday="12/05/1990")
+    answer = world.post("h40", body, JSON)
+    assert answer[0] in (200, 202), answer
+    (m,) = wait_for("the call-back", lambda: about(province, code))
+    form = ElementTree.fromstring(m["body"])
+    ns = "{urn:h40:thong-bao:1}"
+    assert (m["path"], form.tag, form.findtext(f"{ns}maHoSo"), form.findtext(f"{ns}ketQua")) == ("/callback/h40", f"{ns}ThongBao", code, "no-match")
 
 
 def test_a_call_back_that_was_cut_is_sent_again_under_its_id_and_taken_once(told):
