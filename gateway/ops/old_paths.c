@@ -109,18 +109,28 @@ static void take_row(void *ctx, const struct lt_genesis_row *row)
     *lt_vec_push(&s->rows) = *row;
 }
 
+/* Up to what is committed: a transaction that is open keeps nobody waiting. */
+static int read_committed(struct search *s, struct lt_reader *reader, const char *topic, int32_t partition,
+                          int64_t from, int (*fn)(void *ctx, const struct lt_log_record *r), struct lt_err *err)
+{
+    int64_t low = 0, stable = 0;
+    int r = lt_reader_ends(reader, topic, partition, &low, &stable, err);
+    if (r == LT_OK && LT_MAX(from, low) < stable)
+        r = lt_reader_range(reader, topic, partition, LT_MAX(from, low), stable, fn, s, err);
+    return r;
+}
+
 static int find_at(struct search *s, struct lt_admin *a, struct lt_reader *reader, struct lt_err *err)
 {
     LT_AUTOFREE char *ledger = lt_asprintf(LT_TOPIC_LEDGER_PREFIX "%s", s->target);
     int r = lt_admin_group_offsets(a, s->queue, s->queue, take_row, s, err);
     for (size_t i = 0; r == LT_OK && i < s->rows.len; i++) {
         const struct lt_genesis_row *row = &s->rows.v[i];
-        if (row->offset >= 0 && LT_MAX(row->offset, row->low) < row->high)
-            r = lt_reader_range(reader, s->queue, row->partition, LT_MAX(row->offset, row->low), row->high,
-                                take_waiting, s, err);
+        if (row->offset >= 0)
+            r = read_committed(s, reader, s->queue, row->partition, row->offset, take_waiting, err);
+        if (r == LT_OK)
+            r = read_committed(s, reader, ledger, row->partition, 0, take_parked, err);
     }
-    if (r == LT_OK)
-        r = lt_reader_scan(reader, ledger, take_parked, s, err);
     struct parked *p, *next;
     HASH_ITER (hh, s->parked, p, next) {
         HASH_DEL(s->parked, p);
