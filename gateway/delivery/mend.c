@@ -157,11 +157,26 @@ static bool stands(const struct lt_mend_facts *f, const char *reason, int64_t fr
     return false;
 }
 
+/* Of a parked event that an operator let go on: the ledger holds the event itself, the queue has no part in it. */
+static bool is_of_parked(const struct lt_ledger *l, const struct lt_open *o)
+{
+    enum lt_ledger_kind kind;
+    struct lt_span dossier;
+    const struct lt_ledger_lane *lane;
+    int64_t none;
+    (void)lt_ledger_key(lt_span_str(o->key), &kind, &dossier, &none); /* it was read as one */
+    HASH_FIND(hh, l->lanes, dossier.ptr, dossier.len, lane);
+    for (size_t i = 0; lane && i < lane->parked.len; i++)
+        if (lane->parked.v[i] == o->offset)
+            return true;
+    return false;
+}
+
 /* Open deliveries below this offset end. Done ones are over; of the others the event is gone. */
 static void close_below(const struct lt_mend_facts *f, int64_t below, struct lt_mend *m)
 {
     for (const struct lt_open *o = f->ledger->opens; o; o = o->hh.next) {
-        if (o->offset >= below)
+        if (o->offset >= below || is_of_parked(f->ledger, o))
             continue;
         *lt_vec_push(&m->closed) = o;
         if (o->state != LT_OPEN_DONE)

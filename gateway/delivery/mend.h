@@ -6,8 +6,8 @@
  *   MOVED, OFFSETS-LOST   each transaction of the engine leaves the position that it commits in the ledger (record O),
  *                         so the ledger, which is read whole and must hold just the open deliveries and parked events
  *                         which that position counts, says what is delivered
- *   UNDELIVERED-DELETED   the position goes to where the queue begins. What is parked stands in the ledger and is kept;
- *                         an open delivery of the lost range is given up and named
+ *   UNDELIVERED-DELETED   the position goes to where the queue begins. What is parked stands in the ledger and is kept,
+ *                         with what is known of its calls; an open delivery of the lost range is given up and named
  *   QUEUE-CHANGED         the position goes to the queue's begin (made again) or its end (lost its end). Offsets mean
  *                         other records from then on, so nothing may be parked under one that comes again
  *

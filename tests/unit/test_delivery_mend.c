@@ -148,6 +148,42 @@ static void what_retention_took_is_given_up_by_name_and_what_is_parked_is_kept(v
     scene_free(&s);
 }
 
+/* B's parked event 3 was let go on: its call is out. The queue has nothing to do with it. */
+static void a_parked_event_that_runs_again_keeps_what_is_known_of_its_call(void **state)
+{
+    (void)state;
+    struct scene s = scene_new();
+    struct lt_delivery_position p = {.incarnation = 7, .number = 5, .base = 10, .control = 2, .open = 4};
+    p.counts[LT_COUNT_PARKED] = 2;
+    lt_delivery_position_format(&p, s.metadata);
+    put_open(&s.ledger, "H22/B", 3, LT_OPEN_INTENT);
+    put_open(&s.ledger, "H22/B", 11, LT_OPEN_UNKNOWN);
+    s.facts.low = 16;
+    lt_mend_accept_loss(facts(&s), 10, 16, &s.mend);
+    assert_int_equal(s.mend.outcome, LT_MEND_DONE);
+    assert_int_equal(s.mend.closed.len, 2);
+    assert_int_equal(s.mend.lost.len, 1);
+    assert_int_equal(s.mend.lost.v[0]->offset, 15);
+    assert_int_equal(s.mend.after.open, 2);
+    assert_int_equal(s.mend.after.counts[LT_COUNT_SKIPPED], 1);
+    assert_contains(s.mend.text, "1 are done, 1 are parked and kept, 1 were open and are given up, and of at most 3");
+    lt_mend_deinit(&s.mend);
+
+    s.facts.low = 0; /* the queue lost its end, but not what B has parked */
+    s.facts.high = 9;
+    put(&s.ledger, "P/H22/B/00000000000000000011", NULL);
+    put(&s.ledger, "I/H22/B/id/-/progress/11", NULL);
+    p.counts[LT_COUNT_UNPARKED] = 1;
+    p.open = 3;
+    lt_delivery_position_format(&p, s.metadata);
+    lt_mend_accept_queue(facts(&s), 10, 9, &s.mend);
+    assert_int_equal(s.mend.outcome, LT_MEND_DONE);
+    assert_int_equal(s.mend.closed.len, 2);
+    assert_int_equal(s.mend.lost.len, 1);
+    assert_int_equal(s.mend.after.open, 1);
+    scene_free(&s);
+}
+
 static void an_open_delivery_beyond_the_loss_stays_open(void **state)
 {
     (void)state;
@@ -219,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_position_is_not_written_back_from_a_ledger_that_lost_a_record_or_holds_none),
         cmocka_unit_test(a_position_that_stands_is_left_alone),
         cmocka_unit_test(what_retention_took_is_given_up_by_name_and_what_is_parked_is_kept),
+        cmocka_unit_test(a_parked_event_that_runs_again_keeps_what_is_known_of_its_call),
         cmocka_unit_test(an_open_delivery_beyond_the_loss_stays_open),
         cmocka_unit_test(a_loss_is_accepted_only_as_it_is_now),
         cmocka_unit_test(a_queue_that_ends_before_the_position_goes_on_at_its_begin_or_end_alone),
