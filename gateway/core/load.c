@@ -15,11 +15,13 @@
 #define LITTLE_RECORDS 20000   /* read from the log */
 #define LITTLE_ENTRIES 1000000 /* from files: a tenth of a second */
 
-/* The dependency did not answer: try again soon. */
+/* The dependency did not answer: try again soon. What was seen before is not known to have stayed so. */
 void lt_loading_wait(struct lt_loading *l, const char *what, const struct lt_err *err)
 {
-    if (!lt_loading_lost(l))
-        lt_partition_stop(l->p, LT_STOP_WAITING, NULL, "%s: %s", what, err->text[0] ? err->text : "no answer");
+    if (lt_loading_lost(l))
+        return;
+    l->p->lost_since_ms = 0;
+    lt_partition_stop(l->p, LT_STOP_WAITING, NULL, "%s: %s", what, err->text[0] ? err->text : "no answer");
 }
 
 /*

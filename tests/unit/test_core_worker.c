@@ -385,6 +385,33 @@ static void offsets_that_a_broker_tells_only_after_a_while_are_waited_for(void *
     world_free(w);
 }
 
+static enum lt_memory_fault no_answer(void *ctx LT_UNUSED, const char *instance_id LT_UNUSED, enum lt_memory_step step,
+                                      uint64_t number LT_UNUSED)
+{
+    return step == LT_STEP_COMMITTED ? LT_FAULT_RETRY : LT_FAULT_NONE;
+}
+
+/* A broker that starts tells of none, is away for long, and tells of none once more: that is one look, not a long one.
+ */
+static void offsets_that_were_not_looked_at_meanwhile_are_not_taken_for_lost(void **state)
+{
+    (void)state;
+    struct world *w = judged_world();
+    lt_memory_offset_set(w->core.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, -1, "");
+    append(w, 0, 77, 77);
+    turns(w, 3);
+    lt_memory_schedule(w->core.memory, no_answer, NULL);
+    lose_for(w, 60000);
+    core_world_must_stop(&w->core, 0, LT_STOP_WAITING);
+    lt_memory_schedule(w->core.memory, NULL, NULL);
+    core_world_retry_now(&w->core);
+    turns(w, 3);
+    core_world_must_stop(&w->core, 0, LT_STOP_WAITING);
+    lose_for(w, 20000);
+    core_world_must_stop(&w->core, 0, LT_STOP_OFFSETS_LOST);
+    world_free(w);
+}
+
 /* What lt.position holds is newer than what the group tells of: Kafka 4.1.1 does that after a kill -9 (decision 15).
  */
 static void an_older_position_than_was_committed_is_never_decided_from(void **state)
@@ -715,6 +742,7 @@ int main(void)
         cmocka_unit_test(without_a_first_position_it_stops_not_initialised_and_goes_on_once_it_is_there),
         cmocka_unit_test(lost_offsets_stop_one_partition_and_the_other_goes_on),
         cmocka_unit_test(offsets_that_a_broker_tells_only_after_a_while_are_waited_for),
+        cmocka_unit_test(offsets_that_were_not_looked_at_meanwhile_are_not_taken_for_lost),
         cmocka_unit_test(an_older_position_than_was_committed_is_never_decided_from),
         cmocka_unit_test(an_offset_set_by_a_tool_stops_as_moved),
         cmocka_unit_test(another_incarnation_stops_as_intake_changed),
