@@ -76,8 +76,8 @@ static void *close_consumer(void *arg)
 /*
  * rd_kafka_consumer_close, within a time. In 2.0.2 it can wait for ever: it serves our rebalance callback, the callback
  * gives partitions back, and the answer to that is thrown away when a heartbeat's error has ended the membership in the
- * same moment (seen while a broker came back). So it runs on a thread of its own. false: it does not end; the handle
- * and everything that its callback uses stay behind, and the membership ends with its session or its successor's claim.
+ * same moment (seen while a broker came back). So it runs on a thread of its own. false: it does not end; the consumer
+ * and k, which its callback uses, stay behind, and the membership ends with its session or its successor's claim.
  */
 static bool consumer_closed(struct lt_log_kafka *k)
 {
@@ -124,6 +124,10 @@ void lt_log_kafka_close(struct lt_log *l)
         rd_kafka_error_destroy(error); /* the next init_transactions or the timeout ends it otherwise */
     }
     lt_log_kafka_producer_free(k);
+    if (k->scanner)
+        rd_kafka_destroy(lt_steal(&k->scanner));
+    if (k->peek)
+        rd_kafka_destroy(lt_steal(&k->peek));
     if (k->consumer) {
         bool destroy = consumer_may_be_destroyed(k);
         if (k->leaving && atomic_load(k->leaving))
@@ -144,10 +148,6 @@ void lt_log_kafka_close(struct lt_log *l)
         free(t->name);
         free(t);
     }
-    if (k->scanner)
-        rd_kafka_destroy(k->scanner);
-    if (k->peek)
-        rd_kafka_destroy(k->peek);
     lt_kafka_props_free(k->props, k->props_len);
     lt_vec_deinit(&k->partitions);
     lt_vec_deinit(&k->kept);

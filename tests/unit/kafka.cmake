@@ -1,3 +1,5 @@
 foreach(part client producer record_wire transaction memory_log memory_group memory_faults)
   lt_test(kafka_${part} DEPS kafka model base test_harness PkgConfig::rdkafka)
 endforeach()
+lt_test(kafka_close DEPS kafka model base test_harness PkgConfig::rdkafka Threads::Threads)
+target_link_options(test_kafka_close PRIVATE -Wl,--wrap=rd_kafka_consumer_close -Wl,--wrap=rd_kafka_new -Wl,--wrap=rd_kafka_destroy)
