@@ -203,7 +203,9 @@ static int loop_init(struct lt_http_loop *loop, struct lt_http_server *s, size_t
     loop->mail_tail = &loop->mail;
     loop->now_ms = lt_mono_ms();
     struct event_config *config = event_config_new();
-    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    /* Without a change list: epoll would be told of a closed connection in the loop's next turn only, when its number
+     * may be another loop's connection. */
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
     loop->base = event_base_new_with_config(config);
     event_config_free(config);
     loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
