@@ -115,6 +115,7 @@ bool fill_keyword(std::string_view word, const Value &v, QuickNode &n)
         struct lt_pattern *p = nullptr;
         if (lt_pattern_compile(lt_span(v.GetString(), v.GetStringLength()), &p, nullptr))
             return false;
+        lt_pattern_prepare(p);
         n.pattern.reset(p);
     } else {
         return word == "definitions" || word == "$defs" || word == "uniqueItems"; /* which is false, see the loader */

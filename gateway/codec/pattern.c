@@ -25,9 +25,12 @@ struct class
     LT_VEC(struct range) ranges;
 };
 
+struct ready;
+
 struct lt_pattern {
     LT_VEC(struct step) steps;
     LT_VEC(struct class) classes;
+    struct ready *ready; /* NULL: not prepared, or not worth it */
 };
 
 #define DEPTH_MAX 50
@@ -456,6 +459,7 @@ void lt_pattern_free(struct lt_pattern *p)
         lt_vec_deinit(&p->classes.v[i].ranges);
     lt_vec_deinit(&p->classes);
     lt_vec_deinit(&p->steps);
+    free(p->ready);
     free(p);
 }
 
@@ -541,32 +545,152 @@ static bool consumes(const struct lt_pattern *p, const struct step *st, uint32_t
     }
 }
 
-bool lt_pattern_search(const struct lt_pattern *p, struct lt_span s)
+/* All places after one more code point, those of `here` that take it; true when the end of the pattern was reached. */
+static bool step_on(struct run *r, const struct places *here, struct places *next, uint32_t cp, bool at_end)
+{
+    const struct lt_pattern *p = r->p;
+    r->now++;
+    next->len = 0;
+    for (size_t i = 0; i < here->len; i++) {
+        if (consumes(p, &p->steps.v[here->list[i]], cp) && reach(r, next, (size_t)here->list[i] + 1, false, at_end))
+            return true;
+    }
+    return p->steps.v[0].op != OP_START && reach(r, next, 0, false, at_end);
+}
+
+static void run_init(struct run *r, const struct lt_pattern *p)
+{
+    r->p = p;
+    r->now = 1;
+    memset(r->seen, 0, p->steps.len * sizeof(r->seen[0]));
+}
+
+static bool search_places(const struct lt_pattern *p, struct lt_span s)
 {
     struct places a, b, *here = &a, *next = &b;
     struct run r;
-    r.p = p;
-    r.now = 1;
-    memset(r.seen, 0, p->steps.len * sizeof(r.seen[0]));
     bool anchored = p->steps.v[0].op == OP_START;
     size_t at = 0;
+    run_init(&r, p);
     here->len = 0;
     if (reach(&r, here, 0, true, s.len == 0))
         return true;
     while (at < s.len && (here->len || !anchored)) {
         uint32_t cp = decode(s, &at);
-        r.now++;
-        next->len = 0;
-        for (size_t i = 0; i < here->len; i++) {
-            if (consumes(p, &p->steps.v[here->list[i]], cp) &&
-                reach(&r, next, (size_t)here->list[i] + 1, false, at == s.len))
-                return true;
-        }
-        if (!anchored && reach(&r, next, 0, false, at == s.len))
+        if (step_on(&r, here, next, cp, at == s.len))
             return true;
         struct places *swap = here;
         here = next;
         next = swap;
     }
     return false;
+}
+
+/* ---- prepared: the sets of places that ASCII texts lead to, numbered, with one look-up a byte ---- */
+
+#define READY_STEPS_MAX 128
+#define READY_STATES_MAX 60
+#define READY_MATCHED 0x80 /* whatever follows */
+#define READY_ENDS 0x40    /* matches when the text ends here */
+#define READY_STATE 0x3F
+
+struct ready {
+    bool always, empty; /* matches before the first character; the empty text */
+    size_t len;
+    uint8_t next[][128];
+};
+
+struct ready_maker {
+    struct run run;
+    struct places next, states[READY_STATES_MAX];
+    size_t len;
+};
+
+static int place_compare(const void *a, const void *b)
+{
+    return *(const uint16_t *)a - *(const uint16_t *)b;
+}
+
+/* The number of this set; READY_STATES_MAX: too many. */
+static size_t ready_state(struct ready_maker *m, struct places *set)
+{
+    size_t i = 0;
+    qsort(set->list, set->len, sizeof(set->list[0]), place_compare);
+    while (i < m->len &&
+           (m->states[i].len != set->len || memcmp(m->states[i].list, set->list, set->len * sizeof(set->list[0])) != 0))
+        i++;
+    if (i == m->len && m->len < READY_STATES_MAX)
+        m->states[m->len++] = *set;
+    return i;
+}
+
+/* Which of the places take it: characters that the same ones take lead to the same set. */
+static void takers(const struct lt_pattern *p, const struct places *here, uint32_t cp, bool ret[READY_STEPS_MAX])
+{
+    for (size_t i = 0; i < here->len; i++)
+        ret[i] = consumes(p, &p->steps.v[here->list[i]], cp);
+}
+
+static bool ready_row(struct ready_maker *m, const struct lt_pattern *p, size_t state, uint8_t row[128])
+{
+    bool took[READY_STEPS_MAX] = {false}, takes[READY_STEPS_MAX] = {false};
+    const struct places *here = &m->states[state];
+    for (unsigned c = 0; c < 128; c++) {
+        takers(p, here, c, takes);
+        if (c && memcmp(took, takes, sizeof(took)) == 0) {
+            row[c] = row[c - 1];
+            continue;
+        }
+        memcpy(took, takes, sizeof(took));
+        row[c] = step_on(&m->run, here, &m->next, c, true) ? READY_ENDS : 0;
+        if (step_on(&m->run, here, &m->next, c, false)) {
+            row[c] |= READY_MATCHED;
+            continue;
+        }
+        size_t to = ready_state(m, &m->next);
+        if (to == READY_STATES_MAX)
+            return false;
+        row[c] |= (uint8_t)to;
+    }
+    return true;
+}
+
+void lt_pattern_prepare(struct lt_pattern *p)
+{
+    if (p->ready || p->steps.len > READY_STEPS_MAX)
+        return;
+    struct ready_maker *m = lt_alloc(sizeof(*m));
+    struct ready *y = lt_alloc(sizeof(*y) + READY_STATES_MAX * sizeof(y->next[0]));
+    bool good = true;
+    run_init(&m->run, p);
+    y->empty = search_places(p, LT_SPAN_LIT(""));
+    y->always = reach(&m->run, &m->next, 0, true, false);
+    (void)ready_state(m, &m->next);
+    for (size_t i = 0; good && i < m->len; i++)
+        good = ready_row(m, p, i, y->next[i]);
+    y->len = m->len;
+    if (good)
+        p->ready = lt_realloc(y, sizeof(*y) + m->len * sizeof(y->next[0]));
+    else
+        free(y);
+    free(m);
+}
+
+bool lt_pattern_search(const struct lt_pattern *p, struct lt_span s)
+{
+    const struct ready *y = p->ready;
+    unsigned to = 0;
+    if (!y)
+        return search_places(p, s);
+    if (!s.len || y->always)
+        return s.len ? y->always : y->empty;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if (c >= 128)
+            return search_places(p, s);
+        to = y->next[to & READY_STATE][c];
+        if (to & READY_MATCHED)
+            return true;
+    }
+    return to & READY_ENDS;
 }

@@ -26,6 +26,11 @@ struct lt_pattern;
 /* LT_E_INVALID: text says what is wrong and column where. LT_E_LIMIT: longer than LT_PATTERN_SIZE_MAX. */
 int lt_pattern_compile(struct lt_span source, struct lt_pattern **ret, struct lt_err *err) LT_MUST_CHECK;
 void lt_pattern_free(struct lt_pattern *p);
+/*
+ * Make ASCII texts cheap: a table of at most 60 states by 128 characters, if the pattern does with them (else nothing
+ * happens). Before the pattern is shared; the answers stay the same.
+ */
+void lt_pattern_prepare(struct lt_pattern *p);
 /* True when some part of s matches (use ^ and $ for the whole). s is valid UTF-8. */
 bool lt_pattern_search(const struct lt_pattern *p, struct lt_span s);
 
