@@ -66,7 +66,10 @@ void lt_buf_str(struct lt_buf *b, const char *s)
 
 void lt_buf_char(struct lt_buf *b, char c)
 {
-    lt_buf_append(b, &c, 1);
+    if (!buf_room(b, 1))
+        return;
+    b->ptr[b->len++] = c;
+    b->ptr[b->len] = '\0';
 }
 
 void lt_buf_printf(struct lt_buf *b, const char *fmt, ...)
@@ -157,13 +160,28 @@ static inline bool json_plain(unsigned char c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
+/* The same of eight at once: none below 0x20, none above 0x7f, no quote, no backslash. */
+static inline bool json_plain_word(const unsigned char *p)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
+    uint64_t w, quote, slash;
+    memcpy(&w, p, sizeof(w));
+    quote = w ^ ones * '"';
+    slash = w ^ ones * '\\';
+    /* A byte below n borrows in w - n * ones; while no high bit is set in w, nothing else does so first. */
+    return !((w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) & high);
+}
+
 void lt_buf_json(struct lt_buf *b, struct lt_span s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
     size_t from = 0, i = 0;
     char esc[8];
+    lt_buf_reserve(b, s.len + 2);
     lt_buf_char(b, '"');
     for (;;) {
+        while (i + 8 <= s.len && json_plain_word(p + i))
+            i += 8;
         while (i < s.len && json_plain(p[i]))
             i++;
         if (i == s.len)

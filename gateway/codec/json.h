@@ -124,6 +124,7 @@ void lt_json_end_object(struct lt_json_writer *w);
 void lt_json_begin_array(struct lt_json_writer *w);
 void lt_json_end_array(struct lt_json_writer *w);
 void lt_json_key(struct lt_json_writer *w, struct lt_span name);
+void lt_json_key_ready(struct lt_json_writer *w, struct lt_span quoted); /* as lt_json_key writes it: "name": */
 void lt_json_put_string(struct lt_json_writer *w, struct lt_span s);
 void lt_json_put_int(struct lt_json_writer *w, int64_t n);
 void lt_json_put_bool(struct lt_json_writer *w, bool b);

@@ -66,6 +66,13 @@ void lt_json_key(struct lt_json_writer *w, struct lt_span name)
     w->need_comma[w->depth] = false; /* for the value that follows */
 }
 
+void lt_json_key_ready(struct lt_json_writer *w, struct lt_span quoted)
+{
+    writer_separate(w);
+    lt_buf_span(w->out, quoted);
+    w->need_comma[w->depth] = false;
+}
+
 void lt_json_put_string(struct lt_json_writer *w, struct lt_span s)
 {
     writer_separate(w);

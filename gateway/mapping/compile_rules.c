@@ -389,13 +389,21 @@ static void shape_list(struct lt_compile *c, const struct lt_yaml_node *n, unsig
     }
 }
 
+static struct lt_span shape_quoted(struct lt_compile *c, struct lt_span name)
+{
+    LT_AUTOBUF struct lt_buf b = LT_BUF_INIT(SIZE_MAX);
+    lt_buf_json(&b, name);
+    lt_buf_char(&b, ':');
+    return lt_arena_span(&c->all->arena, lt_buf_view(&b));
+}
+
 void lt_shape_compile(struct lt_compile *c, const struct lt_yaml_node *n, struct lt_span name, const char *pointer,
                       unsigned depth, struct lt_shape *ret)
 {
     static const char *const object_keys[] = {"if", "types", "at", "data", NULL};
     static const char *const value_extra[] = {"if", "types", NULL};
 
-    *ret = (struct lt_shape){.node = n, .name = name, .pointer = pointer};
+    *ret = (struct lt_shape){.node = n, .name = name, .quoted = shape_quoted(c, name), .pointer = pointer};
     if (depth > LT_SHAPE_DEPTH) {
         lt_yaml_error(c->diags, n, "%s: expected at most %d levels of data", pointer, LT_SHAPE_DEPTH);
         return;

@@ -394,7 +394,7 @@ void lt_value_write(const struct lt_value *v, struct lt_json_writer *w)
         lt_json_begin_object(w);
         for (size_t i = 0; i < v->len; i++)
             if (v->kids[i].present) {
-                lt_json_key(w, v->kids[i].shape->name);
+                lt_json_key_ready(w, v->kids[i].shape->quoted);
                 lt_value_write(&v->kids[i], w);
             }
         lt_json_end_object(w);

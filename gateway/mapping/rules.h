@@ -73,7 +73,8 @@ struct lt_shape {
     enum lt_shape_kind kind;
     const struct lt_yaml_node *node;
     struct lt_span name;
-    const char *pointer; /* canonical, elements of lists as `*` */
+    struct lt_span quoted; /* the name as it is written: "name": */
+    const char *pointer;   /* canonical, elements of lists as `*` */
     bool has_if;
     struct lt_condition condition;
     uint32_t types; /* bit a type of lt_event_types; 0 = all */

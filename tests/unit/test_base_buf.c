@@ -1,5 +1,7 @@
 #include "tests/unit/harness.h"
 
+#include <stdio.h>
+
 static void a_buffer_takes_exactly_its_maximum(void **state)
 {
     (void)state;
@@ -85,6 +87,25 @@ static void json_strings_are_quoted_and_escaped(void **state)
 
 #define BAD "\xEF\xBF\xBD"
 
+/* Eight bytes are looked at together: what must be escaped is seen at each place among them. */
+static void a_byte_is_escaped_wherever_it_stands(void **state)
+{
+    (void)state;
+    for (unsigned c = 0; c < 256; c++) {
+        LT_AUTOBUF struct lt_buf alone = LT_BUF_INIT(100);
+        char byte = (char)c;
+        lt_buf_json(&alone, lt_span(&byte, 1));
+        for (size_t at = 0; at < 17; at++) {
+            char in[17], want[100];
+            memset(in, '~', sizeof(in));
+            in[at] = byte;
+            snprintf(want, sizeof(want), "\"%.*s%.*s%.*s\"", (int)at, "~~~~~~~~~~~~~~~~", (int)alone.len - 2,
+                     alone.ptr + 1, (int)(16 - at), "~~~~~~~~~~~~~~~~");
+            check_json(lt_span(in, sizeof(in)), want);
+        }
+    }
+}
+
 static void invalid_utf8_becomes_the_replacement_character(void **state)
 {
     (void)state;
@@ -144,6 +165,7 @@ int main(void)
         cmocka_unit_test(printing_longer_than_the_small_array_is_whole),
         cmocka_unit_test(taking_gives_the_bytes_away_and_is_never_null),
         cmocka_unit_test(json_strings_are_quoted_and_escaped),
+        cmocka_unit_test(a_byte_is_escaped_wherever_it_stands),
         cmocka_unit_test(invalid_utf8_becomes_the_replacement_character),
         cmocka_unit_test(xml_text_is_escaped_for_content_and_attributes),
         cmocka_unit_test(escaping_past_the_maximum_is_seen),
