@@ -67,7 +67,8 @@ void *lt_vec_grow_(void *v, size_t *size, size_t want, size_t elem)
     size_t bytes, wider;
     if (want <= *size)
         return v;
-    wider = LT_MAX(want, *size ? *size * 2 : 8);
+    /* What is large often stays alone. */
+    wider = LT_MAX(want, *size ? *size * 2 : elem > 256 ? (size_t)1 : (size_t)8);
     if (wider < want || !lt_mul_size(wider, elem, &bytes))
         alloc_checked(NULL, SIZE_MAX);
     v = lt_realloc(v, bytes);

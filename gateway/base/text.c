@@ -25,7 +25,7 @@ static bool surely_nfc(struct lt_span s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
     size_t i = 0;
-    while (i < s.len) {
+    while ((i = lt_utf8_ascii(p, i, s.len)) < s.len) {
         uint32_t cp;
         int n = lt_utf8_step(p + i, s.len - i, &cp);
         if (n < 0)

@@ -50,6 +50,20 @@ static inline int lt_utf8_step(const unsigned char *p, size_t len, uint32_t *ret
     return need + 1;
 }
 
+/* Where from i on the first byte above 0x7f stands; len when there is none. */
+static inline size_t lt_utf8_ascii(const unsigned char *p, size_t i, size_t len)
+{
+    uint64_t word;
+    for (; i + sizeof(word) <= len; i += sizeof(word)) {
+        memcpy(&word, p + i, sizeof(word));
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+    }
+    while (i < len && p[i] < 0x80)
+        i++;
+    return i;
+}
+
 /* Length of s without the first bytes of a code point that was cut off at its end. */
 static inline size_t lt_utf8_whole(const char *s, size_t len)
 {
