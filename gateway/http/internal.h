@@ -67,7 +67,7 @@ struct lt_http_request {
     struct lt_http_pace pace;
     bool answered;
     struct lt_http_request *next; /* mailbox */
-    /* lt_http_later */
+    /* lt_http_later, lt_http_come_back */
     struct event *timer;
     void (*later_fn)(void *ctx, struct lt_http_request *r);
     void *later_ctx;
@@ -122,8 +122,10 @@ void lt_http_memory_give(struct lt_http_server *s, struct lt_http_peer_ref *p, s
 struct lt_http_request *lt_http_request_new(struct lt_http_loop *loop, struct lt_http_conn *c,
                                             struct lt_http_peer_ref *peer);
 void lt_http_request_free(struct lt_http_request *r);
-/* Put an answered request into its loop's mailbox, or end it when the loop has. */
+/* Put a request that is answered, or comes back, into its loop's mailbox, or end it when the loop has. */
 void lt_http_post(struct lt_http_request *r);
+/* A request whose loop has ended: let go of it, after what it came back for. */
+void lt_http_end(struct lt_http_request *r);
 /* Build status line, headers and body as one block in r->reply. */
 void lt_http_build(struct lt_http_request *r, int status, const struct lt_http_header_out *headers, size_t n_headers,
                    const char *content_type, struct lt_span body, bool head_only);

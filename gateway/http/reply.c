@@ -112,7 +112,25 @@ void lt_http_post(struct lt_http_request *r)
     }
     pthread_mutex_unlock(&loop->lock);
     if (closed)
+        lt_http_end(r);
+}
+
+void lt_http_end(struct lt_http_request *r)
+{
+    if (r->answered)
         lt_http_request_free(r);
+    else
+        r->later_fn(r->later_ctx, r);
+}
+
+void lt_http_come_back(struct lt_http_request *r, void (*fn)(void *ctx, struct lt_http_request *r), void *ctx)
+{
+    r->later_fn = fn;
+    r->later_ctx = ctx;
+    if (lt_http_current_loop == r->loop)
+        fn(ctx, r);
+    else
+        lt_http_post(r);
 }
 
 static void answer(struct lt_http_request *r)

@@ -158,7 +158,10 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     while (mail) {
         struct lt_http_request *r = mail;
         mail = r->next;
-        lt_http_conn_answer(r);
+        if (r->answered)
+            lt_http_conn_answer(r);
+        else
+            r->later_fn(r->later_ctx, r);
     }
     if (atomic_load(&loop->server->stopping)) {
         event_base_loopbreak(loop->base);
@@ -248,7 +251,7 @@ static void loop_deinit(struct lt_http_loop *loop)
     while (mail) {
         struct lt_http_request *r = mail;
         mail = r->next;
-        lt_http_request_free(r);
+        lt_http_end(r);
     }
     if (loop->listener)
         evconnlistener_free(loop->listener);

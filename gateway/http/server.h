@@ -128,6 +128,13 @@ void lt_http_reply_paced(struct lt_http_request *r, int status, const struct lt_
  * at a time.
  */
 void lt_http_later(struct lt_http_request *r, int ms, void (*fn)(void *ctx, struct lt_http_request *r), void *ctx);
+/*
+ * Call fn on the request's loop, at once when this is it; thread-safe, for a request that is not answered yet. fn must
+ * lead to the reply. What the loop's thread took apart for the request is so put away by the same thread, and whoever
+ * brings the news is not kept with it. When the loop has ended fn is called on any thread. Once per request at a time,
+ * as above.
+ */
+void lt_http_come_back(struct lt_http_request *r, void (*fn)(void *ctx, struct lt_http_request *r), void *ctx);
 /* RFC 9457 problem+json; extra: further members already as JSON ("\"field\":\"…\""), or NULL. */
 void lt_http_problem(struct lt_http_request *r, int status, const char *code, const char *detail,
                      const char *extra_json, int retry_after_s);

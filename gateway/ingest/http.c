@@ -29,19 +29,29 @@ struct post {
     struct lt_submission *submission;
 };
 
-static void on_submitted(void *ctx, struct lt_submission *s)
+/* On the loop, whose memory all of it is. */
+static void answer(void *ctx, struct lt_http_request *r)
 {
     struct post *p = ctx;
+    struct lt_submission *s = p->submission;
     struct lt_answer a;
     char seconds[16];
     struct lt_http_header_out retry = {"Retry-After", seconds};
     lt_answer_of(s, &a);
     snprintf(seconds, sizeof(seconds), "%d", a.retry_after_s);
-    lt_http_reply(p->request, a.status, &retry, a.retry_after_s > 0 ? 1 : 0,
+    lt_http_reply(r, a.status, &retry, a.retry_after_s > 0 ? 1 : 0,
                   a.problem ? "application/problem+json" : "application/json", lt_buf_view(&a.body));
     lt_answer_deinit(&a);
     lt_submission_free(s);
     free(p);
+}
+
+/* Mostly on the producer's thread, which has the next report to bring. */
+static void on_submitted(void *ctx, struct lt_submission *s)
+{
+    struct post *p = ctx;
+    (void)s;
+    lt_http_come_back(p->request, answer, p);
 }
 
 static void audit_seldom(struct lt_ingest_http *h, const char *actor, const char *code, const char *detail)

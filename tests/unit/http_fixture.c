@@ -50,6 +50,27 @@ static void on_later(void *ctx, struct lt_http_request *r)
     lt_http_reply(r, 200, NULL, 0, "text/plain", LT_SPAN_LIT("later"));
 }
 
+static void on_back(void *ctx, struct lt_http_request *r)
+{
+    const pthread_t *loop = ctx;
+    lt_http_reply(r, 200, NULL, 0, "text/plain",
+                  pthread_equal(*loop, pthread_self()) ? LT_SPAN_LIT("on its loop") : LT_SPAN_LIT("elsewhere"));
+    free(ctx);
+}
+
+struct back {
+    struct lt_http_request *request;
+    pthread_t *loop;
+};
+
+static void *come_back(void *arg)
+{
+    struct back *b = arg;
+    lt_http_come_back(b->request, on_back, b->loop);
+    free(b);
+    return NULL;
+}
+
 void handle(void *ctx, struct lt_http_request *r)
 {
     struct fixture *f = ctx;
@@ -68,6 +89,13 @@ void handle(void *ctx, struct lt_http_request *r)
     } else if (strcmp(path, "/thread") == 0) {
         pthread_t t;
         pthread_create(&t, NULL, reply_late, r);
+        pthread_detach(t);
+    } else if (strcmp(path, "/back") == 0) {
+        pthread_t t;
+        struct back *b = lt_alloc(sizeof(*b));
+        *b = (struct back){r, lt_alloc(sizeof(*b->loop))};
+        *b->loop = pthread_self();
+        pthread_create(&t, NULL, come_back, b);
         pthread_detach(t);
     } else if (strcmp(path, "/later") == 0) {
         lt_http_later(r, 20, on_later, NULL);

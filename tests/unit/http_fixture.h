@@ -1,7 +1,7 @@
 /*
  * A server of gateway/http with a handler that does by path what a test wants of it: /hold keeps the request in `held`,
- * /thread, /later, /never, /slow, /cut, /drop, /reset and /large say themselves, a body above body_max is told as 413,
- * everything else answers its body and notes the peer.
+ * /thread, /back, /later, /never, /slow, /cut, /drop, /reset and /large say themselves, a body above body_max is told
+ * as 413, everything else answers its body and notes the peer.
  */
 #ifndef LT_TESTS_UNIT_HTTP_FIXTURE_H
 #define LT_TESTS_UNIT_HTTP_FIXTURE_H

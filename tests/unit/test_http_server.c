@@ -170,6 +170,37 @@ static void a_reply_after_the_server_is_gone_is_swallowed(void **state)
     wire_close(&w);
 }
 
+static void a_request_that_another_thread_sends_back_is_answered_on_its_loop(void **state)
+{
+    struct fixture *f = *state;
+    struct wire w;
+    assert_true(wire_open(&w, f->port, f->folder, "client"));
+    for (int i = 0; i < 20; i++)
+        exchange(&w, "GET /back HTTP/1.1\r\nHost: x\r\n\r\n", 200, "on its loop");
+    wire_close(&w);
+}
+
+static void answer_back(void *ctx, struct lt_http_request *r)
+{
+    *(bool *)ctx = true;
+    lt_http_reply(r, 202, NULL, 0, NULL, LT_SPAN_NULL);
+}
+
+static void a_request_that_comes_back_after_the_server_is_gone_is_let_go(void **state)
+{
+    struct fixture *f = *state;
+    struct wire w;
+    bool called = false;
+    assert_true(wire_open(&w, f->port, NULL, NULL));
+    wire_send(&w, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody");
+    wait_until(held_at_least, f, 1);
+    lt_http_server_free(f->server);
+    f->server = NULL;
+    lt_http_come_back(f->held[0], answer_back, &called); /* the sanitizers would tell a request that is never freed */
+    assert_true(called);
+    wire_close(&w);
+}
+
 static void what_waits_for_later_is_called_at_the_end(void **state)
 {
     struct fixture *f = *state;
@@ -371,6 +402,8 @@ int main(void)
         PLAIN(a_client_that_closes_in_the_middle_of_a_body_leaves_nothing),
         TLS(a_client_gone_before_the_reply_swallows_it),
         PLAIN(a_reply_after_the_server_is_gone_is_swallowed),
+        TLS(a_request_that_another_thread_sends_back_is_answered_on_its_loop),
+        PLAIN(a_request_that_comes_back_after_the_server_is_gone_is_let_go),
         PLAIN(what_waits_for_later_is_called_at_the_end),
         TLS(drain_answers_what_was_begun_and_closes_the_idle),
         BARE(certificates_are_renewed_while_running_and_bad_ones_leave_the_last_good),
