@@ -9,6 +9,7 @@
 #include "gateway/http/outcome.h"
 
 #define IDLE_MAX_S 4L /* servers close idle connections after 5 s and more */
+#define CA_KEPT_S 1L  /* libcurl would keep what it read of a CA file for a day, whatever becomes of the file */
 #define RETRY_AFTER_MAX_S 86400
 #define HEAD_MAX ((size_t)64 << 10) /* header lines kept; libcurl itself refuses more than 300 KiB */
 
@@ -243,6 +244,7 @@ static void set_tls(CURL *e, const struct lt_http_client_settings *s)
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
     if (s->ca) {
         curl_easy_setopt(e, CURLOPT_CAINFO, s->ca);
+        curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, CA_KEPT_S);
         curl_easy_setopt(e, CURLOPT_CAPATH,
                          NULL); /* this CA only: Debian's libcurl would accept every public one beside it */
     }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/file.h"
 #include "gateway/http/client.h"
 #include "gateway/http/server.h"
 #include "tests/unit/http_pki.h"
@@ -354,6 +355,29 @@ static void a_server_that_does_not_verify_is_a_credential_failure(void **state)
     pair_stop(&p);
 }
 
+static void trust_only(const char *ca)
+{
+    LT_AUTOFREE char *from = pki_file(folder, ca), *to = pki_file(folder, "trust.pem"), *text = NULL;
+    size_t len;
+    assert_int_equal(lt_file_read(from, 65536, &text, &len, NULL), LT_OK);
+    assert_int_equal(lt_file_write(to, lt_span(text, len), 0600, NULL), LT_OK);
+}
+
+/* libcurl keeps what it read of a CA file, for a day if nobody says otherwise. */
+static void a_ca_file_that_is_replaced_counts_for_the_next_connections(void **state)
+{
+    (void)state;
+    struct pair p;
+    trust_only("stranger-ca.pem");
+    pair_start(&p, "client", "trust", 0);
+    assert_int_equal(pair_call(&p, "POST", "/echo", "{}").failure, LT_HTTP_CREDENTIAL);
+    trust_only("ca.pem");
+    int64_t end = lt_mono_ms() + 15000;
+    while (pair_call(&p, "POST", "/echo", "{}").failure != LT_HTTP_ANSWERED)
+        assert_true(lt_mono_ms() < end);
+    pair_stop(&p);
+}
+
 static void missing_certificate_files_are_a_credential_failure(void **state)
 {
     (void)state;
@@ -424,6 +448,7 @@ int main(void)
         cmocka_unit_test(an_answer_above_the_limit_is_too_large),
         cmocka_unit_test(a_certificate_the_server_refuses_is_a_credential_failure),
         cmocka_unit_test(a_server_that_does_not_verify_is_a_credential_failure),
+        cmocka_unit_test(a_ca_file_that_is_replaced_counts_for_the_next_connections),
         cmocka_unit_test(missing_certificate_files_are_a_credential_failure),
         cmocka_unit_test(plain_http_where_tls_is_due_is_not_sent),
         cmocka_unit_test(cancelled_calls_end_with_what_is_known),
