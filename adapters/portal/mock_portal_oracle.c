@@ -82,6 +82,25 @@ static void control_faults(void *self, const struct lt_mock_call *call, const ch
     lt_mock_faults_control(&p->faults, call, reply);
 }
 
+/* Somebody at the portal changes the password: what was logged in with the former one is over. */
+static void control_password(void *self, const struct lt_mock_call *call, const char *rest LT_UNUSED,
+                             struct lt_mock_reply *reply)
+{
+    struct lt_mock_portal *p = self;
+    LT_AUTO_JSON struct lt_json *doc = NULL;
+    const struct lt_json_limits limits = {.bytes_max = 4096, .depth_max = 2};
+    struct lt_span word;
+    if (lt_json_parse(call->body, &limits, &doc, NULL) != LT_OK ||
+        !lt_json_string(lt_json_get(lt_json_root(doc), "password"), &word) || word.len == 0) {
+        lt_mock_refuse(reply, 400, "expected {\"password\": \"…\"}");
+        return;
+    }
+    free(p->password);
+    p->password = lt_strndup(word.ptr, word.len);
+    lt_mock_sessions_end_all(p->sessions);
+    lt_buf_str(&reply->body, "{\"changed\":true}");
+}
+
 static void oracle_arrivals(void *self, const struct lt_mock_call *call, const char *rest LT_UNUSED,
                             struct lt_mock_reply *reply)
 {
@@ -92,11 +111,9 @@ static void oracle_arrivals(void *self, const struct lt_mock_call *call, const c
 bool lt_mock_portal_oracle(struct lt_mock_portal *p, const struct lt_mock_call *call, struct lt_mock_reply *reply)
 {
     static const struct lt_mock_path paths[] = {
-        {"/control/faults", NULL, control_faults},
-        {"/oracle/reset", "POST", oracle_reset},
-        {"/oracle/counters", "GET", oracle_counters},
-        {"/oracle/dossiers", "GET", oracle_page},
-        {"/oracle/arrivals", "GET", oracle_arrivals},
+        {"/control/faults", NULL, control_faults},    {"/control/password", "POST", control_password},
+        {"/oracle/reset", "POST", oracle_reset},      {"/oracle/counters", "GET", oracle_counters},
+        {"/oracle/dossiers", "GET", oracle_page},     {"/oracle/arrivals", "GET", oracle_arrivals},
         {"/oracle/dossiers/", "GET", oracle_dossier}, /* the code may hold a slash */
     };
     return lt_mock_dispatch(paths, LT_ARRAY_LEN(paths), p, call, reply);

@@ -29,13 +29,18 @@ static void sessions_remove(struct lt_mock_sessions *s, struct session *one)
     free(one);
 }
 
+void lt_mock_sessions_end_all(struct lt_mock_sessions *s)
+{
+    struct session *one, *next;
+    HASH_ITER (hh, s->open, one, next)
+        sessions_remove(s, one);
+}
+
 void lt_mock_sessions_free(struct lt_mock_sessions *s)
 {
     if (!s)
         return;
-    struct session *one, *next;
-    HASH_ITER (hh, s->open, one, next)
-        sessions_remove(s, one);
+    lt_mock_sessions_end_all(s);
     free(s);
 }
 

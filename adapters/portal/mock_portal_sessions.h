@@ -17,6 +17,7 @@ void lt_mock_sessions_free(struct lt_mock_sessions *s);
 void lt_mock_sessions_open(struct lt_mock_sessions *s, int64_t now_ms, char ret[LT_MOCK_SESSION_LEN + 1]);
 /* Count a call. false: unknown or ended. */
 bool lt_mock_sessions_use(struct lt_mock_sessions *s, struct lt_span word, int64_t now_ms);
+void lt_mock_sessions_end_all(struct lt_mock_sessions *s);
 void lt_mock_sessions_end(struct lt_mock_sessions *s, struct lt_span word);
 
 #endif
