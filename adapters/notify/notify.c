@@ -9,7 +9,8 @@
 /* ---- options ---- */
 
 struct options {
-    const char *path, *token;
+    const char *path;
+    struct lt_secret token;
     int on_unknown;
     const struct lt_yaml_node *message;
 };
@@ -58,7 +59,7 @@ struct notify {
     struct options options;
     struct lt_message *message;
     struct lt_classifier *answers;
-    const char *url, *headers[4];
+    const char *url, *media; /* media: header line */
     struct call *calls;
 };
 
@@ -97,7 +98,10 @@ static void submit(void *self, struct lt_work *w)
     c->notify = n;
     c->work = w;
     DL_APPEND(n->calls, c);
-    lt_delivery_call(n->engine, "POST", n->url, n->headers, lt_buf_view(&body), w->start_by_ms, on_answer, c);
+    const char *word = n->options.token.text;
+    LT_AUTOFREE char *token = word ? lt_asprintf("Authorization: Bearer %s", word) : NULL;
+    const char *const headers[] = {n->media, "Accept: application/json", token, NULL};
+    lt_delivery_call(n->engine, "POST", n->url, headers, lt_buf_view(&body), w->start_by_ms, on_answer, c);
 }
 
 /* ---- the type ---- */
@@ -111,6 +115,7 @@ static void notify_free(void *self)
         call_free(n->calls);
     lt_message_free(n->message);
     lt_classifier_free(n->answers);
+    lt_secret_deinit(&n->options.token);
     lt_arena_deinit(&n->arena);
     free(n);
 }
@@ -131,14 +136,16 @@ static int notify_new(const struct lt_adapter_settings *s, void **ret, struct lt
         return LT_E_INVALID;
     }
     n->url = lt_arena_printf(&n->arena, "%s%s", s->target->url, n->options.path);
-    n->headers[0] = lt_arena_printf(&n->arena, "Content-Type: %s", lt_message_media(n->message));
-    n->headers[1] = "Accept: application/json";
-    if (n->options.token)
-        n->headers[2] = lt_arena_printf(&n->arena, "Authorization: Bearer %s", n->options.token);
+    n->media = lt_arena_printf(&n->arena, "Content-Type: %s", lt_message_media(n->message));
     ret_traits->batch_max = 1;
     ret_traits->repeat_unknown = n->options.on_unknown == LT_POST_RESEND;
     *ret = n;
     return LT_OK;
+}
+
+static void *its_options(void *self)
+{
+    return &((struct notify *)self)->options;
 }
 
 static void status(const void *self, struct lt_json_writer *w)
@@ -155,6 +162,7 @@ const struct lt_adapter_type lt_notify_adapter = {
     .name = "notify",
     .opts = opts,
     .opts_len = LT_ARRAY_LEN(opts),
+    .options = its_options,
     .new = notify_new,
     .free = notify_free,
     .steps = lt_post_steps,

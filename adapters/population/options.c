@@ -144,7 +144,7 @@ size_t lt_population_options_read(const struct lt_config_target *t, struct lt_po
         ret->integration_code = ret->operation == LT_POPULATION_ASK_VERIFY ? "033" : "037";
     if (!ret->service_url)
         ret->service_url = t->url;
-    if (ret->auth == LT_POPULATION_BASIC && (!ret->username || !ret->secret))
+    if (ret->auth == LT_POPULATION_BASIC && (!ret->username || !ret->secret.text))
         lt_yaml_error(diags, lt_yaml_get(n, "auth"),
                       "options.auth: expected username and secret beside it, got nothing");
     if (ret->xroad_client && slashes(ret->xroad_client) != 3)

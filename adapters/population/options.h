@@ -22,7 +22,8 @@ struct lt_population_options {
     int operation;             /* enum lt_population_ask */
     int auth;                  /* enum lt_population_auth */
     int media;                 /* index in the option's words */
-    const char *username, *secret, *service_url, *api_key;
+    const char *username, *service_url;
+    struct lt_secret secret, api_key;         /* their holder's to deinit */
     const char *xroad_client, *xroad_service; /* NULL: no X-Road headers */
     struct lt_opt_strings officers;
     int on_mismatch;    /* enum lt_population_mismatch */

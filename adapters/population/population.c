@@ -334,6 +334,8 @@ static void population_free(void *self)
         question_free(p->questions);
     lt_classifier_free(p->answers);
     lt_matches_free(p->matches);
+    lt_secret_deinit(&p->options.secret);
+    lt_secret_deinit(&p->options.api_key);
     lt_arena_deinit(&p->arena);
     free(p);
 }
@@ -369,6 +371,11 @@ static bool once(enum lt_step step)
     return false;
 }
 
+static void *options(void *self)
+{
+    return &((struct lt_population *)self)->options;
+}
+
 static void status(const void *self, struct lt_json_writer *w)
 {
     const struct lt_population *p = self;
@@ -385,6 +392,7 @@ const struct lt_adapter_type lt_population_adapter = {
     .name = "population",
     .opts = lt_population_opts,
     .opts_len = LT_POPULATION_OPTS,
+    .options = options,
     .new = population_new,
     .free = population_free,
     .steps = steps,

@@ -4,6 +4,7 @@
 #include "gateway/base/text.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 static bool digits(struct lt_span s, size_t n)
 {
@@ -115,6 +116,19 @@ void lt_population_body(const struct lt_population_options *o, const struct lt_c
     lt_buf_printf(out, "</dan:NgayThangNamSinh></dan:%s></soapenv:Body></soapenv:Envelope>", operation);
 }
 
+/* Of service_url, user, timestamp and secret, one after the other; no text of them all is left in memory. */
+static void signature(const struct lt_population_options *o, int64_t now_ms, uint8_t out[LT_SHA256_SIZE])
+{
+    char timestamp[24];
+    snprintf(timestamp, sizeof(timestamp), "%" PRId64, now_ms);
+    const char *const parts[] = {o->service_url, o->username, timestamp, o->secret.text};
+    struct lt_sha256 *h = lt_sha256_new();
+    for (size_t i = 0; i < LT_ARRAY_LEN(parts); i++)
+        lt_sha256_update(h, lt_span_str(parts[i]));
+    lt_sha256_final(h, out);
+    lt_sha256_free(h);
+}
+
 #define HEADERS_MAX 8
 
 const char *const *lt_population_headers(const struct lt_population_options *o, int64_t now_ms, struct lt_arena *a)
@@ -127,17 +141,15 @@ const char *const *lt_population_headers(const struct lt_population_options *o, 
     if (o->auth == LT_POPULATION_BASIC) {
         uint8_t digest[LT_SHA256_SIZE];
         char hex[2 * LT_SHA256_SIZE + 1];
-        const char *signed_text =
-            lt_arena_printf(a, "%s%s%" PRId64 "%s", o->service_url, o->username, now_ms, o->secret);
-        lt_sha256_once(lt_span_str(signed_text), digest);
+        signature(o, now_ms, digest);
         lt_hex(digest, sizeof(digest), hex);
         LT_AUTOBUF struct lt_buf basic = LT_BUF_INIT(4096);
         lt_base64(lt_span_str(lt_arena_printf(a, "%s:%s", o->username, hex)), &basic);
         h[n++] = lt_arena_printf(a, "Authorization: Basic " LT_SPAN_FMT, LT_SPAN_ARG(lt_buf_view(&basic)));
         h[n++] = lt_arena_printf(a, "timestamp: %" PRId64, now_ms);
     }
-    if (o->api_key)
-        h[n++] = lt_arena_printf(a, "ApiKey: %s", o->api_key);
+    if (o->api_key.text)
+        h[n++] = lt_arena_printf(a, "ApiKey: %s", o->api_key.text);
     if (o->xroad_client)
         h[n++] = lt_arena_printf(a, "X-Road-Client: %s", o->xroad_client);
     return h;

@@ -53,6 +53,7 @@ void lt_portal_client_free(struct lt_portal_client *c)
         return;
     lt_http_client_free(c->http);
     lt_classifier_free(c->answers);
+    lt_secret_deinit(&c->options.password);
     lt_arena_deinit(&c->arena);
     free(c->session);
     free(c);

@@ -13,7 +13,8 @@ enum lt_portal_unknown { LT_PORTAL_HOLD, LT_PORTAL_RESEND };
 
 struct lt_portal_options {
     const char *auth_endpoint, *integration_endpoint, *share_endpoint; /* appended to the target's url */
-    const char *username, *password;
+    const char *username;
+    struct lt_secret password; /* its holder's to deinit */
     const char *dstcode, *madonvi;
     int64_t session_ms;
     int64_t batch, progress_batch, gather_ms;

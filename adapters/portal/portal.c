@@ -409,6 +409,7 @@ static void portal_free(void *self)
     lt_known_free(p->known);
     lt_classifier_free(p->answers);
     free(p->session);
+    lt_secret_deinit(&p->options.password);
     lt_arena_deinit(&p->arena);
     free(p);
 }
@@ -448,6 +449,11 @@ static bool once(enum lt_step step)
     return step == LT_STEP_PROGRESS;
 }
 
+static void *options(void *self)
+{
+    return &((struct lt_portal *)self)->options;
+}
+
 static void status(const void *self, struct lt_json_writer *w)
 {
     lt_classifier_status(((const struct lt_portal *)self)->answers, w);
@@ -462,6 +468,7 @@ const struct lt_adapter_type lt_portal_adapter = {
     .name = "portal",
     .opts = lt_portal_opts,
     .opts_len = LT_PORTAL_OPTS,
+    .options = options,
     .new = portal_new,
     .free = portal_free,
     .steps = steps,

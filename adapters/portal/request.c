@@ -212,7 +212,7 @@ void lt_portal_login_body(const struct lt_portal_options *o, struct lt_buf *out)
     lt_json_writer_init(&w, out);
     lt_json_begin_object(&w);
     lt_json_str(&w, "username", lt_span_str(o->username));
-    lt_json_str(&w, "password", lt_span_str(o->password));
+    lt_json_str(&w, "password", lt_span_str(o->password.text));
     lt_json_end_object(&w);
 }
 

@@ -77,7 +77,8 @@ static void on_answer(void *ctx, const struct lt_http_answer *http)
     struct lt_arena arena = LT_ARENA_INIT;
     struct lt_portal_answer a;
     lt_portal_answer_read(p->answers, c->kind, c->jobs.list.v[0]->work->event->subject, http, &arena, &a);
-    if (a.meaning == LT_PORTAL_SESSION && p->session_number == c->session)
+    /* Not let in: perhaps for its session, which outlives a password that was changed; whoever probes logs in. */
+    if ((a.meaning == LT_PORTAL_SESSION || a.meaning == LT_PORTAL_DENIED) && p->session_number == c->session)
         p->session_until_ms = 0;
     if (a.meaning == LT_PORTAL_SESSION && !c->relogged) {
         c->relogged = true;

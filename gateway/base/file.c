@@ -121,6 +121,26 @@ int lt_mkdirs(const char *path, unsigned mode, struct lt_err *err)
     return LT_OK;
 }
 
+void lt_file_mark_take(const char *path, struct lt_file_mark *ret)
+{
+    struct stat st;
+    *ret = (struct lt_file_mark){0};
+    if (path && stat(path, &st) == 0)
+        *ret = (struct lt_file_mark){.device = st.st_dev,
+                                     .inode = st.st_ino,
+                                     .size = st.st_size,
+                                     .mode = st.st_mode,
+                                     .modified_s = st.st_mtim.tv_sec,
+                                     .modified_ns = st.st_mtim.tv_nsec,
+                                     .changed_s = st.st_ctim.tv_sec,
+                                     .changed_ns = st.st_ctim.tv_nsec};
+}
+
+bool lt_file_mark_same(const struct lt_file_mark *a, const struct lt_file_mark *b)
+{
+    return memcmp(a, b, sizeof(*a)) == 0; /* words of one size, no padding */
+}
+
 char *lt_path_beside(const char *beside, const char *path)
 {
     const char *slash = strrchr(beside, '/');

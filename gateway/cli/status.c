@@ -165,7 +165,10 @@ static void put_pause(lt_json_value t, struct lt_span name, struct lt_buf *out)
     if (why.len)
         lt_buf_printf(out, "          why: " LT_SPAN_FMT ": " LT_SPAN_FMT "\n", LT_SPAN_ARG(code), LT_SPAN_ARG(why));
     if (lt_span_is(reason, "credential"))
-        lt_buf_str(out, "          do: look at the certificates of both sides (lienthong check), key and password\n");
+        lt_buf_str(
+            out,
+            "          do: look at the certificates of both sides (lienthong check), key and password; a file that "
+            "is replaced is tried within seconds\n");
     else if (lt_span_is(reason, "refusals"))
         lt_buf_printf(out,
                       "          do: see lienthong deadletter list " LT_SPAN_FMT ", mend the cause; a probe opens it\n",
@@ -196,6 +199,21 @@ static void put_failing(lt_json_value t, struct lt_buf *out)
                       waiting, oldest_ms / 1000);
 }
 
+/* Secrets whose files cannot be used as they are now: the former ones go on. */
+static size_t put_secrets(lt_json_value secrets, struct lt_span name, struct lt_buf *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < lt_json_len(secrets); i++) {
+        if (!lt_span_is(text_of(lt_json_at(secrets, i), "state"), "kept"))
+            continue;
+        lt_buf_printf(out, "TROUBLE   " LT_SPAN_FMT ": the former secret goes on: " LT_SPAN_FMT "\n", LT_SPAN_ARG(name),
+                      LT_SPAN_ARG(text_of(lt_json_at(secrets, i), "why")));
+        lt_buf_str(out, "          do: write it beside with mode 0600 and rename it over; it is taken up in seconds\n");
+        n++;
+    }
+    return n;
+}
+
 static size_t put_target(lt_json_value t, struct lt_buf *out)
 {
     struct lt_span name = text_of(t, "target"), reason = text_of(t, "reason");
@@ -218,7 +236,8 @@ static size_t put_target(lt_json_value t, struct lt_buf *out)
     if (parked > 0)
         lt_buf_printf(out, "          parked: %" PRId64 " dossiers, see lienthong parked list " LT_SPAN_FMT "\n",
                       parked, LT_SPAN_ARG(name));
-    return waits_for_people(t) + put_stops(name, lt_json_get(t, "partitions"), out);
+    return waits_for_people(t) + put_secrets(lt_json_get(t, "secrets"), name, out) +
+           put_stops(name, lt_json_get(t, "partitions"), out);
 }
 
 /* For people; returns the number of findings, for people and machines alike. */

@@ -72,7 +72,7 @@ static void check_sizes(struct lt_config_load *l)
         lt_yaml_error(l->diags, lt_config_at(l, "ingest.memory"),
                       "ingest.memory: expected at least ingest.body_max (%" PRId64 " bytes), got %" PRId64,
                       c->ingest.body_max, c->ingest.memory);
-    if (c->ingest.receipt_key && strlen(c->ingest.receipt_key) < 32)
+    if (c->ingest.receipt_key.text && strlen(c->ingest.receipt_key.text) < 32)
         lt_yaml_error(l->diags, lt_config_at(l, "ingest.receipt_key"),
                       "ingest.receipt_key: expected a secret of at least 32 bytes, got a shorter one (not shown)");
 }

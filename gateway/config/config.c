@@ -185,6 +185,7 @@ void lt_config_free(struct lt_config *c)
     for (size_t i = 0; i < c->files_len; i++)
         lt_yaml_free(c->files[i]);
     free(c->files);
+    lt_secret_deinit(&c->ingest.receipt_key);
     free(c->clients);
     free(c->mappings);
     free(c->digests);

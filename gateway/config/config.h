@@ -93,9 +93,9 @@ struct lt_config {
         struct lt_config_tls
             peer_tls; /* identity towards other instances (role gateway), ca = server CA; all NULL: none */
         int64_t body_max, memory, depth_max, batch_max, connections_max;
-        int64_t client_share;    /* percent of connections_max and memory that one client certificate may hold */
-        int64_t ack_timeout_ms;  /* how long a request waits for Kafka before 503 */
-        const char *receipt_key; /* secret, >= 32 bytes */
+        int64_t client_share;         /* percent of connections_max and memory that one client certificate may hold */
+        int64_t ack_timeout_ms;       /* how long a request waits for Kafka before 503 */
+        struct lt_secret receipt_key; /* >= 32 bytes */
     } ingest;
     struct {
         const char *listen; /* health, readiness, metrics, status: loopback by default, plain HTTP */

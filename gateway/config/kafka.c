@@ -82,8 +82,13 @@ static bool is_path(const char *name, const struct lt_yaml_node *v)
 static const char *value_of(struct lt_config_load *l, const struct lt_yaml_node *key, const struct lt_yaml_node *v)
 {
     const char *full = lt_arena_printf(&l->c->arena, "kafka.%s", key->text);
-    if (v->kind == LT_YAML_MAP || in(secrets, key->text))
-        return lt_secret_read(v, full, &l->c->arena, l->diags);
+    if (v->kind == LT_YAML_MAP || in(secrets, key->text)) {
+        struct lt_secret s = {0};
+        const char *held =
+            lt_secret_read(v, full, &s, l->diags) ? lt_arena_str(&l->c->arena, lt_span_str(s.text)) : NULL;
+        lt_secret_deinit(&s);
+        return held;
+    }
     if (v->kind != LT_YAML_SCALAR || lt_yaml_is_null(v) || !v->text_len) {
         lt_yaml_expected(l->diags, v, full, "a text, {file: PATH} or {env: NAME}");
         return NULL;

@@ -8,6 +8,7 @@
 #ifndef LT_CONFIG_OPT_H
 #define LT_CONFIG_OPT_H
 
+#include "gateway/config/secret.h"
 #include "gateway/config/yaml.h"
 
 enum lt_opt_type {
@@ -19,8 +20,8 @@ enum lt_opt_type {
     LT_OPT_SIZE,     /* int64_t bytes: 4096 64KiB 4MiB 2GiB, within min..max */
     LT_OPT_STRINGS,  /* struct lt_opt_strings: list of text (a single text is a list of one) */
     LT_OPT_ENUM,     /* int: index in `words` */
-    LT_OPT_SECRET,   /* const char *: {file: PATH} (trailing newline dropped; mode must not be group/world readable) or
-                        {env: NAME}; never printed */
+    LT_OPT_SECRET,   /* struct lt_secret: {file: PATH} (trailing newline dropped; mode must not be group/world readable)
+                        or {env: NAME}; never printed. Not in the arena: its holder owes lt_secret_deinit */
     LT_OPT_ADDRESS,  /* const char *: host:port, port 1..65535 (0 allowed: any free port) */
     LT_OPT_URL,      /* const char *: https://… (http://127.0.0.1… only) */
     LT_OPT_URL_PATH, /* const char *: /…, appended to a URL: it must not be able to change whose it is */

@@ -268,10 +268,7 @@ bool lt_value_decode(const struct lt_opt *o, const struct lt_yaml_node *n, const
     case LT_OPT_ENUM:
         return word(o, n, key, slot, a, diags);
     case LT_OPT_SECRET:
-        text = lt_secret_read(n, key, a, diags);
-        if (text)
-            *(const char **)slot = text;
-        return text != NULL;
+        return lt_secret_read(n, key, slot, diags);
     case LT_OPT_NODE:
         *(const struct lt_yaml_node **)slot = n;
         return true;

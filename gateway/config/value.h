@@ -16,13 +16,4 @@ const char *lt_value_expected(const struct lt_opt *o, struct lt_arena *a);
 const char *lt_duration_text(int64_t ms,
                              struct lt_arena *a);   /* 441d, 90s: the largest unit that leaves a whole number */
 bool lt_size_parse(struct lt_span s, int64_t *ret); /* 4096 64KiB 4MiB 2GiB */
-
-/*
- * What {file: PATH} or {env: NAME} holds, in the arena; NULL after an error went to diags. PATH is relative to the
- * folder of the file it is written in; the file must not be readable by group or others.
- */
-const char *lt_secret_read(const struct lt_yaml_node *n, const char *key, struct lt_arena *a, struct lt_diags *diags);
-
-/* Is n what lt_secret_read takes: a mapping with file or env? */
-bool lt_secret_is(const struct lt_yaml_node *n);
 #endif

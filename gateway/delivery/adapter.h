@@ -80,6 +80,12 @@ struct lt_adapter_type {
      */
     int (*new)(const struct lt_adapter_settings *s, void **ret, struct lt_adapter_traits *ret_traits,
                struct lt_diags *diags);
+    /*
+     * The struct that opts fill. The engine replaces the secrets in it (LT_OPT_SECRET) when their files change, between
+     * two turns: read a secret where a call is made, keep no copy; sessions got with the former one go on until the
+     * target ends or refuses them. NULL only where no option is a secret.
+     */
+    void *(*options)(void *self);
     /* Works that were not completed are forgotten without done; no answer comes any more. free(NULL) is fine. */
     void (*free)(void *self);
     /*

@@ -53,7 +53,6 @@ int lt_engine_new(const struct lt_engine_settings *s, struct lt_engine **ret, st
     lt_gate_init(&e->gate, s->target->rate, (unsigned)breaker, s->target->retry_min_ms, s->target->retry_max_ms,
                  e->set.seed, lt_engine_now(e));
     lt_gate_refuse_at(&e->gate, (unsigned)s->target->refused_max);
-    lt_identity_begin(e);
     const struct lt_adapter_settings as = {.target = s->target, .engine = e};
     e->traits.batch_max = 1;
     int r = s->adapter->new (&as, &e->adapter, &e->traits, diags);
@@ -62,6 +61,7 @@ int lt_engine_new(const struct lt_engine_settings *s, struct lt_engine **ret, st
         lt_engine_free(e);
         return r;
     }
+    lt_identity_begin(e);
     *ret = e;
     return LT_OK;
 }
@@ -259,6 +259,7 @@ void lt_engine_close(struct lt_engine *e)
         e->set.caller.close(e->set.caller.ctx);
     while (e->waiting)
         lt_engine_move_calls(e, 0);
+    lt_identity_end(e);
     e->set.adapter->free(e->adapter);
     e->adapter = NULL;
     while (e->lists[LT_ITEM_RUNNING])

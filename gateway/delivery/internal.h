@@ -15,6 +15,7 @@
 #ifndef LT_DELIVERY_INTERNAL_H
 #define LT_DELIVERY_INTERNAL_H
 
+#include "gateway/base/file.h"
 #include "gateway/delivery/effects.h"
 #include "gateway/delivery/engine.h"
 #include "gateway/delivery/gate.h"
@@ -188,9 +189,22 @@ struct lt_out_call {
     struct lt_out_call *prev, *next;
 };
 
-/* Certificate, key and CA as files: all zero where there are none. */
+/* A secret of the target's options that stands in a file. */
+struct lt_watched_secret {
+    struct lt_secret *secret; /* the adapter's */
+    char *path;
+    struct lt_file_mark seen, taken; /* at the last look; when it was last read */
+    bool again;                      /* read it whatever it looks like: not read yet, or not to be used */
+    uint64_t renewed;                /* times another one was taken up */
+    char kept[512];                  /* why what it holds now is not in use; "" it is */
+};
+
+/* The files we are known by at the target (identity.c). */
 struct lt_identity {
-    int64_t changed_s[3], changed_ns[3], inode[3];
+    struct lt_file_mark files[3]; /* certificate, key, CA, as seen last */
+    LT_VEC(struct lt_watched_secret) secrets;
+    int64_t look_ms;
+    int64_t renewed_ms; /* when a secret was last replaced; 0 never */
 };
 
 struct lt_topic_count {
@@ -226,8 +240,7 @@ struct lt_engine {
     char paused_code[48], paused_text[256]; /* what the target's last pause came from; the text may quote it */
     char failed_code[48], failed_text[256]; /* the last attempt that was not taken, and when */
     int64_t failed_ms;
-    struct lt_identity identity; /* as seen last */
-    int64_t identity_look_ms;
+    struct lt_identity identity;
     int64_t good_ms; /* last answer that shows the target healthy */
     struct lt_txn txn;
     int64_t dirty_since_ms; /* -1: nothing to commit */
@@ -342,8 +355,14 @@ int64_t lt_engine_settled_ms_max(const struct lt_engine *e, enum lt_step step);
 int64_t lt_engine_start_by_ms(const struct lt_engine *e, enum lt_step step);
 
 /* ---- our files (identity.c) ---- */
-void lt_identity_begin(struct lt_engine *e);
-void lt_identity_look(struct lt_engine *e); /* replaced while they were the trouble: probe soon */
+void lt_identity_begin(struct lt_engine *e); /* after the adapter's new */
+void lt_identity_end(struct lt_engine *e);   /* before its free */
+/* Secrets that were replaced are taken up. Files that were replaced while they were the trouble: probe soon. */
+void lt_identity_look(struct lt_engine *e);
+/* Not let in: with a secret that was replaced while the call was out? Then nothing is known of the new one: probe. */
+void lt_identity_refused(struct lt_engine *e, int64_t sent_ms);
+void lt_identity_status(const struct lt_engine *e, struct lt_json_writer *w);
+void lt_identity_metrics(const struct lt_engine *e, struct lt_buf *out);
 
 /* ---- calls (calls.c) ---- */
 void lt_engine_move_calls(struct lt_engine *e, int wait_ms);

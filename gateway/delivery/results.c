@@ -167,6 +167,8 @@ static void take_result(struct lt_engine *e, struct lt_item *i)
     i->done = false;
     if (!r->local && lt_gate_outcome(&e->gate, r->outcome, r->wait_ms, now)) {
         /* credential and refusals need people; the others pass by themselves */
+        if (r->outcome == LT_OUTCOME_CREDENTIAL)
+            lt_identity_refused(e, i->sent_ms);
         bool people = r->outcome == LT_OUTCOME_CREDENTIAL || r->outcome == LT_OUTCOME_REJECT;
         snprintf(e->paused_code, sizeof(e->paused_code), "%s", r->code);
         snprintf(e->paused_text, sizeof(e->paused_text), "%s", r->reason);

@@ -146,6 +146,7 @@ void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w)
         lt_json_num(w, "ago_ms", lt_engine_now(e) - e->failed_ms);
         lt_json_end_object(w);
     }
+    lt_identity_status(e, w);
     if (t.paused > 0)
         lt_json_num(w, "paused_partitions", (int64_t)t.paused);
     put_share(e, w);
@@ -232,6 +233,7 @@ void lt_engine_metrics(const struct lt_engine *e, struct lt_buf *out)
     metric(e, out, "latency_ms_total", e->latency_ms_sum);
     metric(e, out, "commit_ms", (uint64_t)e->commit_ms);
     metric(e, out, "intents_late_total", e->intents_late);
+    lt_identity_metrics(e, out);
     if (e->set.adapter->metrics)
         e->set.adapter->metrics(e->adapter, e->name, out);
 }

@@ -251,7 +251,7 @@ static void on_event_report(void *ctx, const struct lt_delivery_report *r)
 {
     struct lt_submission_item *it = ctx;
     struct lt_submission *s = it->submission;
-    const char *key = s->intake->config->ingest.receipt_key;
+    const char *key = s->intake->config->ingest.receipt_key.text;
     if (r->outcome == LT_DELIVERY_TOO_LARGE) {
         too_large(it);
         return;

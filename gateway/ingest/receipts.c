@@ -290,7 +290,7 @@ void lt_receipts_ask(struct lt_receipts *rs, struct lt_http_request *r, const st
 {
     struct lt_receipt receipt;
     if (!lt_receipt_parse(lt_span_str(id), lt_span_str(client->name),
-                          lt_span_str(rs->intake->config->ingest.receipt_key), &receipt)) {
+                          lt_span_str(rs->intake->config->ingest.receipt_key.text), &receipt)) {
         lt_http_problem(r, 404, "unknown-receipt", "this is no receipt of yours", NULL, 0);
         return;
     }

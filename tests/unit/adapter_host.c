@@ -167,3 +167,17 @@ void host_expect(struct host *h, const char *part)
     if (!strstr(c->body, part))
         fail_msg("expected %s in %s", part, c->body);
 }
+
+void host_secret(struct host *h, const char *option, const char *text)
+{
+    for (size_t i = 0; i < h->type->opts_len; i++) {
+        const struct lt_opt *o = &h->type->opts[i];
+        if (o->type != LT_OPT_SECRET || strcmp(o->key, option) != 0)
+            continue;
+        struct lt_secret *s = (struct lt_secret *)((char *)h->type->options(h->adapter) + o->offset);
+        lt_secret_deinit(s);
+        s->text = lt_strdup(text);
+        return;
+    }
+    fail_msg("%s is no secret of %s", option, h->type->name);
+}

@@ -56,6 +56,9 @@ void host_answer(struct host *h, long status, const char *body);
 void host_fail(struct host *h, enum lt_http_failure failure);
 void host_tick(struct host *h, int64_t ms); /* time goes on by so much */
 
+/* Another secret is in force, as when its file was replaced. */
+void host_secret(struct host *h, const char *option, const char *text);
+
 /* The body of the call at hand has this text in it. */
 void host_expect(struct host *h, const char *part);
 

@@ -6,3 +6,5 @@ foreach(part load clients)
 endforeach()
 lt_test(config_certificates SOURCES test_config_certificates.c config_fixture.c
   DEPS config test_harness PkgConfig::openssl)
+lt_test(config_secret DEPS config test_harness PkgConfig::openssl)
+target_link_options(test_config_secret PRIVATE -Wl,--wrap=OPENSSL_cleanse)

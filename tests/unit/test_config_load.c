@@ -58,7 +58,7 @@ static void every_option_has_its_default(void **state)
     assert_int_equal(c->ingest.batch_max, 1000);
     assert_int_equal(c->ingest.connections_max, 1000);
     assert_int_equal(c->ingest.ack_timeout_ms, 15000);
-    assert_string_equal(c->ingest.receipt_key, "0123456789abcdef0123456789abcdef");
+    assert_string_equal(c->ingest.receipt_key.text, "0123456789abcdef0123456789abcdef");
     assert_string_equal(c->admin.listen, "127.0.0.1:9464");
     assert_int_equal(c->core.workers, 1);
     assert_int_equal(c->core.commit_records, 30000);

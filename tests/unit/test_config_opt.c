@@ -6,7 +6,8 @@
 #include <sys/stat.h>
 
 struct all {
-    const char *text, *path, *secret, *address, *url, *url_path, *maybe;
+    const char *text, *path, *address, *url, *url_path, *maybe;
+    struct lt_secret secret;
     int64_t number, wait, size, any;
     bool flag;
     struct lt_opt_strings list;
@@ -55,6 +56,7 @@ static int make(void **state)
 
 static void clear(struct fixture *f)
 {
+    lt_secret_deinit(&f->got.secret);
     lt_yaml_free(f->y);
     f->y = NULL;
     lt_diags_deinit(&f->diags);
@@ -105,7 +107,7 @@ static void what_is_not_written_has_its_default(void **state)
     assert_true(f->got.flag);
     assert_int_equal(f->got.list.len, 0);
     assert_int_equal(f->got.word, 1);
-    assert_null(f->got.secret);
+    assert_null(f->got.secret.text);
     assert_string_equal(f->got.address, "127.0.0.1:0");
     assert_null(f->got.url);
     assert_null(f->got.node);
@@ -239,13 +241,13 @@ static void a_secret_comes_from_a_file_or_the_environment(void **state)
     LT_AUTOFREE char *path = lt_asprintf("%s/key", folder), *yaml = lt_asprintf("%s/f.yaml", folder);
     assert_int_equal(lt_file_write(path, LT_SPAN_LIT("p w\r\n"), 0600, NULL), LT_OK);
     assert_int_equal(decode(f, yaml, "secret: {file: key}"), 0);
-    assert_string_equal(f->got.secret, "p w");
+    assert_string_equal(f->got.secret.text, "p w");
     assert_int_equal(lt_file_write(path, LT_SPAN_LIT("two\n\n"), 0400, NULL), LT_OK);
     assert_int_equal(decode(f, yaml, "secret: {file: key}"), 0);
-    assert_string_equal(f->got.secret, "two\n"); /* one newline is the editor's, the rest is the secret */
+    assert_string_equal(f->got.secret.text, "two\n"); /* one newline is the editor's, the rest is the secret */
     assert_int_equal(setenv("LT_TEST_SECRET", "from outside", 1), 0);
     assert_int_equal(decode(f, yaml, "secret: {env: LT_TEST_SECRET}"), 0);
-    assert_string_equal(f->got.secret, "from outside");
+    assert_string_equal(f->got.secret.text, "from outside");
     assert_int_equal(unsetenv("LT_TEST_SECRET"), 0);
     assert_int_equal(decode(f, yaml, "secret: {env: LT_TEST_SECRET}"), 1);
     assert_non_null(strstr(f->said, "expected the environment variable LT_TEST_SECRET to hold the secret, got none"));
@@ -264,7 +266,7 @@ static void a_secret_that_others_can_read_is_refused(void **state)
         assert_non_null(
             strstr(f->said, "f.yaml:1:16: part.secret: expected a file that only its owner can read (chmod 600 "));
         assert_null(strstr(f->said, "hunter2"));
-        assert_null(f->got.secret);
+        assert_null(f->got.secret.text);
     }
     harness_folder_remove(folder);
 }

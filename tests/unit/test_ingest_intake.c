@@ -68,7 +68,7 @@ static void an_accepted_event_is_202_with_a_receipt_once_kafka_has_it(void **sta
     const struct fake_record *r = fake_at(&k->log, LT_TOPIC_INTAKE, 0);
     assert_string_equal(r->key, "H22/H22.01-1");
     assert_span_is(fake_header(r, "lt_client"), "tinh-h22");
-    struct lt_span id = fake_header(r, "ce_id"), key = lt_span_str(k->mapping.config.ingest.receipt_key);
+    struct lt_span id = fake_header(r, "ce_id"), key = lt_span_str(k->mapping.config.ingest.receipt_key.text);
     assert_true(lt_receipt_parse(lt_span_str(sent.s->items.v[0].receipt), LT_SPAN_LIT("tinh-h22"), key, &receipt));
     assert_span_is(id, receipt.ce_id);
     assert_int_equal(receipt.offset, 0);

@@ -158,7 +158,7 @@ void ingest_kit_init(struct ingest_kit *k)
     c->ingest.threads = 2;
     c->ingest.connections_max = 100;
     c->ingest.ack_timeout_ms = 5000;
-    c->ingest.receipt_key = "0123456789abcdef0123456789abcdef";
+    c->ingest.receipt_key.text = "0123456789abcdef0123456789abcdef";
     k->clients[H22] = (struct lt_config_client){
         .name = "tinh-h22", .role = LT_ROLE_PROVINCE, .san = "h22.test", .provinces = one("H22")};
     k->clients[H40] = (struct lt_config_client){

@@ -1,5 +1,6 @@
 /* The population adapter: what it forwards, what it tells, and what it keeps to itself. */
 #include "adapters/population/population.h"
+#include "adapters/population/request.h"
 #include "gateway/codec/xml.h"
 #include "tests/unit/adapter_host.h"
 
@@ -295,9 +296,36 @@ static int setup(void **state)
     return 0;
 }
 
+static void a_secret_that_was_replaced_is_used_by_the_next_question(void **state)
+{
+    (void)state;
+    setenv("LT_TEST_POPULATION_SECRET", "former", 1);
+    struct host *h = population_with(", auth: basic-timestamp, username: u, secret: {env: LT_TEST_POPULATION_SECRET}, "
+                                     "api_key: {env: LT_TEST_POPULATION_SECRET}");
+    struct lt_population_options o = {.auth = LT_POPULATION_BASIC,
+                                      .username = "u",
+                                      .service_url = "https://population/dc",
+                                      .secret = {.text = "the new one"}};
+    struct lt_arena a = LT_ARENA_INIT;
+    (void)host_submit(h, LT_STEP_CHECK, "A-1", "{" PERSON "}");
+    assert_contains(host_call(h)->headers, "ApiKey: former\n");
+    host_answer(h, 401, "");
+    host_secret(h, "secret", "the new one");
+    host_secret(h, "api_key", "another");
+    (void)host_submit(h, LT_STEP_CHECK, "A-2", "{" PERSON "}");
+    assert_contains(host_call(h)->headers, "ApiKey: another\n");
+    int64_t at = 0;
+    const char *stamp = strstr(host_call(h)->headers, "timestamp: ");
+    assert_true(stamp && lt_span_i64(lt_span(stamp + 11, strcspn(stamp + 11, "\n")), &at));
+    assert_contains(host_call(h)->headers, lt_population_headers(&o, at, &a)[3]);
+    lt_arena_deinit(&a);
+    host_free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_secret_that_was_replaced_is_used_by_the_next_question),
         cmocka_unit_test(a_match_adds_the_database_to_the_snapshot),
         cmocka_unit_test(no_match_forwards_unchanged_and_tells_the_province),
         cmocka_unit_test(errors_and_silence_wait_for_another_try),

@@ -154,8 +154,8 @@ static void basic_with_timestamp_signs_url_user_time_and_secret(void **state)
     o.auth = LT_POPULATION_BASIC;
     o.service_url = "https://dc/api";
     o.username = "h22";
-    o.secret = "bi-mat";
-    o.api_key = "k-1";
+    o.secret.text = "bi-mat";
+    o.api_key.text = "k-1";
     o.xroad_client = "VN/GOV/H22/MOTCUA";
     h = lt_population_headers(&o, 1704072600000, &a);
     /* printf %s 'https://dc/apih221704072600000bi-mat' | sha256sum; printf %s "h22:$SUM" | base64 -w0 */

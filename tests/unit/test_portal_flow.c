@@ -231,6 +231,34 @@ static void one_login_serves_everybody_and_its_failure_too(void **state)
     host_free(h);
 }
 
+static void the_next_login_uses_a_password_that_was_replaced_and_the_session_goes_on_until_then(void **state)
+{
+    (void)state;
+    struct host *h = logged_in("session: 1m\n");
+    host_secret(h, "password", "the new one");
+    struct host_work *w = host_submit(h, LT_STEP_PROGRESS, "A-1", PROGRESS_DATA);
+    host_tick(h, 1000);
+    host_expect(h, "\"session\":\"s-1\"");
+    host_answer(h, 200, DONE);
+    is(w, LT_OUTCOME_OK);
+    host_tick(h, 60000);
+    w = host_submit(h, LT_STEP_UPSERT, "A-1", UPSERT_DATA);
+    assert_string_equal(host_call(h)->body, "{\"username\":\"u\",\"password\":\"the new one\"}");
+    host_free(h);
+}
+
+static void who_is_not_let_in_with_his_session_logs_in_at_the_next_attempt(void **state)
+{
+    (void)state;
+    struct host *h = logged_in("");
+    struct host_work *w = host_submit(h, LT_STEP_UPSERT, "A-1", UPSERT_DATA);
+    host_answer(h, 401, "");
+    is(w, LT_OUTCOME_CREDENTIAL);
+    host_submit_again(h, w, false);
+    assert_string_equal(host_call(h)->url, "https://portal/api/login");
+    host_free(h);
+}
+
 static void a_session_is_renewed_when_its_time_is_over(void **state)
 {
     (void)state;
@@ -455,6 +483,8 @@ int main(void)
         cmocka_unit_test(a_row_of_a_dossier_that_the_portal_does_not_have_begins_anew_when_it_is_retried),
         cmocka_unit_test(an_ended_session_is_renewed_once_and_the_same_call_sent_again),
         cmocka_unit_test(one_login_serves_everybody_and_its_failure_too),
+        cmocka_unit_test(the_next_login_uses_a_password_that_was_replaced_and_the_session_goes_on_until_then),
+        cmocka_unit_test(who_is_not_let_in_with_his_session_logs_in_at_the_next_attempt),
         cmocka_unit_test(a_session_is_renewed_when_its_time_is_over),
         cmocka_unit_test(the_intents_time_limit_goes_with_the_call),
         cmocka_unit_test(items_of_one_flag_share_a_call_when_it_is_full_or_old),

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-static struct lt_portal_options options = {.username = "u\"1", .password = "p", .madonvi = "H22"};
+static struct lt_portal_options options = {.username = "u\"1", .password = {.text = "p"}, .madonvi = "H22"};
 
 static char *dossier(const char *hoso, struct lt_arena *a, struct lt_portal_cuts *cuts)
 {

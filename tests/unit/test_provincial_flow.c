@@ -144,6 +144,9 @@ static void a_notification_carries_the_fields_and_the_token(void **state)
     host_fail(h, LT_HTTP_CREDENTIAL);
     assert_int_equal(w->result.outcome, LT_OUTCOME_CREDENTIAL);
     assert_false(w->result.local); /* here the target is one: it pauses */
+    host_secret(h, "token", "t-2");
+    host_submit_again(h, w, true);
+    assert_contains(host_call(h)->headers, "Authorization: Bearer t-2\n");
     host_free(h);
 }
 
