@@ -17,6 +17,13 @@ static const char *const verbs[] = {[LT_QUEUE_POSITION] = "targets-position",
                                     [LT_QUEUE_ACCEPT_LOSS] = "targets-accept-loss",
                                     [LT_QUEUE_ACCEPT_QUEUE] = "targets-accept-queue"};
 
+/* What was found of a partition; told when it is written, because what was said cannot be taken back. */
+struct found {
+    int32_t partition;
+    struct lt_ledger ledger;
+    struct lt_mend mend; /* points into the ledger */
+};
+
 struct repair {
     const struct lt_queue_repair *q;
     struct lt_admin *admin;
@@ -24,6 +31,7 @@ struct repair {
     struct lt_repair *transaction; /* NULL in a dry run */
     char *queue, *ledger, *history;
     LT_VEC(struct lt_genesis_row) rows;
+    LT_VEC(struct found) found;
     bool writes;
 };
 
@@ -150,19 +158,23 @@ static int must_stand_still(struct repair *m, const struct lt_mend_facts *f, str
     if (r != LT_OK || members == 0)
         return r;
     mend->outcome = LT_MEND_REFUSED;
-    snprintf(mend->text, sizeof(mend->text),
-             "%d members are in group %s, and the gateway of this configuration does not say that it stopped the "
-             "partition: run this where its owner runs, or stop the gateways with role delivery",
-             members, m->queue);
+    if (m->q->verb == LT_QUEUE_POSITION)
+        snprintf(mend->text, sizeof(mend->text),
+                 "the group tells of an older position than the ledger, and %d members are in it: one of them may go "
+                 "on any moment, when Kafka tells of the right one again. Stop the gateways with role delivery first",
+                 members);
+    else
+        snprintf(mend->text, sizeof(mend->text),
+                 "%d members are in group %s, and the gateway of this configuration does not say that it stopped the "
+                 "partition: run this where its owner runs, or stop the gateways with role delivery",
+                 members, m->queue);
     return LT_OK;
 }
 
-static int mend_one(struct repair *m, const struct lt_genesis_row *row,
-                    void (*fn)(void *ctx, const struct lt_queue_report *report), void *ctx, struct lt_err *err)
+static int mend_one(struct repair *m, const struct lt_genesis_row *row, struct lt_err *err)
 {
-    struct lt_ledger ledger = {0};
-    struct lt_mend mend = {0};
-    int r = read_ledger(m, row->partition, &ledger, err);
+    struct found found = {.partition = row->partition};
+    int r = read_ledger(m, row->partition, &found.ledger, err);
     if (r == LT_OK) {
         const struct lt_mend_facts f = {.target = m->q->target,
                                         .partition = row->partition,
@@ -170,16 +182,13 @@ static int mend_one(struct repair *m, const struct lt_genesis_row *row,
                                         .metadata = row->metadata,
                                         .low = row->low,
                                         .high = row->high,
-                                        .ledger = &ledger};
-        plan(m, &f, &mend);
-        r = must_stand_still(m, &f, &mend, err);
+                                        .ledger = &found.ledger};
+        plan(m, &f, &found.mend);
+        r = must_stand_still(m, &f, &found.mend, err);
     }
-    if (r == LT_OK && mend.outcome == LT_MEND_DONE && m->transaction)
-        r = write_mend(m, row->partition, &mend, err);
-    if (r == LT_OK)
-        fn(ctx, &(struct lt_queue_report){row->partition, &mend});
-    lt_mend_deinit(&mend);
-    lt_ledger_deinit(&ledger);
+    if (r == LT_OK && found.mend.outcome == LT_MEND_DONE && m->transaction)
+        r = write_mend(m, row->partition, &found.mend, err);
+    *lt_vec_push(&m->found) = found;
     return r;
 }
 
@@ -209,13 +218,20 @@ int lt_queue_repair(const struct lt_queue_repair *q, void (*fn)(void *ctx, const
     int r = open(&m, err);
     for (size_t i = 0; i < m.rows.len && r == LT_OK; i++)
         if (q->partition < 0 || q->partition == m.rows.v[i].partition)
-            r = mend_one(&m, &m.rows.v[i], fn, ctx, err);
+            r = mend_one(&m, &m.rows.v[i], err);
     if (r == LT_OK && m.writes)
         r = lt_repair_commit(m.transaction, err);
+    for (size_t i = 0; i < m.found.len; i++) {
+        if (r == LT_OK)
+            fn(ctx, &(struct lt_queue_report){m.found.v[i].partition, &m.found.v[i].mend});
+        lt_mend_deinit(&m.found.v[i].mend);
+        lt_ledger_deinit(&m.found.v[i].ledger);
+    }
     lt_repair_free(m.transaction);
     lt_reader_free(m.reader);
     lt_admin_free(m.admin);
     lt_vec_deinit(&m.rows);
+    lt_vec_deinit(&m.found);
     free(m.queue);
     free(m.ledger);
     free(m.history);

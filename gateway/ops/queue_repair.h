@@ -5,8 +5,9 @@
  * transaction. A dry run begins none and writes nothing.
  *
  * Only a partition whose owner stands still may be written from outside: the owner of a position that is gone or moved
- * does by itself, because it loads nothing; for the others the caller says that it is stopped (its gateway does, or
- * nobody is in the group).
+ * does by itself, because it loads nothing. Of one that went back nobody may be in the group: its owner goes on when
+ * Kafka tells of the right one again. For the others the caller says that it is stopped (its gateway does, or nobody is
+ * in the group).
  *
  * One thread; calls block for as long as reading the ledger takes.
  */
@@ -33,7 +34,8 @@ struct lt_queue_report {
     const struct lt_mend *mend;
 };
 
-/* fn: once a partition, with what was or would be done. LT_OK or what Kafka says. */
+/* fn: once a partition, with what was or would be done, after all of it is in Kafka. LT_OK or what Kafka says: then
+ * fn was not called, and nothing is written unless the text says that this is not known. */
 int lt_queue_repair(const struct lt_queue_repair *q, void (*fn)(void *ctx, const struct lt_queue_report *report),
                     void *ctx, struct lt_err *err) LT_MUST_CHECK;
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
 from tests.e2e.load import Dossier, accept, hurry
 from tests.e2e.test_delivery import parked, rows, wait_rows
@@ -118,6 +118,34 @@ def test_a_position_that_was_moved_or_lost_is_written_back_from_the_ledger_and_n
     assert not parked(queue.world) and queue.world.target("portal")["ledger"]["repeats"] == 0
 
 
+def test_a_position_that_went_back_is_written_forward_only_while_nobody_can_go_on_from_it(queue):
+    """What Kafka may tell of after a broker's crash: a true position, but not the last one."""
+    world, older = queue.world, queue.committed()
+    accept(world, queue.dossier.progressed())
+    wait_rows(world, queue.dossier, (1, 0, 2))
+    wait_for("the position to be behind it", lambda: queue.committed().offset > older.offset and queue.settled())
+    queue.stop_gateway()
+    last = queue.committed()
+    put_back(queue, older)
+    world.start_gateway(ready=False)
+    command = queue.stop_of("OFFSETS-LOST")["command"]
+    refused = queue.told(command, check=1)
+    assert refused[0]["outcome"] == "refused" and "Stop the gateways" in refused[0]["text"], refused
+    queue.stop_gateway()
+
+    limit_audit(queue, "200")
+    assert queue.told(command, check=69) == []  # nothing is said to be written that is not
+    assert queue.committed().offset == older.offset
+    limit_audit(queue, "1000000")
+    assert queue.told(command, "--dry-run")[0]["outcome"] == "would be written"
+    assert [(line["outcome"], line["offset"]) for line in queue.told(command)] == [("written", last.offset)]
+    world.start_gateway(ready=False)
+    queue.wait_running()
+    assert rows(world, queue.dossier) == (1, 0, 2) and world.target("portal")["ledger"]["repeats"] == 0
+    accept(world, queue.dossier.progressed())
+    wait_rows(world, queue.dossier, (1, 0, 3))
+
+
 def test_what_retention_took_or_a_topic_that_was_made_again_is_gone_on_from_when_it_is_accepted(queue):
     world = queue.world
     queue.stop_gateway()
@@ -166,3 +194,11 @@ def put_back(queue, at):
         c.commit(offsets=[TopicPartition(QUEUE, queue.partition, at.offset, metadata=at.metadata)], asynchronous=False)
     finally:
         c.close()
+
+
+def limit_audit(queue, size):
+    """An audit record that Kafka does not take fails the transaction at its end; the markers of transactions still fit."""
+    resource = ConfigResource(ConfigResource.Type.TOPIC, "lt.audit", incremental_configs=[
+        ConfigEntry("max.message.bytes", size, incremental_operation=AlterConfigOpType.SET)])
+    for future in queue.admin.incremental_alter_configs([resource]).values():
+        future.result()
