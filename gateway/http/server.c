@@ -121,9 +121,9 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     (void)from;
     (void)from_len;
     loop->now_ms = lt_mono_ms();
-    if (atomic_load(&s->draining) ||
-        (atomic_fetch_add(&s->conns_now, 1) >= s->s.connections_max && !lt_http_conns_make_room(loop))) {
-        if (!atomic_load(&s->draining)) {
+    bool draining = atomic_load(&s->draining); /* asked once: what was counted for a refused one is taken back */
+    if (draining || (atomic_fetch_add(&s->conns_now, 1) >= s->s.connections_max && !lt_http_conns_make_room(loop))) {
+        if (!draining) {
             atomic_fetch_sub(&s->conns_now, 1);
             atomic_fetch_add(&s->refused_connections, 1);
         }
