@@ -39,7 +39,8 @@ struct lt_refused {
     int64_t rounds; /* redrives before this */
     int64_t wall_ms;
 };
-/* Its dead letter: the record as it was, with reason; of a value too large for the topic the first 64 KiB. */
+/* Its dead letter: the record as it was, with reason; of a value too large for the topic the first 64 KiB, of its key
+ * the first KiB, and never a header that is longer than that or has no place beside ours. */
 void lt_effect_deadletter(const struct lt_log_record *r, const struct lt_refused *why, size_t record_max,
                           struct lt_arena *a, struct lt_effect *ret);
 /* The event of type LT_TYPE_REFUSED to the province (design 6). */

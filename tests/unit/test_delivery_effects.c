@@ -121,6 +121,44 @@ static void a_note_is_an_event_whose_id_depends_on_target_step_and_type_only(voi
     lt_arena_deinit(&a);
 }
 
+static size_t bytes_of(const struct lt_effect *f)
+{
+    size_t n = f->key.len + f->value.len;
+    for (size_t i = 0; i < f->headers.len; i++)
+        n += f->headers.v[i].name.len + f->headers.v[i].value.len;
+    return n;
+}
+
+/* A record of somebody else's may be all key or all headers, and no place left for ours. */
+static void a_dead_letter_fits_and_says_why_whatever_the_record_brings(void **state)
+{
+    (void)state;
+    const size_t max = 1000000, large = 998000;
+    LT_AUTOFREE char *bytes = lt_alloc(large + 1);
+    memset(bytes, 'x', large);
+    const struct lt_span keys[] = {LT_SPAN_LIT("H22/C"), lt_span(bytes, large), lt_span(bytes, 10)},
+                         values[] = {lt_span(bytes, large), LT_SPAN_LIT("short"), LT_SPAN_LIT("short")};
+    const size_t header_bytes[] = {5, 5, 20000};
+    const struct lt_refused why = {
+        .target = "sim", .step = "queue", .reason = "bad-record", .code = "bad-record", .text = "no event"};
+    for (size_t n = 0; n < LT_ARRAY_LEN(keys); n++) {
+        struct lt_arena a = LT_ARENA_INIT;
+        struct lt_log_record r = {.offset = 7, .key = keys[n], .value = values[n]};
+        for (size_t i = 0; i < LT_HEADERS_MAX; i++)
+            lt_headers_put(&r.headers, lt_arena_printf(&a, "foreign%zu", i), lt_span(bytes, header_bytes[n]));
+        struct lt_effect f = {0};
+        lt_effect_deadletter(&r, &why, max, &a, &f);
+        assert_true(bytes_of(&f) < max - 1000);
+        assert_false(f.headers.over);
+        assert_span_is(lt_headers_value(&f.headers, "lt_reason"), "bad-record");
+        assert_span_is(lt_headers_value(&f.headers, "lt_order"), "7");
+        assert_true(lt_headers_value(&f.headers, "lt_refused").len > 0);
+        assert_int_equal(lt_headers_value(&f.headers, "foreign0").len, n == 2 ? 0 : 5);
+        assert_int_equal(lt_headers_value(&f.headers, "lt_truncated").len, n == 2 ? 0 : 4);
+        lt_arena_deinit(&a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +167,7 @@ int main(void)
         cmocka_unit_test(a_note_is_a_whole_event_keyed_like_its_dossier_unless_it_names_a_key),
         cmocka_unit_test(a_path_about_other_targets_or_a_hop_that_is_no_number_is_an_error),
         cmocka_unit_test(a_note_is_an_event_whose_id_depends_on_target_step_and_type_only),
+        cmocka_unit_test(a_dead_letter_fits_and_says_why_whatever_the_record_brings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
