@@ -21,8 +21,8 @@ static const struct row rows[LT_STOPS] = {
          "The committed offset of lt.core is gone (group deleted or expired) though lt.intake "
          "holds records; or Kafka tells of an older one than was committed last (a broker that was killed "
          "may: start the group's coordinator again).",
-         "nothing is decided; what was accepted waits in lt.intake; ingest answers 503 until every "
-         "partition has its position again",
+         "nothing is decided; what was accepted waits in lt.intake; where the offset is gone ingest answers "
+         "503 until every partition has its position again",
          "Run lienthong core position: it writes back the last position from lt.position. Starting "
          "anew would decide old events twice.",
          "lienthong core position --partition %"},

@@ -151,7 +151,8 @@ static int partitions_of(struct lt_engine *e, const char *topic, int32_t *ret, s
         }
     int r = e->log->ops->partitions(e->log, topic, ret, err);
     if (r == LT_OK && *ret <= 0)
-        r = lt_err_set(err, LT_E_NOT_FOUND, "topic-missing", "topic %s does not exist: run lienthong topics", topic);
+        r = lt_err_set(err, LT_E_NOT_FOUND, "topic-missing", "topic %s does not exist: run lienthong topics create",
+                       topic);
     if (r == LT_OK) {
         struct lt_topic_count *c = lt_vec_push(&e->topics);
         c->topic = lt_strdup(topic);

@@ -102,7 +102,7 @@ static bool check_position(struct lt_engine *e, struct lt_part *p, struct lt_loa
                                         .high = l->high};
     char command[sizeof(p->command)];
     if (at->offset < 0 && l->high == 0) {
-        lt_part_stop(e, p, "NOT-INITIALISED", true, "lienthong topics",
+        lt_part_stop(e, p, "NOT-INITIALISED", true, "lienthong topics create",
                      "group %s has no position on partition %" PRId32 " of %s", e->topic, p->number, e->topic);
         return false;
     }
@@ -117,15 +117,14 @@ static bool check_position(struct lt_engine *e, struct lt_part *p, struct lt_loa
     struct lt_err err = LT_ERR_INIT;
     int r = lt_delivery_position_parse(lt_span_str(at->metadata), &l->position, &err);
     if (r == LT_DELIVERY_POSITION_FORMER_OPEN) {
-        lt_part_stop(e, p, "OLD-FORMAT", true,
-                     "run the former version until this target is idle, stop it, start this one",
+        lt_part_stop(e, p, "OLD-FORMAT", true, "",
                      "the position of partition %" PRId32
                      " was written by the former version, with deliveries open that only it can account for",
                      p->number);
         return false;
     }
     if (r == LT_DELIVERY_POSITION_OTHER_FORMAT) {
-        lt_part_stop(e, p, "OTHER-FORMAT", false, "run the version that wrote it, or a newer one",
+        lt_part_stop(e, p, "OTHER-FORMAT", false, "",
                      "the position of partition %" PRId32 " was written by another version of the gateway", p->number);
         return false;
     }
@@ -239,7 +238,7 @@ static bool check_last(struct lt_engine *e, struct lt_part *p, const struct lt_l
              ", but the last one in %s is %" PRIu64 " at %" PRId64,
              e->topic, told->number, told->base, p->number, e->ledger, last.number, last.base);
     else
-        seen(e, p, "LEDGER-DIFFERS", "find out who made the ledger again or deleted from it",
+        seen(e, p, "LEDGER-DIFFERS", "",
              "%s/%" PRId32 " ends with transaction %" PRIu64 ", the group's position is of %" PRIu64, e->ledger,
              p->number, last.number, told->number);
     return false;
@@ -262,8 +261,7 @@ static bool load_ledger(struct lt_engine *e, struct lt_part *p)
     }
     p->loading = l;
     if (l->bad.code) {
-        lt_part_stop(e, p, "LEDGER-UNREADABLE", true, "find out who writes to the ledger besides the gateway", "%s",
-                     l->bad.text);
+        lt_part_stop(e, p, "LEDGER-UNREADABLE", true, "", "%s", l->bad.text);
     } else if (r != LT_OK) {
         again(e, p, err.text);
     } else if (l->slice.next < l->slice.end) {
@@ -273,7 +271,7 @@ static bool load_ledger(struct lt_engine *e, struct lt_part *p)
         return false;
     } else if ((int64_t)l->ledger.opens_len != l->position.open ||
                (int64_t)l->ledger.parked_len != lt_delivery_position_parked(&l->position)) {
-        seen(e, p, "LEDGER-DIFFERS", "find out who made the ledger again or deleted from it",
+        seen(e, p, "LEDGER-DIFFERS", "",
              "%s/%" PRId32 " holds %zu open deliveries and %zu parked events, the group's position says %" PRId64
              " and %" PRId64,
              e->ledger, p->number, l->ledger.opens_len, l->ledger.parked_len, l->position.open,

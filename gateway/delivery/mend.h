@@ -32,7 +32,7 @@ const char *lt_mend_diagnose(const struct lt_mend_facts *f);
 /* Does the group tell of an older transaction than the ledger holds? Then it is not to be believed, whatever its
  * metadata prove (docs/decisions/0015-a-group-that-goes-back.md); "OFFSETS-LOST" for the above. */
 bool lt_mend_went_back(const struct lt_mend_facts *f);
-/* While a partition is stopped for this reason: what is safe, and what to do. "" for others than queues' stops. */
+/* While a partition is stopped for this reason: what is safe, and what to do. "" for others than a target's stops. */
 const char *lt_mend_safe(const char *reason);
 const char *lt_mend_advice(const char *reason);
 /* The command that leads out, or "" where none does. */

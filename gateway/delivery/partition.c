@@ -92,7 +92,7 @@ void lt_part_failed(struct lt_engine *e, struct lt_part *p, const char *why)
             p->number, why);
     snprintf(p->text, sizeof(p->text), "%s", why);
     snprintf(p->reason, sizeof(p->reason), "FETCH-FAILED");
-    snprintf(p->command, sizeof(p->command), "none: it is loaded again when its calls have ended");
+    p->command[0] = '\0';
     p->since_ms = lt_now_ms();
     p->retry_at_ms = lt_engine_now(e);
     hold(e, p);

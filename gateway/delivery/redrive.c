@@ -191,7 +191,7 @@ static void make_items(struct lt_engine *e, struct lt_part *p)
         left = w->left || (left && !w->first);
         if (left || make_item(e, p, w))
             continue;
-        lt_part_stop(e, p, "LEDGER-DIFFERS", true, "find out who deleted from the ledger",
+        lt_part_stop(e, p, "LEDGER-DIFFERS", true, "",
                      "%s/%" PRId32 ": the parked event of dossier " LT_SPAN_FMT ", order %" PRId64 " is missing",
                      e->ledger, p->number, LT_SPAN_ARG(w->dossier), w->order);
         return;

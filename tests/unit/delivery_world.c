@@ -451,9 +451,29 @@ char *world_status(struct world *w)
     return lt_buf_take(&out);
 }
 
+/* Whoever is told of a stop is told what is safe meanwhile, what to do, and a command only where there is one to run.
+ */
+static void expect_ways_out(const char *status)
+{
+    static const char command[] = "\"command\":\"";
+    size_t stops = 0, ways = 0;
+    for (const char *at = status; (at = strstr(at, "\"stop\":{")); at++)
+        stops++;
+    for (const char *at = status; (at = strstr(at, "\"safe\":\"")); at++)
+        ways += strstr(at, "\"advice\":\"") != NULL;
+    if (stops != ways)
+        fail_msg("%zu stops and %zu ways out in %s", stops, ways, status);
+    for (const char *at = status; (at = strstr(at, command)); at++) {
+        const char *text = at + sizeof(command) - 1;
+        if (*text != '"' && strncmp(text, "lienthong ", 10) != 0)
+            fail_msg("no command: %s", at);
+    }
+}
+
 void world_expect_status(struct world *w, const char *part)
 {
     LT_AUTOFREE char *status = world_status(w);
+    expect_ways_out(status);
     if (!strstr(status, part))
         fail_msg("expected %s in %s", part, status);
 }

@@ -320,7 +320,7 @@ static void a_queue_without_a_position_stops_until_it_has_one(void **state)
     world_open(w);
     world_turns(w, 20);
     world_expect_status(w, "\"reason\":\"NOT-INITIALISED\"");
-    world_expect_status(w, "\"command\":\"lienthong topics\"");
+    world_expect_status(w, "\"command\":\"lienthong topics create\"");
     world_expect_status(w, "\"reason\":\"MOVED\"");
     assert_false(lt_engine_ready(w->engine));
     world_genesis(w);

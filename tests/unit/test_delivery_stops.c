@@ -396,6 +396,14 @@ static void a_ledger_from_before_the_position_stops(void **state)
     world_turns(w, 5);
     world_expect_status(w, "\"reason\":\"LEDGER-DIFFERS\"");
     assert_int_equal(world_forwarded(w), 2);
+
+    /* It was a former version, which writes no position there: without one the counts alone are compared. */
+    const struct lt_headers none = {0};
+    (void)lt_memory_append(w->memory, w->ledger, 0, LT_SPAN_LIT("O"), &none, LT_SPAN_NULL);
+    world_received(w, 0, "A", 2);
+    world_advance(w, 30000);
+    world_run_until_forwarded(w, 3);
+    world_check_forwarded_in_order(w, "A", 3);
     world_free(w);
 }
 
