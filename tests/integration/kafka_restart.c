@@ -23,10 +23,10 @@ static void tools_kafka(const char *command)
         fail_msg("%s failed (run from the root of the project)", line);
 }
 
-/* Two free ports side by side; the broker takes both. */
+/* Two free ports side by side, below those of outgoing connections; the broker takes both. */
 static int free_port(void)
 {
-    for (int port = 20000 + getpid() % 20000;; port += 2) {
+    for (int port = 20000 + getpid() % 12000;; port += 2) {
         bool ok = true;
         for (int i = 0; i < 2 && ok; i++) {
             struct sockaddr_in a = {.sin_family = AF_INET,

@@ -7,21 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tools.lt.stack import free_ports
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "kafka"
 
 
 def free_port():
     """The first of two free ports side by side."""
-    while True:
-        with socket.socket() as a, socket.socket() as b:
-            a.bind(("127.0.0.1", 0))
-            port = a.getsockname()[1]
-            try:
-                b.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
-            return port
+    return free_ports(1)[0]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ Nothing here knows what is tested. A Process writes its pid and its log below on
 earlier one left behind.
 """
 
+import collections
 import json
 import os
 import pathlib
@@ -57,25 +58,42 @@ def port_taken(port):
     return False
 
 
-def free_ports(n):
-    """Ports from below those that the kernel gives to outgoing connections: one of these would take the port of a process that is away."""
+SLICE = 512
+_ports = collections.deque()  # of this program, the one that was given longest ago first
+_claim = None
+
+
+def claim_ports():
+    """A slice of the ports for this program alone: what runs beside it draws from another. An abstract socket is the claim and ends with the
+    program. All are below those that the kernel gives to outgoing connections (one of these would take the port of a process that is away) and
+    below our own well-known ones; every other one is given, because the next port after a Kafka's is its controller's."""
+    global _claim
     end = min(int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]), 32768)
-    sockets = []
-    for port in random.sample(range(end // 4, end // 2), end // 4):  # and from below our own well-known ones
-        s = socket.socket()
+    slices = list(range(end // 4, end // 2 - SLICE + 1, SLICE))
+    for first in random.sample(slices, len(slices)):
+        claim = socket.socket(socket.AF_UNIX)
         try:
-            s.bind(("127.0.0.1", port))
+            claim.bind(f"\0lienthong ports from {first}")
         except OSError:
-            s.close()
+            claim.close()
             continue
-        sockets.append(s)
-        if len(sockets) == n:
-            break
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
+        _claim = claim
+        _ports.extend(random.sample(range(first, first + SLICE, 2), SLICE // 2))
+        return
+    raise Failure(f"{len(slices)} programs have taken the ports from {end // 4} to {end // 2} among them")
+
+
+def free_ports(n, keep=False):
+    """Ports that nobody uses; keep: for as long as this program runs, else they are given again after all the others."""
+    if not _claim:
+        claim_ports()
+    ports = [port for port in _ports if not port_taken(port) and not port_taken(port + 1)][:n]
     if len(ports) < n:
-        raise Failure(f"{n} ports are not free below {end // 2}")
+        raise Failure(f"{n} ports are not free from {min(_ports)} to {max(_ports)}")
+    for port in ports:
+        _ports.remove(port)
+    if not keep:
+        _ports.extend(ports)
     return ports
 
 
