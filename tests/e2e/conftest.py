@@ -3,13 +3,36 @@ import os
 import pytest
 
 from tests.e2e.world import World, empty_kafka, run
-from tools.lt.stack import ROOT
+from tools.lt.stack import ROOT, Kafka, free_ports
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests that share something of their module go to one worker one after the other; all others to whoever is free (--dist loadgroup)."""
+    for item in items:
+        if any(d.scope == "module" for name in item.fixturenames for d in item._fixtureinfo.name2fixturedefs.get(name, ())):
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
 
 
 @pytest.fixture(scope="session")
-def bootstrap():
-    """The real Kafka that tools/test started."""
-    return f"127.0.0.1:{os.environ.get('LT_KAFKA_PORT', '21092')}"
+def broker():
+    """The real Kafka of these tests, which empty it as they like: the one that runs (tools/kafka start); of each of several workers
+    (pytest -n) one of its own."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    folder = os.environ.get("LT_KAFKA_DIR") or ROOT / "var/test/kafka"
+    if not worker:
+        yield Kafka(folder, os.environ.get("LT_KAFKA_PORT", "21092"))
+        return
+    node = Kafka(f"{folder}-{worker}", *free_ports(1, keep=True))
+    node.reset()
+    node.start()
+    yield node
+    node.reset()
+
+
+@pytest.fixture(scope="session")
+def bootstrap(broker):
+    return broker.bootstrap
 
 
 @pytest.fixture(scope="session")

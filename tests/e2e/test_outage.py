@@ -10,19 +10,18 @@ import pytest
 
 from tests.e2e.load import Dossier, Load, accept, hurry, must_be_exactly_once, post
 from tests.e2e.world import World, empty_kafka
-from tools.lt.stack import ROOT, Failure, Kafka, get, wait_for
+from tools.lt.stack import Failure, get, wait_for
 
 
 @pytest.fixture
-def kafka(bootstrap):
+def kafka(broker):
     """The broker itself; it runs again afterwards, whatever the test did."""
-    node = Kafka(os.environ.get("LT_KAFKA_DIR") or ROOT / "var/test/kafka", bootstrap.rpartition(":")[2])
-    yield node
+    yield broker
     try:
-        signal_kafka(node, signal.SIGCONT)  # a test that failed may have left it frozen
+        signal_kafka(broker, signal.SIGCONT)  # a test that failed may have left it frozen
     except (OSError, ValueError, IndexError):
         pass  # it does not run
-    node.start()
+    broker.start()
 
 
 @pytest.fixture
