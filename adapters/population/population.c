@@ -112,7 +112,7 @@ static struct lt_note note(const struct lt_work *w, int to, const char *type, co
     lt_json_writer_init(&json, &buf);
     lt_json_begin_object(&json);
     lt_json_str(&json, "MaHoSo", w->event->subject);
-    lt_json_str(&json, "ce_id", w->event->id);
+    lt_json_str(&json, "event", w->event->id);
     lt_json_str(&json, "step", lt_span_str(lt_step_name(w->step)));
     lt_json_str(&json, "outcome", lt_span_str(result));
     lt_json_num(&json, "attempts", w->attempt);

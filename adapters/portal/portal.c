@@ -42,7 +42,7 @@ static struct lt_note refusal(const struct lt_portal_job *j, const struct lt_por
     lt_json_writer_init(&json, &buf);
     lt_json_begin_object(&json);
     lt_json_str(&json, "MaHoSo", w->event->subject);
-    lt_json_str(&json, "ce_id", w->event->id);
+    lt_json_str(&json, "event", w->event->id);
     lt_json_str(&json, "step", lt_span_str(lt_step_name(w->step)));
     lt_json_str(&json, "outcome", LT_SPAN_LIT("reject"));
     lt_json_str(&json, "error_code", a->error_code);
@@ -76,7 +76,7 @@ static void finish_applied(struct lt_portal *p, struct lt_portal_job *j, enum lt
     lt_json_writer_init(&json, &buf);
     lt_json_begin_object(&json);
     lt_json_str(&json, "MaHoSo", w->event->subject);
-    lt_json_str(&json, "ce_id", w->event->id);
+    lt_json_str(&json, "event", w->event->id);
     lt_json_str(&json, "step", lt_span_str(lt_step_name(w->step)));
     lt_json_str(&json, "operation",
                 kind == LT_PORTAL_CREATE   ? LT_SPAN_LIT("create")

@@ -289,6 +289,21 @@ static int provincial_new(const struct lt_adapter_settings *s, void **ret, struc
     return LT_OK;
 }
 
+void lt_provincial_check_reach(const struct lt_config *c, const struct lt_config_target *t, struct lt_diags *diags)
+{
+    const struct lt_yaml_node *endpoints = lt_yaml_get(t->options, "endpoints"),
+                              *stranger = lt_yaml_get(t->options, "no_endpoint");
+    if (!endpoints || endpoints->kind != LT_YAML_MAP || (stranger && lt_span_is(lt_yaml_text(stranger), "pass")))
+        return;
+    for (size_t i = 0; i < c->clients_len; i++)
+        for (size_t j = 0; j < c->clients[i].provinces.len; j++)
+            if (!lt_yaml_get(endpoints, c->clients[i].provinces.v[j]))
+                lt_yaml_warning(diags, c->clients[i].node,
+                                "province %s of client '%s' has no endpoint at target '%s': what it is to be told will "
+                                "be parked; add it to options.endpoints, or say no_endpoint: pass",
+                                c->clients[i].provinces.v[j], c->clients[i].name, t->name);
+}
+
 static void status(const void *self, struct lt_json_writer *w)
 {
     const struct provincial *p = self;

@@ -13,4 +13,11 @@
 
 extern const struct lt_adapter_type lt_provincial_adapter;
 
+/*
+ * For `check`: warns of each province whose client may send while target t, of this adapter, has no endpoint for it and
+ * would park what that province is to be told. Says nothing where the options themselves are wrong: that is found
+ * elsewhere.
+ */
+void lt_provincial_check_reach(const struct lt_config *c, const struct lt_config_target *t, struct lt_diags *diags);
+
 #endif

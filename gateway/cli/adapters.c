@@ -28,5 +28,7 @@ void lt_adapters_check(const struct lt_config *c, struct lt_diags *diags)
                           c->targets[i].adapter);
         else if (lt_delivery_check(&c->targets[i], a, diags) < 0)
             continue; /* findings are in diags */
+        else if (a == &lt_provincial_adapter)
+            lt_provincial_check_reach(c, &c->targets[i], diags);
     }
 }

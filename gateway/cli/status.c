@@ -214,6 +214,25 @@ static size_t put_secrets(lt_json_value secrets, struct lt_span name, struct lt_
     return n;
 }
 
+/* Call-backs: the provinces that are called less than others, since each has a breaker of its own. */
+static void put_provinces(lt_json_value provinces, struct lt_buf *out)
+{
+    for (size_t i = 0; i < lt_json_len(provinces); i++) {
+        lt_json_value p = lt_json_at(provinces, i);
+        int64_t delivered = 0, wait_ms = 0;
+        if (lt_span_is(text_of(p, "state"), "running"))
+            continue;
+        lt_json_int(lt_json_get(p, "delivered"), &delivered);
+        lt_json_int(lt_json_get(p, "resumes_in_ms"), &wait_ms);
+        lt_buf_printf(out, "          " LT_SPAN_FMT " " LT_SPAN_FMT ": " LT_SPAN_FMT ", took %" PRId64 " so far",
+                      LT_SPAN_ARG(text_of(p, "province")), LT_SPAN_ARG(text_of(p, "state")),
+                      LT_SPAN_ARG(text_of(p, "reason")), delivered);
+        if (wait_ms > 0)
+            put_wait(wait_ms, out);
+        lt_buf_char(out, '\n');
+    }
+}
+
 static size_t put_target(lt_json_value t, struct lt_buf *out)
 {
     struct lt_span name = text_of(t, "target"), reason = text_of(t, "reason");
@@ -225,6 +244,7 @@ static size_t put_target(lt_json_value t, struct lt_buf *out)
     lt_buf_char(out, '\n');
     put_pause(t, name, out);
     put_failing(t, out);
+    put_provinces(lt_json_get(lt_json_get(t, "details"), "provinces"), out);
     lt_json_value counters = lt_json_get(t, "counters");
     if (lt_json_len(counters)) {
         lt_buf_str(out, "          ");

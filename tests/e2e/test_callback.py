@@ -1,6 +1,7 @@
 """Call-backs to the provinces and notifications, on the whole path: what a province is told, once, also when its endpoint fails."""
 
 import json
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -9,14 +10,13 @@ from tests.e2e.events import JSON, new_code, opencps
 from tests.e2e.world import LIENTHONG, World, empty_kafka, run
 from tools.lt.stack import ROOT, Process, free_ports, wait_for
 
-EXAMPLES = ROOT / "config/examples/targets"
+NOTIFY = ROOT / "config/examples/targets/notify.yaml"
 
 
 class Inbox:
     """A mock that takes messages."""
 
-    def __init__(self, world, name):
-        (port,) = free_ports(1)
+    def __init__(self, world, name, port):
         self.world, self.url = world, f"https://127.0.0.1:{port}"
         self.process = Process(name, world.folder, [world.mock("portal", port)[0], name] + world.mock("portal", port)[2:] + ["--id-field", "maThongBao"])
 
@@ -35,25 +35,23 @@ class Inbox:
         assert answer[0] == 200, answer
 
 
-def switch_on(world, example, name, inbox):
-    """The target of an example, towards the inbox."""
-    text = (EXAMPLES / example).read_text()
-    for old, new in {"../../var/pki": str(world.pki), "https://127.0.0.1:18446": inbox.url, "https://127.0.0.1:18447": inbox.url,
-                     "settle: 30s": "settle: 1s\nretry: {min: 50ms, max: 500ms}"}.items():
-        text = text.replace(old, new)
-    (world.config.parent / f"targets/{name}.yaml").write_text(text)
+def switch_on_notify(world, inbox):
+    """As docs/adding-a-target.md does it: the example's file and a route."""
+    text = NOTIFY.read_text().replace("../../var/pki", str(world.pki)).replace("https://127.0.0.1:18447", inbox.url)
+    (world.config.parent / "targets/notify.yaml").write_text(text)
+    world.edit("routes/main.yaml", "routes:\n", "routes:\n  - name: notify\n    when: {type: vn.lienthong.dossier.received.v1}\n    to: notify\n")
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory, pki, bootstrap):
     """A gateway with the population database knowing nobody, a province and a message gateway."""
     empty_kafka(bootstrap)
-    world = World(tmp_path_factory.mktemp("callback"), pki, bootstrap)
-    province, notify = Inbox(world, "province"), Inbox(world, "notify")
-    switch_on(world, "provincial.yaml", "province", province)
-    switch_on(world, "notify.yaml", "notify", notify)
-    world.edit("targets/portal.yaml", "tell_province: refusals", "tell_province: all")
-    world.edit("routes/main.yaml", "routes:\n", "routes:\n  - name: notify\n    when: {type: vn.lienthong.dossier.received.v1}\n    to: notify\n")
+    ports = free_ports(2)
+    world = World(tmp_path_factory.mktemp("callback"), pki, bootstrap, province=ports[0])
+    province, notify = Inbox(world, "province", ports[0]), Inbox(world, "notify", ports[1])
+    switch_on_notify(world, notify)
+    for target in ("province", "notify"):
+        world.edit(f"targets/{target}.yaml", "settle: 30s", "settle: 1s\nretry: {min: 50ms, max: 500ms}")
     try:
         province.start()
         notify.start()
@@ -92,6 +90,23 @@ def sent(world, code, name):
     status, answer = world.post("h22", opencps(code, applicantName=name), JSON)
     assert status in (200, 202), answer
     return answer.get("receipt") or answer["results"][0]["receipt"]
+
+
+def test_a_province_hears_what_the_portal_answered_step_by_step_in_its_own_names(told):
+    world, province, _ = told
+    for client, unit, media, operation in (("h22", "H22.00847", "application/json", r'^{"id":.*"data":{.*"operation":"(\w+)"'),
+                                           ("h40", "H40.13738", "application/xml", r'<ThongBao xmlns="urn:h40:thong-bao:1"><maThongBao>.*<operation>(\w+)</operation>'),
+                                           ("h29", "H29.27139", "application/json", r'^{"maThongBao":.*"chiTiet":{.*"operation":"(\w+)"')):
+        code = new_code(unit)
+        event = opencps(code, systemCode=f"motcua.{client}", govAgencyCode=unit, serviceCode="1.001193")
+        answer = world.post(client, json.dumps(event).encode(), JSON)
+        assert answer[0] in (200, 202), answer
+
+        def answers():
+            return about(province, code, "portal.answer")
+        wait_for("both of the portal's answers", lambda: len(answers()) >= 2)
+        assert [(m["path"], m["media"].split(";")[0], re.search(operation, m["body"], re.S)[1]) for m in answers()] == [
+            (f"/callback/{client}", media, "create"), (f"/callback/{client}", media, "progress")]
 
 
 def test_a_province_hears_of_a_conflict_once_with_both_receipts_and_never_of_a_duplicate(told):
@@ -144,9 +159,10 @@ def test_a_call_back_that_was_cut_is_sent_again_under_its_id_and_taken_once(told
     before = province.counters()["repeats"]
     province.fault(kind="drop-after-apply", service="h22")
     received(world, code)
-    (m,) = wait_for("the call-back", lambda: about(province, code))
     wait_for("the repeat", lambda: province.counters()["repeats"] == before + 1)
-    assert len(about(province, code)) == 1
+    wait_for("all there is to tell", lambda: len(about(province, code, "")) >= 3)
+    told_of = [json.loads(m["body"])["data"] for m in about(province, code, "")]
+    assert [d.get("operation", d["outcome"]) for d in told_of] == ["no-match", "create", "progress"]
 
 
 def test_a_province_that_is_away_stops_neither_itself_for_good_nor_the_portal(told):
@@ -154,6 +170,8 @@ def test_a_province_that_is_away_stops_neither_itself_for_good_nor_the_portal(to
     code = new_code()
     province.fault(kind="http503", service="h22", count=3)
     received(world, code)
+    shown = wait_for("status to name it", lambda: re.search("^ +H22 (?:paused|probing): .*", run(LIENTHONG, "status", "--config", world.config).stdout, re.M))
+    assert "http-503" in shown[0] and "so far" in shown[0]
     wait_for("the portal to have it", lambda: any(d["MaHoSo"] == code for d in world.operator.json(f"{world.portal_url}/oracle/dossiers?limit=100000")["dossiers"]))
     wait_for("the call-back", lambda: about(province, code))
     wait_for("the province to run again",

@@ -219,7 +219,7 @@ def test_every_applied_call_is_an_answer_event(flow):
         data = json.loads(value)
         applied[data["operation"]] += 1
         seen.add(headers["ce_id"])
-        assert key.endswith("/" + data["MaHoSo"]) and headers["lt_cause"] == data["ce_id"]
+        assert key.endswith("/" + data["MaHoSo"]) and headers["lt_cause"] == data["event"]
     assert applied == {"create": totals["portal_creates"], "update": totals["portal_updates"], "progress": totals["portal_progress"]}
     assert len(seen) == sum(applied.values())
 

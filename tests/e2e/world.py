@@ -113,11 +113,12 @@ class Tail:
 
 
 class World:
-    def __init__(self, folder, pki, bootstrap, citizens=None):
+    def __init__(self, folder, pki, bootstrap, citizens=None, province=None):
+        """province: the port where provinces are called back; without one nobody is."""
         self.folder, self.pki, self.bootstrap = folder, pki, bootstrap
         self.ingest_port, self.admin_port, self.portal_port, self.population_port = free_ports(4)
         self.config = derive_config(folder / "config", pki, folder / "state", bootstrap, self.ingest_port, self.admin_port, self.portal_port,
-                                    self.population_port)
+                                    self.population_port, province)
         self.url = f"https://127.0.0.1:{self.ingest_port}"
         self.admin = f"http://127.0.0.1:{self.admin_port}"
         self.portal_url = f"https://127.0.0.1:{self.portal_port}"

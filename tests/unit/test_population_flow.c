@@ -57,7 +57,7 @@ static void a_match_adds_the_database_to_the_snapshot(void **state)
     assert_int_equal(w->result.notes_len, 2);
     assert_int_equal(w->result.notes[0].to, LT_NOTE_ANSWER);
     assert_span_is(w->result.notes[0].data,
-                   "{\"MaHoSo\":\"A-1\",\"ce_id\":\"0123456789abcdef0123456789abcdef\",\"step\":\"check\","
+                   "{\"MaHoSo\":\"A-1\",\"event\":\"0123456789abcdef0123456789abcdef\",\"step\":\"check\","
                    "\"outcome\":\"match\",\"attempts\":1}");
     host_free(h);
 }

@@ -63,7 +63,7 @@ static void a_new_dossier_is_looked_up_after_the_login_and_created(void **state)
     assert_int_equal(w->result.notes_len, 1);
     assert_int_equal(w->result.notes[0].to, LT_NOTE_ANSWER);
     assert_span_is(w->result.notes[0].data,
-                   "{\"MaHoSo\":\"A-1\",\"ce_id\":\"0123456789abcdef0123456789abcdef\",\"step\":\"upsert\","
+                   "{\"MaHoSo\":\"A-1\",\"event\":\"0123456789abcdef0123456789abcdef\",\"step\":\"upsert\","
                    "\"operation\":\"create\",\"outcome\":\"ok\",\"error_code\":\"0\",\"message\":\"thành công\","
                    "\"TrangThaiHoSo\":\"2\",\"attempts\":1,\"truncated\":[]}");
     host_free(h);
