@@ -195,6 +195,11 @@ class Kafka:
     def reset(self):
         self.run("reset")
 
+    def runs(self):
+        """Whether the process is there; it may not answer."""
+        return not subprocess.run([str(ROOT / "tools/kafka"), "status"], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True).stdout.startswith("kafka: not running")
+
 
 class Https:
     """Requests over mutual TLS with one client identity."""

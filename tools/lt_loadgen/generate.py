@@ -1,6 +1,7 @@
 """
 DIR/events/: inputs, manifest.ndjson: one line per sending, in order; truth.json: what each must become; citizens.json: the
-population database's content. The same seed and options give the same bytes.
+population database's content. The same seed and options give the same bytes. `told` of an item: what its province must be told of it,
+in the order of each teller; it supposes config/ (conflicts, every answer of the portal, no refusals).
 """
 import copy
 import json
@@ -100,6 +101,7 @@ class Plan:
         self.codes, self.by_province, self.by_type, self.by_sector, self.by_dialect = {}, {}, {}, {}, {}
         self.dossiers = {}
         self.population = {"requests": 0, "match": 0, "no_match": 0, "pass": 0}
+        self.told = {}
         self.sendings = self.batches = 0
 
     def send(self, client, dialect, items, respell=False, text=None):
@@ -122,13 +124,16 @@ class Plan:
                "batch": batch, "items": []}
         for i in items:
             f = i["facts"]
+            told = self._count(client, dialect, i)
+            for what in told:
+                self.told[what] = self.told.get(what, 0) + 1
             row["items"].append({k: v for k, v in {
                 "dossier": f"{client.upper()}/{f['MaHoSo']}", "type": f["type"], "time": f["time"], "expect": i["expect"],
-                "status": i.get("status"), "code": i.get("code")}.items() if v is not None})
-            self._count(client, dialect, i)
+                "status": i.get("status"), "code": i.get("code"), "told": told or None}.items() if v is not None})
         self.manifest.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
 
     def _count(self, client, dialect, i):
+        """Book what must become of an item. Returns what its province must be told of it."""
         f, kind = i["facts"], i["expect"]
         self.kinds[kind] += 1
         self.by_dialect[dialect] = self.by_dialect.get(dialect, 0) + 1
@@ -137,7 +142,8 @@ class Plan:
         if kind == "refused":
             self.codes[i["code"]] = self.codes.get(i["code"], 0) + 1
         if kind != "new":
-            return
+            return ["conflict"] if kind == "conflict" else []
+        told = []
         self.by_type[f["type"]] = self.by_type.get(f["type"], 0) + 1
         sector = self.tables.procedures[f["procedure"]]["sector"]
         self.by_sector[sector] = self.by_sector.get(sector, 0) + 1
@@ -148,15 +154,20 @@ class Plan:
         d["events"] += 1
         if "HoSo" in f:
             if f["type"] != "progressed" or not d["creates"]:
-                d["creates" if not d["creates"] else "updates"] += 1
+                told.append("update" if d["creates"] else "create")
+                d[f"{told[-1]}s"] += 1
                 h = canonical.ho_so(f, self.tables)
                 d["last"] = {k: h[k] for k in ("MaTTHC", "ChuHoSo", "TrangThaiHoSo", "NgayTiepNhan", "DonViXuLy", "TrichYeuHoSo")}
         if "TienDo" in f:
+            told.append("progress")
             d["progress"].append(canonical.tien_do(f))
         if f["type"] in CHECKED:
             key = "pass" if "CongDan" not in f else "match" if i["citizen"] == "match" else "no_match"
             self.population[key] += 1
             self.population["requests"] += key != "pass"
+            if key == "no_match":
+                told.insert(0, "no-match")
+        return told
 
 
 def _wrong(rng, citizen, seen):
@@ -283,7 +294,8 @@ def generate(o):
             "portal_creates": sum(d["creates"] for d in plan.dossiers.values()),
             "portal_updates": sum(d["updates"] for d in plan.dossiers.values()),
             "portal_progress": sum(len(d["progress"]) for d in plan.dossiers.values()),
-            **{f"population_{k}": v for k, v in plan.population.items()}},
+            **{f"population_{k}": v for k, v in plan.population.items()}, "told": sum(plan.told.values())},
+        "told": plan.told,
         "refused_by_code": plan.codes, "by_province": plan.by_province, "new_by_type": plan.by_type, "new_by_sector": plan.by_sector,
         "by_dialect": plan.by_dialect, "dossiers": plan.dossiers})
     print(f"loadgen: {plan.sendings} sendings ({plan.batches} batches) with {sum(plan.kinds.values())} events of {o.dossiers} dossiers: "

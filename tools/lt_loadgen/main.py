@@ -94,6 +94,7 @@ def parser():
     v.add_argument("--dir", required=True)
     v.add_argument("--portal-oracle", required=True, metavar="URL")
     v.add_argument("--population-oracle", metavar="URL")
+    v.add_argument("--province-oracle", metavar="URL", help="where all provinces are called back: what they were told is compared too")
     v.add_argument("--pki", required=True, metavar="DIR")
     v.add_argument("--oracle-client", default="operator", help="whose certificate asks the oracles (default operator)")
     v.add_argument("--wait", type=float, default=0, help="seconds to wait until everything has arrived")

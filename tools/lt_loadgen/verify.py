@@ -1,4 +1,4 @@
-"""Compares what the mocks saw with the truth: counters, and dossier by dossier creates, updates and progress rows in order."""
+"""Compares what the mocks saw with the truth: counters, dossier by dossier creates, updates and progress rows in order, and what provinces were told."""
 import http.client
 import json
 import os
@@ -6,7 +6,7 @@ import sys
 import time
 import urllib.parse
 
-from . import net
+from . import net, send, told
 
 
 def _row_differs(want, got):
@@ -34,18 +34,20 @@ class Table:
             print(f"{what:{w}}  {want!s:>10}  {got!s:>10}  {'ok' if ok else 'DIFFERS'}")
 
 
-def _settled(portal, population, want, wait):
+def _settled(portal, population, province, want, wait):
     """Poll the counters until all that must arrive has, or nothing moves any more."""
     deadline, last, still = time.monotonic() + wait, None, time.monotonic()
     while True:
         p = portal.get_json("/oracle/counters")
         q = population.get_json("/oracle/counters") if population else {}
+        r = province.get_json("/oracle/counters") if province else {}
         done = (p["creates"] >= want["portal_creates"] and p.get("updates", 0) >= want["portal_updates"]
                 and p.get("progress", 0) >= want["portal_progress"]
-                and (not population or q.get("match", 0) + q.get("no_match", 0) >= want["population_requests"]))
+                and (not population or q.get("match", 0) + q.get("no_match", 0) >= want["population_requests"])
+                and (not province or r["taken"] >= want["told"]))
         now = time.monotonic()
-        if (p, q) != last:
-            last, still = (p, q), now
+        if (p, q, r) != last:
+            last, still = (p, q, r), now
         if sys.stderr.isatty():
             sys.stderr.write(f"\x1b[2Kwaiting: {p.get('creates', 0)}/{want['portal_creates']} creates, {p.get('updates', 0)}/"
                              f"{want['portal_updates']} updates, {p.get('progress', 0)}/{want['portal_progress']} progress rows"
@@ -81,7 +83,8 @@ def verify(o):
     context = net.contexts(o.pki, [o.oracle_client])[o.oracle_client]
     portal = net.Client(o.portal_oracle, context)
     population = net.Client(o.population_oracle, context) if o.population_oracle else None
-    table, found = Table(), []
+    province = net.Client(o.province_oracle, context) if o.province_oracle else None
+    table, found, sent = Table(), [], None
     sent_path = os.path.join(o.dir, "sent.json")
     if os.path.exists(sent_path):
         with open(sent_path, encoding="utf-8") as f:
@@ -93,7 +96,7 @@ def verify(o):
             for v in ("new", "duplicate", "conflict"):
                 table.add(f"verdict {v}", want[v], seen.count(v))
     try:
-        p, q = _settled(portal, population, want, o.wait)
+        p, q = _settled(portal, population, province, want, o.wait)
         for k in ("creates", "updates", "progress"):
             table.add(f"portal {k}", want[f"portal_{k}"], p.get(k, 0))
         if population:
@@ -126,6 +129,10 @@ def verify(o):
         for code in sorted(there - truth["dossiers"].keys()):
             found.append(f"{code}: at the portal, never sent as new")
         table.add("dossiers exactly right", len(truth["dossiers"]), right)
+        if province and not sent:
+            found.append(f"{sent_path}: not there: what provinces are told is compared with the receipts they got (tools/loadgen send)")
+        elif province:
+            told.compare(province, send.load(o.dir), sent, truth, table, found)
     except (OSError, http.client.HTTPException, ValueError) as e:
         print(f"loadgen: oracle: {e}", file=sys.stderr)
         return 69
