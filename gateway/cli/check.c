@@ -79,4 +79,6 @@ static int check(int argc, char **argv)
 
 const struct lt_command lt_command_check = {
     "check", "[--json]",
-    "compile the configuration, run every example, check routes and certificates; exit 78 on errors", check};
+    "compile the configuration, run every example, check routes and certificates; exit 78 on errors", check,
+    "  prints FILE:LINE:COLUMN: what was expected, for every finding; warnings alone are exit 0. Needs no Kafka\n"
+    "  --json          the findings as JSON\n"};

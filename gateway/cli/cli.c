@@ -3,6 +3,7 @@
 #include "gateway/codec/xml.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #define OPTIONS_MAX 24
 
@@ -60,7 +61,20 @@ int lt_cli_usage(const struct lt_command *c)
 int lt_cli_help(const struct lt_command *c)
 {
     print_usage(stdout, c);
+    printf("\n%s  --config FILE   else $LIENTHONG_CONFIG, else config/gateway.yaml; paths in it are relative to it\n",
+           c->details ? c->details : "");
     return LT_EXIT_OK;
+}
+
+#define WHERE "--config FILE or $LIENTHONG_CONFIG says where the configuration is"
+
+int lt_cli_bad_config(const struct lt_command *c, const char *path)
+{
+    if (access(path, F_OK) != 0)
+        fprintf(stderr, "lienthong %s: there is no %s: " WHERE "\n", c->name, path);
+    else
+        fprintf(stderr, "lienthong %s: the configuration %s has errors; `lienthong check` shows them\n", c->name, path);
+    return LT_EXIT_CONFIG;
 }
 
 int lt_compiled_load(const char *path, struct lt_compiled *ret, struct lt_diags *diags)
@@ -70,8 +84,11 @@ int lt_compiled_load(const char *path, struct lt_compiled *ret, struct lt_diags 
     /* Each step reports what it finds in diags and leaves what could be compiled, so that one run finds every mistake.
      */
     bool whole = lt_config_survey(path, &ret->config, diags) == LT_OK;
-    if (!ret->config)
+    if (!ret->config) {
+        if (access(path, F_OK) != 0)
+            lt_diags_add(diags, LT_DIAG_WARNING, path, 0, 0, WHERE);
         return LT_EXIT_CONFIG;
+    }
     whole = lt_tables_survey(ret->config, diags, &ret->tables) == LT_OK && whole;
     whole = lt_routes_new(ret->config, ret->tables, diags, &ret->routes) == LT_OK && whole;
     whole = lt_mappings_survey(ret->config, diags, &ret->mappings) == LT_OK && whole;

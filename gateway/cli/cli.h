@@ -24,6 +24,7 @@ struct lt_command {
     const char *arguments; /* for usage */
     const char *summary;
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+    const char *details; /* for --help: options with their defaults, exit codes; NULL: all is said above */
 };
 extern const struct lt_command lt_command_core, lt_command_run, lt_command_check, lt_command_explain, lt_command_topics,
     lt_command_status, lt_command_submit, lt_command_procedures, lt_command_ratings, lt_command_parked,
@@ -38,6 +39,8 @@ struct lt_cli_options {
 int lt_cli_option(int argc, char **argv, const struct option *extra, struct lt_cli_options *ret);
 int lt_cli_usage(const struct lt_command *c); /* to stderr; returns LT_EXIT_USAGE */
 int lt_cli_help(const struct lt_command *c);  /* to stdout; returns LT_EXIT_OK */
+/* What a command that shows no findings says of a configuration it cannot use, to stderr; returns LT_EXIT_CONFIG. */
+int lt_cli_bad_config(const struct lt_command *c, const char *path);
 
 /* Configuration with everything that is compiled from it. */
 struct lt_compiled {

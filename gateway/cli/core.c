@@ -272,4 +272,14 @@ const struct lt_command lt_command_core = {
     "[--from A --to B]   [--partition P] [--by WHO] [--dry-run] [--json]",
     "the core's positions in Kafka and the ways out of its stops (docs/operations.md); exit 1 when something is wrong "
     "or was refused",
-    core};
+    core,
+    "  status          positions, counters and proofs as Kafka has them, with each stop: cause, what is safe, command\n"
+    "  position        OFFSETS-LOST, MOVED: write back the last position; --relog: INTAKE-CHANGED, see "
+    "docs/operations.md first\n"
+    "  accept-hole     HOLE, UNJUDGED-DELETED: offsets --from A up to, without, --to B count as lost\n"
+    "  accept-index    INDEX-DIFFERS, TRUNCATED: go on with the index of this --sum at this --offset\n"
+    "  rebuild         the running gateway builds a partition's index and its files again from the log\n"
+    "  verify          computes verdicts again from the log (--from A --to B: of these offsets) and compares with "
+    "every output\n"
+    "  --partition P   this one only (all when left out); --by WHO for the audit (user@host); --dry-run, --json\n"
+    "  exit 0 done or well, 1 finding or refused, 69 Kafka (rebuild: the gateway) does not answer, 78 configuration\n"};

@@ -205,4 +205,4 @@ const struct lt_command lt_command_deadletter = {
     "time, or 2h)\n"
     "  --dry-run shows whom, --rate N a second (100), --rounds-max N leaves out what was refused so often (5),\n"
     "  --all takes inputs that were accepted meanwhile too, --who NAME for the audit (the login), --json\n",
-    "what was refused and why; send it again after its cause is mended", deadletter};
+    "what was refused and why; send it again after its cause is mended", deadletter, NULL};

@@ -127,11 +127,7 @@ int lt_decide_config(const struct lt_command *c, const struct lt_decide *d, stru
     struct lt_diags diags = LT_DIAGS_INIT;
     int r = lt_config_load(d->cli.config, ret, &diags);
     lt_diags_deinit(&diags);
-    if (r >= 0)
-        return LT_EXIT_OK;
-    fprintf(stderr, "lienthong %s: the configuration %s has errors; `lienthong check` shows them\n", c->name,
-            d->cli.config);
-    return LT_EXIT_CONFIG;
+    return r >= 0 ? LT_EXIT_OK : lt_cli_bad_config(c, d->cli.config);
 }
 
 int lt_decide_run(const struct lt_command *c, int argc, char **argv,

@@ -66,4 +66,8 @@ static int explain(int argc, char **argv)
 
 const struct lt_command lt_command_explain = {
     "explain", "[--media TYPE] [--json] FILE",
-    "show for each canonical field the rule and the place in the input it came from", explain};
+    "show for each canonical field the rule and the place in the input it came from", explain,
+    "  --media TYPE    application/xml, application/json or application/x-ndjson; by the file's name when left out\n"
+    "  --json          the canonical events as JSON, as the examples of a mapping hold them. Needs no Kafka and sends "
+    "nothing\n"
+    "  exit 0, 1 refused (with field and place), 78 the configuration has errors\n"};

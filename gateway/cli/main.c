@@ -18,7 +18,7 @@ static int version(int argc, char **argv)
     return LT_EXIT_OK;
 }
 
-const struct lt_command lt_command_version = {"version", "", "print the version", version};
+const struct lt_command lt_command_version = {"version", "", "print the version", version, NULL};
 
 static void print_commands(FILE *to)
 {

@@ -251,4 +251,4 @@ const struct lt_command lt_command_parked = {
     "  DOSSIER is PROVINCE/MaHoSo, or MaHoSo alone where one province has it\n"
     "  chosen by --reason R, --code C, --procedure P, --province H (patterns), --since T, --until T (a time, or 2h)\n"
     "  --dry-run shows whom, --rate N decisions a second (100), --who NAME for the audit (the login), --json\n",
-    "dossiers that a target put aside: look at them, let them go on", parked};
+    "dossiers that a target put aside: look at them, let them go on", parked, NULL};

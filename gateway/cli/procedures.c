@@ -209,4 +209,9 @@ const struct lt_command lt_command_procedures = {
     "procedures", "pull [--target NAME] [--table FILE] [--force] [--who NAME] [--dry-run] [--json]",
     "the portal's procedures into config/tables/portal-procedures.yaml, with the difference; exit 1: differences "
     "(--dry-run) or too many vanished",
-    procedures};
+    procedures,
+    "  --target NAME   which portal, where there are several; --table FILE: another table of the configuration's "
+    "folder\n"
+    "  --force         write although more than half vanished; --dry-run: only the difference; --who NAME for the "
+    "audit (the login); --json\n"
+    "  exit 0, 1 as above, 69 the portal or Kafka does not answer, 78 configuration\n"};

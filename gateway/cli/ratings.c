@@ -130,5 +130,9 @@ static int ratings(int argc, char **argv)
     return r == LT_E_INVALID ? LT_EXIT_FINDING : LT_EXIT_UNAVAILABLE;
 }
 
-const struct lt_command lt_command_ratings = {"ratings", "send FILE [--target NAME] [--who NAME] [--dry-run] [--json]",
-                                              "the ratings of a month (JSON object) to the portal", ratings};
+const struct lt_command lt_command_ratings = {
+    "ratings", "send FILE [--target NAME] [--who NAME] [--dry-run] [--json]",
+    "the ratings of a month (JSON object) to the portal", ratings,
+    "  FILE            {\"NgayTongHop\": \"M-yyyy\", …}; the same month can be sent again\n"
+    "  --target NAME   which portal, where there are several; --who NAME for the audit (the login); --dry-run, --json\n"
+    "  exit 0 taken, 1 refused, 69 the portal or Kafka does not answer, 78 configuration\n"};

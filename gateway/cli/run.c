@@ -379,5 +379,10 @@ static int run(int argc, char **argv)
     return r;
 }
 
-const struct lt_command lt_command_run = {"run", "[--roles ingest,core,delivery]", "run the gateway until SIGTERM",
-                                          run};
+const struct lt_command lt_command_run = {
+    "run", "[--roles ingest,core,delivery]", "run the gateway until SIGTERM", run,
+    "  --roles LIST    of ingest, core, delivery; all of them when left out\n"
+    "  SIGTERM finishes what was begun and ends with 0; SIGUSR1 too, and keeps its partitions for its next start "
+    "(restart);\n"
+    "  SIGHUP takes up changed certificates and tables at once. /health /ready /metrics /status at admin.listen\n"
+    "  exit 0 ended as asked, 78 the configuration has errors or another process runs under this instance name\n"};

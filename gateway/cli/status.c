@@ -309,10 +309,8 @@ static int status(int argc, char **argv)
     struct lt_config *c = NULL;
     int r = lt_config_load(o.config, &c, &diags);
     lt_diags_deinit(&diags);
-    if (r < 0) {
-        fprintf(stderr, "lienthong status: the configuration %s has errors; `lienthong check` shows them\n", o.config);
-        return LT_EXIT_CONFIG;
-    }
+    if (r < 0)
+        return lt_cli_bad_config(&lt_command_status, o.config);
     LT_AUTOBUF struct lt_buf body = LT_BUF_INIT(LT_ASK_BYTES_MAX);
     struct lt_err err = LT_ERR_INIT;
     int code = LT_EXIT_UNAVAILABLE;
@@ -325,4 +323,8 @@ static int status(int argc, char **argv)
 }
 
 const struct lt_command lt_command_status = {
-    "status", "[--json]", "what a running gateway says of itself; exit 1 when something is stopped", status};
+    "status", "[--json]", "what a running gateway says of itself; exit 1 when something is stopped", status,
+    "  asks the gateway at admin.listen of the configuration; names each stop with cause, what is safe and the "
+    "command\n"
+    "  --json          all it knows, as the admin listener's /status\n"
+    "  exit 0 well, 1 something is stopped or waits for people, 69 no gateway answers\n"};

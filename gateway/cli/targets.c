@@ -145,4 +145,4 @@ const struct lt_command lt_command_targets = {
     "  accept-queue TARGET --partition P --from A --to B            QUEUE-CHANGED: go on at its begin or its end\n"
     "  pass-over TARGET --partition P --offset O                    BAD-RECORD: that record goes to the dead letters\n"
     "  --dry-run, --who NAME for the audit (the login), --json\n",
-    "stop a target from being called and let it go on; the ways out of its stops", targets};
+    "stop a target from being called and let it go on; the ways out of its stops", targets, NULL};

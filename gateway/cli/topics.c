@@ -189,4 +189,9 @@ const struct lt_command lt_command_topics = {
     "topics", "[show|create] [--dry-run] [--json]",
     "compare topics, groups and paths under way with the configuration (exit 1 on drift), or "
     "create what is missing; never shrinks, grows or deletes",
-    topics};
+    topics,
+    "  show            what is there against what is wanted (when left out)\n"
+    "  create          makes missing topics, and first positions of groups where their topic is empty; --dry-run: only "
+    "says so\n"
+    "  --json          the same as JSON\n"
+    "  exit 0 all is as wanted, 1 drift, 69 Kafka does not answer, 78 the configuration has errors\n"};

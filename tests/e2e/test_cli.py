@@ -265,9 +265,20 @@ def test_a_misspelt_command_is_a_usage_error_that_helps(argv, said):
     assert said in lienthong(*argv, check=2).stderr
 
 
-@pytest.mark.parametrize("command", ["run", "check", "explain", "topics", "status", "submit"])
-def test_every_command_tells_its_usage(command):
-    assert f"usage: lienthong {command}" in lienthong(command, "--help", check=0).stdout
+def test_the_help_of_a_command_says_what_each_of_its_options_is_for_and_where_its_configuration_comes_from():
+    commands = re.findall(r"^  (\w+) +\S", lienthong("--help", check=0).stdout, re.M)
+    assert len(commands) == 13
+    for command in set(commands) - {"version"}:
+        usage, _, more = lienthong(command, "--help", check=0).stdout.partition("\n")
+        assert usage.startswith(f"usage: lienthong {command} [--config FILE]")
+        assert [o for o in re.findall(r"--[a-z-]+", usage.removeprefix("[--config FILE]")) if o not in more] == [], command
+        assert "$LIENTHONG_CONFIG" in more and "exit" in more, command
+
+
+@pytest.mark.parametrize("command", ["check", "status", "topics", "run"])
+def test_who_stands_elsewhere_is_told_how_to_name_the_configuration(command, tmp_path):
+    r = subprocess.run([str(LIENTHONG), command], cwd=tmp_path, capture_output=True, text=True, env={k: v for k, v in os.environ.items() if k != "LIENTHONG_CONFIG"})
+    assert r.returncode == 78 and "config/gateway.yaml" in r.stdout + r.stderr and "--config FILE or $LIENTHONG_CONFIG" in r.stdout + r.stderr
 
 
 def test_status_without_a_gateway_ends_with_69(place):
