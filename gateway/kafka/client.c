@@ -8,6 +8,13 @@
 
 #define WAKE_MS 100
 
+/* A transaction coordinator that is about to load: the library asks again, as on the first start of every Kafka, and
+ * who waits for it has a time limit and says so. */
+static bool asks_again(const char *fac, const char *text)
+{
+    return strcmp(fac, "GETPID") == 0 && lt_glob_match("*: retrying", lt_span_str(text));
+}
+
 /* librdkafka's own log. It names brokers, topics and partitions, never keys or values of records. */
 static void on_log(const rd_kafka_t *rk, int level, const char *fac, const char *text)
 {
@@ -15,6 +22,8 @@ static void on_log(const rd_kafka_t *rk, int level, const char *fac, const char 
                           : level <= 4 ? LT_LOG_WARN
                           : level <= 5 ? LT_LOG_INFO
                                        : LT_LOG_DEBUG;
+    if (asks_again(fac, text))
+        l = LT_LOG_DEBUG;
     lt_log(l, rk ? rd_kafka_name(rk) : "kafka", "kafka-client", "%s: %s", fac, text);
 }
 
