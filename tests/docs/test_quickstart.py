@@ -35,6 +35,7 @@ def left(folder):
 def test_everything_arrives_and_every_province_is_told_as_the_readme_shows_it(folder):
     kept = quickstart(folder, "--keep")
     assert kept.returncode == 0 and kept.stdout.endswith("quickstart: ok\n"), kept.stdout + kept.stderr
+    assert "GETPID" not in kept.stdout + kept.stderr, "what passes by itself frightens nobody"
     shown = re.findall(r"^    ((?:told|dossiers)[^\d]*?)  +\d+ +\d+  ok$", (ROOT / "README.md").read_text(), re.M)
     assert len(shown) >= 9
     for what in shown:
@@ -79,7 +80,15 @@ def test_a_taken_port_is_named_with_a_way_out_and_nothing_is_started(folder):
         except OSError:
             pass  # taken by another already: as good
         # Of the usual ports, which --dir does not use: asked without starting anything.
-        script = f"from tools.lt.quickstart import *; it = Installation(ROOT / 'build/release', pathlib.Path({str(folder)!r})); it.ports = PORTS; it.prepare()"
+        script = f"from tools.lt.quickstart import *; it = Installation(ROOT / 'build/release', pathlib.Path({str(folder)!r})); it.ports = PORTS; it.prepare(1)"
         r = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=ENV, capture_output=True, text=True)
     assert "province 18446" in r.stderr and "--dir DIR" in r.stderr
     assert not folder.exists()
+
+
+def test_a_disk_without_room_is_named_before_anything_starts(folder):
+    script = ("from tools.lt.quickstart import *; import sys, types; shutil.disk_usage = lambda _: types.SimpleNamespace(free=150 << 20); "
+              f"sys.argv = ['quickstart', '--dir', {str(folder)!r}, '--dossiers', '500']; sys.exit(main())")
+    r = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=ENV, capture_output=True, text=True)
+    assert r.returncode == 1 and "expected 190 MiB free on its disk, got 150" in r.stderr, r.stderr
+    assert not (folder / "quickstart").exists()

@@ -123,7 +123,7 @@ def mode(path):
 def test_pki_makes_everything_once_and_keeps_it(tmp_path):
     folder = tmp_path / "pki"
     run(PKI, "make", "--dir", folder, check=0)
-    names = ["ca", "server", "gateway", "h22", "h40", "h29", "post", "operator", "portal", "population"]
+    names = ["ca", "server", "gateway", "h22", "h40", "h29", "post", "operator", "portal", "population", "province"]
     before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
     assert {f"{n}.{e}" for n in names for e in ("crt", "key")} | {"portal.password", "receipt.key"} <= set(before)
     assert mode(folder) == 0o700
@@ -134,6 +134,20 @@ def test_pki_makes_everything_once_and_keeps_it(tmp_path):
     assert before == {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
     listed = run(PKI, "list", "--dir", folder, check=0).stdout
     assert "URI:urn:lienthong:client:h22" in listed and "URI:urn:lienthong:gateway" in listed and "IP Address:127.0.0.1" in listed
+
+
+def test_pki_renews_what_is_expired_and_nothing_else(tmp_path):
+    folder = tmp_path / "pki"
+    run(PKI, "make", "--dir", folder, check=0)
+    run(PKI, "make", "--dir", folder, "--expired", "portal", check=0)
+    for end in ("crt", "key"):
+        (folder / f"portal-expired.{end}").rename(folder / f"portal.{end}")
+    before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+    assert "portal.crt is expired: say --renew" in run(PKI, "make", "--dir", folder, check=0).stderr
+    assert before == {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+    run(PKI, "make", "--renew", "--dir", folder, check=0)
+    assert {p.name for p in folder.iterdir() if p.is_file() and p.read_bytes() != before[p.name]} == {"portal.crt", "portal.key"}
+    run(PKI, "list", "--dir", folder, check=0)
 
 
 def test_pki_overwrites_only_what_it_is_told(tmp_path):

@@ -18,6 +18,8 @@ from tools.lt.derive import derive_config
 from tools.lt.stack import ROOT, Failure, Https, Kafka, Process, free_ports, get, port_taken, stop_on_signals, wait_for
 
 PORTS = {"Kafka": 19092, "Kafka's controller": 19093, "ingest": 18443, "portal": 18444, "population": 18445, "province": 18446, "admin": 19464}
+ROOM = 128 << 20  # bytes of disk for Kafka, its jars, and logs
+ROOM_A_DOSSIER = 128 << 10
 MOCKS = ("portal", "population", "province")
 
 
@@ -82,12 +84,15 @@ class Installation:
         except BlockingIOError:
             raise Failure(f"another tools/quickstart is at work in {shown(self.var)}: wait for its end, or end it there with Ctrl-C") from None
 
-    def prepare(self):
-        """Nothing of an earlier run but certificates and secrets."""
+    def prepare(self, dossiers):
+        """Nothing of an earlier run but certificates and secrets, and room for this one: a full disk looks like a Kafka that hangs."""
         taken = [f"{name} {port}" for name, port in self.ports.items() if port_taken(port)]
         if taken:
             raise Failure(f"these ports on 127.0.0.1 are in use by something else: {', '.join(taken)}; stop it, or let tools/quickstart --dir DIR "
                           "take free ports and another folder")
+        room, free = ROOM + dossiers * ROOM_A_DOSSIER, shutil.disk_usage(self.var).free
+        if free < room:
+            raise Failure(f"{shown(self.var)}: expected {room >> 20} MiB free on its disk, got {free >> 20}: make room, or name another folder with --dir DIR")
         shutil.rmtree(self.run, ignore_errors=True)
         shutil.rmtree(self.state, ignore_errors=True)
         self.run.mkdir(parents=True)
@@ -191,7 +196,7 @@ def arguments():
 def job(it, a):
     """True when everything is as the generator's truth says it must be."""
     say(f"certificates and secrets ({shown(it.pki)})")
-    call("tools/pki", "make", "--dir", it.pki)
+    call("tools/pki", "make", "--renew", "--dir", it.pki)
     say("checking the configuration")
     call(it.lienthong, "check", "--config", shown(it.config))
     say(f"generating the events of {a.dossiers} dossiers from three provinces in three dialects")
@@ -252,10 +257,10 @@ def main():
             return 0
         if left:
             say(f"ended first, left running by --keep: {', '.join(left)}")
-        it.prepare()
+        it.prepare(a.dossiers)
         started = True
         ok = job(it, a)
-    except Failure as e:
+    except (Failure, OSError) as e:
         print(f"quickstart: {e}", file=sys.stderr)
         if it.gateway.popen:  # of this run: what an earlier one left says nothing about this failure
             print(f"the end of {it.gateway.log}:\n{it.gateway.tail()}", file=sys.stderr)

@@ -127,7 +127,9 @@ class Process:
         return self
 
     def pid(self):
-        """Of the running process, ours or one that an earlier run left; None when there is none."""
+        """Of the running process, ours or one that an earlier run left; None when there is none. Ours needs no file: it may be gone, or the disk full."""
+        if self.popen:
+            return self.popen.pid if self.popen.poll() is None else None
         try:
             pid, began = self.pid_file.read_text().split()
         except (OSError, ValueError):

@@ -118,3 +118,6 @@ def main():
         return 0
     except KeyboardInterrupt:
         return 130
+    except OSError as e:
+        print(f"loadgen: {e.filename or o.command}: {e.strerror or e}", file=sys.stderr)
+        return 73
