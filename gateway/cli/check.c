@@ -17,7 +17,8 @@ static void print_text(struct lt_diags *diags, const struct lt_compiled *c, size
                c->config->mappings_len, examples, c->config->tables_len, c->config->clients_len,
                c->config->targets_len);
     if (diags->errors)
-        printf("%zu errors, %zu warnings\n", diags->errors, warnings);
+        printf("%zu error%s, %zu warning%s\n", diags->errors, diags->errors == 1 ? "" : "s", warnings,
+               warnings == 1 ? "" : "s");
     else
         printf("ok%s\n", warnings ? ", with warnings" : "");
 }

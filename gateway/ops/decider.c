@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define PARTITION_KEY_MAX 24
+
 struct lt_decider {
     struct lt_courier *courier;
     char *control, *target, *who;
@@ -69,14 +71,29 @@ static int audit(struct lt_decider *d, const char *key, const struct lt_decision
     return lt_courier_audit(d->courier, d->who, action, lt_buf_view(&members), err);
 }
 
-int lt_decider_send(struct lt_decider *d, const char *key, enum lt_verb verb, int64_t order, struct lt_span data,
-                    char ret_id[LT_DECISION_MAX], struct lt_err *err)
+static struct lt_decision decided(const struct lt_decider *d, enum lt_verb verb, int64_t order, struct lt_span data)
 {
     struct lt_decision what = {.verb = verb, .order = order, .at_ms = lt_now_ms(), .data = data};
     uint8_t random[8];
     lt_random(random, sizeof(random));
     lt_hex(random, sizeof(random), what.id);
     snprintf(what.who, sizeof(what.who), "%s", d->who);
+    return what;
+}
+
+/* A key that the gateway's partitioner puts into this partition. */
+static void partition_key(const struct lt_decider *d, int32_t partition, char ret[PARTITION_KEY_MAX])
+{
+    unsigned n = 0;
+    do
+        snprintf(ret, PARTITION_KEY_MAX, "*%u", n++);
+    while (lt_partition_of(lt_span_str(ret), d->partitions) != partition);
+}
+
+int lt_decider_send(struct lt_decider *d, const char *key, enum lt_verb verb, int64_t order, struct lt_span data,
+                    char ret_id[LT_DECISION_MAX], struct lt_err *err)
+{
+    struct lt_decision what = decided(d, verb, order, data);
     LT_AUTOFREE char *value = lt_decision_value(&what);
     /* The audit first: a decision that nobody can find the maker of is worse than a decision that was not carried out.
      */
@@ -91,22 +108,23 @@ int lt_decider_send(struct lt_decider *d, const char *key, enum lt_verb verb, in
 int lt_decider_send_one(struct lt_decider *d, int32_t partition, enum lt_verb verb, int64_t order,
                         char ret_id[LT_DECISION_MAX], struct lt_err *err)
 {
-    char key[24]; /* one that the gateway's partitioner puts there */
-    unsigned n = 0;
+    char key[PARTITION_KEY_MAX];
     if (partition < 0 || partition >= d->partitions)
         return lt_err_set(err, LT_E_INVALID, "no-partition", "%s has no partition %" PRId32 ", only 0 to %" PRId32,
                           d->control, partition, d->partitions - 1);
-    do
-        snprintf(key, sizeof(key), "*%u", n++);
-    while (lt_partition_of(lt_span_str(key), d->partitions) != partition);
+    partition_key(d, partition, key);
     return lt_decider_send(d, key, verb, order, LT_SPAN_NULL, ret_id, err);
 }
 
 int lt_decider_send_all(struct lt_decider *d, enum lt_verb verb, struct lt_err *err)
 {
-    char id[LT_DECISION_MAX];
-    int r = LT_OK;
-    for (int32_t p = 0; p < d->partitions && r == LT_OK; p++)
-        r = lt_decider_send_one(d, p, verb, -1, id, err);
+    struct lt_decision what = decided(d, verb, -1, LT_SPAN_NULL);
+    LT_AUTOFREE char *value = lt_decision_value(&what);
+    char key[PARTITION_KEY_MAX];
+    int r = audit(d, "*", &what, err); /* one decision, whatever the number of its copies */
+    for (int32_t p = 0; p < d->partitions && r == LT_OK; p++) {
+        partition_key(d, p, key);
+        r = lt_courier_send(d->courier, d->control, lt_span_str(key), lt_span_str(value), err);
+    }
     return r;
 }

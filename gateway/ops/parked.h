@@ -64,7 +64,7 @@ int lt_decider_send(struct lt_decider *d, const char *key, enum lt_verb verb, in
 /* A decision about a partition of the target. LT_E_INVALID: there is none of this number. */
 int lt_decider_send_one(struct lt_decider *d, int32_t partition, enum lt_verb verb, int64_t order,
                         char ret_id[LT_DECISION_MAX], struct lt_err *err) LT_MUST_CHECK;
-/* The same decision about every partition of the target (pause, resume). */
+/* One decision about every partition of the target (pause, resume), and one audit record, of dossier "*". */
 int lt_decider_send_all(struct lt_decider *d, enum lt_verb verb, struct lt_err *err) LT_MUST_CHECK;
 
 #endif

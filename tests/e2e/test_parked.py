@@ -155,7 +155,9 @@ def test_targets_status_tells_an_operators_pause_by_name_and_one_of_the_targets_
     command(world, "targets", "pause", "portal", "--who", WHO)
     wait_for("the pause", lambda: world.target("portal").get("reason") == "operator")
     assert (status(1)["state"], status(1)["who"]) == ("paused", WHO)
-    command(world, "targets", "resume", "portal")
+    command(world, "targets", "resume", "portal", "--who", WHO)
+    told = [(r["actor"], r["target"], r["dossier"]) for action in ("delivery-pause", "delivery-resume") for r in audits(world, action) if r["actor"] == WHO]
+    assert told == [(WHO, "portal", "*")] * 2  # one record a command, not one a partition
     wait_for("the end of the pause", lambda: "portal       running" in run(LIENTHONG, "targets", "status", "portal", "--config", world.config).stdout, every=0.3)
 
     world.fault("portal", kind="http401", count=1000)
