@@ -183,22 +183,24 @@ static int64_t look_since(const struct lt_position_row *row)
     return row->kept.clock_ms - SCAN_MARGIN_MS;
 }
 
-static int restore(struct repair *m, const struct lt_position_row *row, const struct highest *h,
-                   struct lt_repair_report *ret, struct lt_err *err)
+void lt_repair_plan_position(const struct lt_positions *all, const struct lt_position_row *row, int64_t above,
+                             int64_t window_ms, struct lt_repair_report *ret, char metadata[LT_POSITION_MAX])
 {
-    int64_t above = h->offsets.v[row->partition];
-    char metadata[LT_POSITION_MAX];
-    if (row->kept_offset >= 0 && row->kept.incarnation != m->positions.incarnation) {
+    *ret = (struct lt_repair_report){.partition = row->partition, .offset = -1};
+    metadata[0] = '\0';
+    if (!is_lost(row, ret))
+        return;
+    if (row->kept_offset >= 0 && row->kept.incarnation != all->incarnation) {
         conclude(ret, LT_REPAIR_REFUSED,
                  LT_TOPIC_POSITION " holds a position of incarnation %016" PRIx64 ", the other partitions are of "
                                    "%016" PRIx64 ": bring the old " LT_TOPIC_INTAKE " back",
-                 row->kept.incarnation, m->positions.incarnation);
-        return LT_OK;
+                 row->kept.incarnation, all->incarnation);
+        return;
     }
-    if (row->kept_offset >= 0 && row->kept.partitions != (int32_t)m->positions.rows.len) {
+    if (row->kept_offset >= 0 && row->kept.partitions != (int32_t)all->rows.len) {
         conclude(ret, LT_REPAIR_REFUSED, "the kept position was written for %" PRId32 " partitions, there are %zu now",
-                 row->kept.partitions, m->positions.rows.len);
-        return LT_OK;
+                 row->kept.partitions, all->rows.len);
+        return;
     }
     if (above >= LT_MAX(row->kept_offset, 0)) {
         conclude(ret, LT_REPAIR_REFUSED,
@@ -206,17 +208,25 @@ static int restore(struct repair *m, const struct lt_position_row *row, const st
                  ", but %s: written back, it would be decided again. Was " LT_TOPIC_POSITION
                  " restored from an older copy? Bring the newer one back",
                  above, row->kept_offset >= 0 ? "the kept position is not beyond it" : "no position was kept");
-        return LT_OK;
+        return;
     }
     ret->offset = LT_MAX(row->kept_offset, 0);
     if (row->kept_offset >= 0)
-        snprintf(metadata, sizeof(metadata), "%s", row->kept_metadata);
+        snprintf(metadata, LT_POSITION_MAX, "%s", row->kept_metadata);
     else
-        lt_position_genesis(m->positions.incarnation, (int32_t)m->positions.rows.len, m->r->config->window_ms,
-                            metadata);
+        lt_position_genesis(all->incarnation, (int32_t)all->rows.len, window_ms, metadata);
     conclude(ret, LT_REPAIR_DONE, "%s; no output holds a copy from beyond it",
              row->kept_offset >= 0 ? "the last position in " LT_TOPIC_POSITION
                                    : "nothing was ever committed for it: it begins at 0");
+}
+
+static int restore(struct repair *m, const struct lt_position_row *row, const struct highest *h,
+                   struct lt_repair_report *ret, struct lt_err *err)
+{
+    char metadata[LT_POSITION_MAX];
+    lt_repair_plan_position(&m->positions, row, h->offsets.v[row->partition], m->r->config->window_ms, ret, metadata);
+    if (ret->outcome != LT_REPAIR_DONE)
+        return LT_OK;
     if (m->transaction)
         lt_repair_offset(m->transaction, LT_TOPIC_INTAKE, row->partition, ret->offset, metadata);
     return audit(m, "core-position", ret, err);
@@ -245,9 +255,7 @@ static int restore_all(struct repair *m, int32_t partition,
         const struct lt_position_row *row = &m->positions.rows.v[i];
         if (partition >= 0 && row->partition != partition)
             continue;
-        report = (struct lt_repair_report){.partition = row->partition, .offset = -1};
-        if (is_lost(row, &report))
-            result = restore(m, row, &h, &report, err);
+        result = restore(m, row, &h, &report, err);
         if (result == LT_OK)
             fn(ctx, &report);
     }

@@ -44,6 +44,10 @@ struct lt_repair_report {
 int lt_repair_positions(struct lt_repairer *r, int32_t partition,
                         void (*fn)(void *ctx, const struct lt_repair_report *report), void *ctx,
                         struct lt_err *err) LT_MUST_CHECK;
+/* The same for one row, as a decision alone: nothing is read or written. above: the highest offset of this partition
+ * that an output holds a copy of, -1 none. metadata: what would be written at ret->offset, when DONE. */
+void lt_repair_plan_position(const struct lt_positions *all, const struct lt_position_row *row, int64_t above,
+                             int64_t window_ms, struct lt_repair_report *ret, char metadata[LT_POSITION_MAX]);
 /* Rule 7: on_repeat is called for what may be decided a second time, once a record and output. */
 int lt_repair_relog(struct lt_repairer *r, int32_t partition, struct lt_repair_report *ret,
                     void (*on_repeat)(void *ctx, const struct lt_relog_repeat *x), void *ctx,

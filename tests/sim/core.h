@@ -70,6 +70,8 @@ enum cause_kind {
     CAUSE_NONE,
     CAUSE_METADATA_WIPED,
     CAUSE_OFFSET_DELETED,
+    CAUSE_OFFSET_OLDER,   /* the group tells of a former position and stays so (decision 0015) */
+    CAUSE_OFFSET_BRIEFLY, /* the same, and it comes right before anybody need believe it */
     CAUSE_SUM_FLIPPED,
     CAUSE_TAIL_CUT,
     CAUSE_TAIL_REPLACED,
@@ -89,6 +91,7 @@ struct cause {
     bool insist;   /* the stop must be seen before it is mended */
     bool observed; /* a process stopped with the right reason */
     bool restarted;
+    int64_t right_ms; /* OFFSET_BRIEFLY: comes right after so long */
     struct lt_memory_copy *copy;
     struct lt_log_offset saved;
 };
@@ -96,8 +99,10 @@ struct cause {
 struct observed { /* what the oracle has seen of a partition */
     int64_t committed;
     uint64_t verdicts[VERDICTS], undeliverable, routed[OUTPUTS];
-    int64_t checked; /* all copies of the records below were found */
-    bool tampered;   /* its offset is not the core's own at the moment */
+    int64_t checked;                   /* all copies of the records below were found */
+    bool tampered;                     /* its offset is not the core's own at the moment, */
+    struct lt_log_offset planted;      /* but this one */
+    LT_VEC(struct lt_log_offset) past; /* every position it had, genesis first */
     uint64_t stops_allowed;
 };
 

@@ -2,6 +2,8 @@
  * mended, after which everything must be finished as if it had never been. */
 #include "tests/sim/core.h"
 
+#include "gateway/ops/repair.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -9,10 +11,12 @@
 #define NOTICE_MS 60000   /* who has not noticed by then is restarted */
 #define GIVE_UP_MS 300000 /* who has not noticed by then never will */
 #define DRAIN_MS 17000    /* longer than sessions and transactions */
+#define BRIEFLY_MS 19000  /* what comes right by then is never believed (decision 0015) */
 
 static const enum lt_stop reasons[CAUSES] = {
     [CAUSE_METADATA_WIPED] = LT_STOP_MOVED,
     [CAUSE_OFFSET_DELETED] = LT_STOP_OFFSETS_LOST,
+    [CAUSE_OFFSET_OLDER] = LT_STOP_OFFSETS_LOST,
     [CAUSE_SUM_FLIPPED] = LT_STOP_INDEX_DIFFERS,
     [CAUSE_TAIL_CUT] = LT_STOP_INTAKE_CHANGED,
     [CAUSE_TAIL_REPLACED] = LT_STOP_INTAKE_CHANGED,
@@ -36,7 +40,8 @@ static void restart_all(struct world *w)
 
 static bool needs_quiet(enum cause_kind k)
 {
-    return k == CAUSE_METADATA_WIPED || k == CAUSE_OFFSET_DELETED || k == CAUSE_SUM_FLIPPED;
+    return k == CAUSE_METADATA_WIPED || k == CAUSE_OFFSET_DELETED || k == CAUSE_OFFSET_OLDER ||
+           k == CAUSE_OFFSET_BRIEFLY || k == CAUSE_SUM_FLIPPED;
 }
 
 static int64_t generation(const struct world *w, int64_t clock_ms)
@@ -54,9 +59,29 @@ static int64_t keep(const struct world *w)
 static void tamper(struct world *w, int64_t offset, const char *metadata)
 {
     struct cause *c = &w->cause;
+    struct observed *seen = &w->seen[c->partition];
     lt_memory_offset_get(w->memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, c->partition, &c->saved);
-    w->seen[c->partition].tampered = true;
+    seen->tampered = true;
     lt_memory_offset_set(w->memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, c->partition, offset, metadata);
+    lt_memory_offset_get(w->memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, c->partition, &seen->planted);
+}
+
+/* Its proof is whole: only that it is not the last one is wrong with it. */
+static bool go_back(struct world *w)
+{
+    struct cause *c = &w->cause;
+    const struct observed *seen = &w->seen[c->partition];
+    if (seen->past.len < 2)
+        return false;
+    struct lt_log_offset older = seen->past.v[sim_between(0, (int64_t)seen->past.len - 2)];
+    tamper(w, older.offset, older.metadata);
+    c->insist = c->kind == CAUSE_OFFSET_OLDER;
+    c->right_ms = sim_between(500, BRIEFLY_MS);
+    /* Who looked, then stood still, looks once more at what he was told before. */
+    if (!c->insist && w->plan.disorder.freezes)
+        w->seen[c->partition].stops_allowed |= 1u << LT_STOP_OFFSETS_LOST;
+    sim_note("cause", "  tells of", older.offset, c->saved.offset);
+    return true;
 }
 
 static bool flip_sum(struct world *w)
@@ -201,6 +226,9 @@ static bool act(struct world *w)
             return false;
         tamper(w, -1, "");
         return c->insist = true;
+    case CAUSE_OFFSET_OLDER:
+    case CAUSE_OFFSET_BRIEFLY:
+        return go_back(w);
     case CAUSE_SUM_FLIPPED:
         return flip_sum(w);
     case CAUSE_TAIL_CUT:
@@ -256,6 +284,42 @@ void cause_begin(struct world *w)
 
 /* ---- mending ---- */
 
+/* What `lienthong core position` finds in Kafka, and its decision about it. */
+static void repair_position(struct world *w, struct lt_log_offset *ret)
+{
+    const struct cause *c = &w->cause;
+    struct lt_positions all = {.incarnation = INCARNATION};
+    struct lt_repair_report report;
+    const struct sent_log *log = &w->logs[c->partition];
+    int64_t above = -1;
+    for (int p = 0; p < w->plan.partitions; p++) {
+        struct lt_position_row *row = lt_vec_push(&all.rows);
+        struct lt_log_offset at, kept;
+        lt_memory_offset_get(w->memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, p, &at);
+        *row = (struct lt_position_row){.partition = p,
+                                        .low = w->low[p],
+                                        .high = lt_memory_end(w->memory, LT_TOPIC_INTAKE, p),
+                                        .offset = at.offset,
+                                        .kept_offset = -1};
+        snprintf(row->metadata, sizeof(row->metadata), "%s", at.metadata);
+        row->proved = at.offset >= 0 && lt_position_parse(lt_span_str(at.metadata), &row->position, NULL) == LT_OK;
+        if (!position_row(w, p, &kept))
+            continue;
+        row->kept_offset = kept.offset;
+        snprintf(row->kept_metadata, sizeof(row->kept_metadata), "%.*s", LT_POSITION_MAX - 1, kept.metadata);
+        sim_check(lt_position_parse(lt_span_str(kept.metadata), &row->kept, NULL) == LT_OK, "lt.position: metadata");
+    }
+    for (size_t o = 0; o < log->v.len; o++)
+        above = log->v.v[o].seen ? (int64_t)o : above;
+    char metadata[LT_POSITION_MAX];
+    lt_repair_plan_position(&all, &all.rows.v[c->partition], above, w->plan.window_ms[0], &report, metadata);
+    sim_check(report.outcome == LT_REPAIR_DONE, "core position does not write partition %d's position back: %s",
+              c->partition, report.text);
+    *ret = (struct lt_log_offset){.partition = c->partition, .offset = report.offset};
+    snprintf(ret->metadata, sizeof(ret->metadata), "%s", metadata);
+    lt_positions_deinit(&all);
+}
+
 static void mend(struct world *w)
 {
     struct cause *c = &w->cause;
@@ -268,11 +332,11 @@ static void mend(struct world *w)
         lt_memory_disturb(w->memory);
     }
     if (w->seen[c->partition].tampered) {
-        if (position_row(w, c->partition, &row)) /* lt.position alone must be enough to go on from */
-            sim_check(row.offset == c->saved.offset && strcmp(row.metadata, c->saved.metadata) == 0,
-                      "lt.position holds another position of partition %d than the group did", c->partition);
-        else
-            row = c->saved;
+        row = c->saved;
+        if (c->kind != CAUSE_OFFSET_BRIEFLY && c->kind != CAUSE_SUM_FLIPPED) /* lt.position alone must be enough */
+            repair_position(w, &row);
+        sim_check(row.offset == c->saved.offset && strcmp(row.metadata, c->saved.metadata) == 0,
+                  "lt.position holds another position of partition %d than the group did", c->partition);
         lt_memory_offset_set(w->memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, c->partition, row.offset, row.metadata);
         w->seen[c->partition].tampered = false;
     }
@@ -291,8 +355,10 @@ static bool noticed(const struct world *w)
         if (!sim_process_alive(&p->sim) || p->worker.partitions_len != w->plan.partitions)
             continue;
         const struct lt_partition *part = &p->worker.partitions[c->partition];
-        if (c->kind == CAUSE_FOREIGN ? part->state != LT_PARTITION_ABSENT && part->foreign_transaction
-                                     : part->state == LT_PARTITION_STOPPED && part->stop != LT_STOP_WAITING)
+        bool stopped = part->state == LT_PARTITION_STOPPED;
+        if (c->kind == CAUSE_FOREIGN          ? part->state != LT_PARTITION_ABSENT && part->foreign_transaction
+            : c->kind == CAUSE_OFFSET_BRIEFLY ? stopped && strstr(part->stop_text, "tells of offset")
+                                              : stopped && part->stop != LT_STOP_WAITING)
             return true;
     }
     return false;
@@ -325,12 +391,18 @@ void cause_step(struct world *w)
         } else if (age > DRAIN_MS) {
             activate(w);
         }
+        return;
     }
     if (c->phase != CAUSE_ACTIVE)
         return;
     if (age > CHAOS_MS)
         w->fleet.faults_on = false;
     c->observed |= noticed(w);
+    if (c->kind == CAUSE_OFFSET_BRIEFLY) {
+        if (age >= c->right_ms)
+            mend(w);
+        return;
+    }
     if (!c->observed && !c->restarted && age > NOTICE_MS && c->kind != CAUSE_TAIL_CUT && c->kind != CAUSE_FOREIGN) {
         c->restarted = true;
         restart_all(w);

@@ -76,9 +76,13 @@ static void check_position(struct world *w, int partition)
 {
     struct observed *seen = &w->seen[partition];
     struct lt_log_offset at;
-    if (seen->tampered)
-        return;
     lt_memory_offset_get(w->memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, partition, &at);
+    if (seen->tampered) { /* nobody goes on from it */
+        sim_check(at.offset == seen->planted.offset && strcmp(at.metadata, seen->planted.metadata) == 0,
+                  "partition %d is committed at %" PRId64 " though its position was not the core's own", partition,
+                  at.offset);
+        return;
+    }
     sim_check(at.offset >= seen->committed, "partition %d went back from %" PRId64 " to %" PRId64, partition,
               seen->committed, at.offset);
     if (at.offset == seen->committed)
@@ -86,6 +90,7 @@ static void check_position(struct world *w, int partition)
     sim_check(at.offset <= (int64_t)w->logs[partition].v.len, "partition %d is committed at %" PRId64 " of %zu",
               partition, at.offset, w->logs[partition].v.len);
     struct metadata m = metadata_of(&at, partition);
+    *lt_vec_push(&seen->past) = at;
     sim_check(window_configured(w, m.window), "partition %d: nobody configured G %" PRId64 " K %" PRId64, partition,
               m.window.generation_ms, m.window.generations);
     judge_up_to(w, partition, at.offset, m.window);

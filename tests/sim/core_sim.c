@@ -286,8 +286,10 @@ static void begin(struct world *w)
     for (size_t i = 0; i < LT_ARRAY_LEN(plain); i++)
         lt_memory_topic(w->memory, plain[i], 1, 0, false);
     lt_position_genesis(INCARNATION, w->plan.partitions, w->plan.window_ms[0], metadata);
-    for (int p = 0; p < w->plan.partitions; p++)
+    for (int p = 0; p < w->plan.partitions; p++) {
         lt_memory_offset_set(w->memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, p, 0, metadata);
+        lt_memory_offset_get(w->memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, p, lt_vec_push(&w->seen[p].past));
+    }
     w->fleet = (struct sim_fleet){.ctx = w,
                                   .program = &core_program,
                                   .disorder = &w->plan.disorder,
@@ -324,8 +326,10 @@ static uint64_t run(uint64_t seed, bool trace, struct sim_coverage *coverage)
     sim_fleet_end(&w->fleet, true);
 
     files_end(w);
-    for (int p = 0; p < PARTITIONS_MAX; p++)
+    for (int p = 0; p < PARTITIONS_MAX; p++) {
         lt_vec_deinit(&w->logs[p].v);
+        lt_vec_deinit(&w->seen[p].past);
+    }
     lt_vec_deinit(&w->orders);
     uint64_t hash = sim_end();
     lt_memory_free(w->memory);
@@ -356,6 +360,8 @@ static const char *const counters[] = {SIM_PROCESS_COUNTERS("taken"),
                                        "",
                                        "!metadata-wiped",
                                        "!offset-deleted",
+                                       "!offset-older",
+                                       "!offset-briefly",
                                        "!sum-flipped",
                                        "!tail-cut",
                                        "!tail-replaced",
