@@ -136,22 +136,6 @@ static bool check_position(struct lt_engine *e, struct lt_part *p, struct lt_loa
                      p->number, at->offset);
         return false;
     }
-    if (l->low > at->offset) {
-        lt_mend_command(&facts, "UNDELIVERED-DELETED", command, sizeof(command));
-        lt_part_stop(e, p, "UNDELIVERED-DELETED", true, command,
-                     "%s/%" PRId32 " starts at %" PRId64 ", records from %" PRId64
-                     " on were deleted before they were delivered",
-                     e->topic, p->number, l->low, at->offset);
-        return false;
-    }
-    if (l->high < at->offset) {
-        lt_mend_command(&facts, "QUEUE-CHANGED", command, sizeof(command));
-        seen(e, p, "QUEUE-CHANGED", command,
-             "%s/%" PRId32 " ends at %" PRId64 ", before the position %" PRId64
-             ": records that were delivered are gone, and new ones would be taken for them",
-             e->topic, p->number, l->high, at->offset);
-        return false;
-    }
     return true;
 }
 
@@ -245,6 +229,36 @@ static bool check_last(struct lt_engine *e, struct lt_part *p, const struct lt_l
 }
 
 /*
+ * Does the queue hold what the position says comes next? Asked when the position is known to be the last one: an older
+ * one lies before the begin of a queue from which retention has deleted what was delivered since, and nothing is lost.
+ * false: stopped, or not yet believed, with its reason.
+ */
+static bool check_ends(struct lt_engine *e, struct lt_part *p, const struct lt_loading *l)
+{
+    const struct lt_log_offset *at = &l->at;
+    const struct lt_mend_facts facts = {
+        .target = e->name, .partition = p->number, .offset = at->offset, .low = l->low, .high = l->high};
+    char command[sizeof(p->command)];
+    if (l->low > at->offset) {
+        lt_mend_command(&facts, "UNDELIVERED-DELETED", command, sizeof(command));
+        lt_part_stop(e, p, "UNDELIVERED-DELETED", true, command,
+                     "%s/%" PRId32 " starts at %" PRId64 ", records from %" PRId64
+                     " on were deleted before they were delivered",
+                     e->topic, p->number, l->low, at->offset);
+        return false;
+    }
+    if (l->high < at->offset) {
+        lt_mend_command(&facts, "QUEUE-CHANGED", command, sizeof(command));
+        seen(e, p, "QUEUE-CHANGED", command,
+             "%s/%" PRId32 " ends at %" PRId64 ", before the position %" PRId64
+             ": records that were delivered are gone, and new ones would be taken for them",
+             e->topic, p->number, l->high, at->offset);
+        return false;
+    }
+    return true;
+}
+
+/*
  * Rule 1: the ledger up to its end as a read_uncommitted handle sees it. Positions count what the ledger holds, so a
  * ledger that was emptied, cut or made again is told from one that has nothing open. false: not yet, or stopped.
  */
@@ -267,7 +281,7 @@ static bool load_ledger(struct lt_engine *e, struct lt_part *p)
     } else if (l->slice.next < l->slice.end) {
         snprintf(p->text, sizeof(p->text), "reading %s/%" PRId32 ": %" PRId64 " of %" PRId64, e->ledger, number,
                  l->slice.next, l->slice.end);
-    } else if (!check_last(e, p, l)) {
+    } else if (!check_last(e, p, l) || !check_ends(e, p, l)) {
         return false;
     } else if ((int64_t)l->ledger.opens_len != l->position.open ||
                (int64_t)l->ledger.parked_len != lt_delivery_position_parked(&l->position)) {

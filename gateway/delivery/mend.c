@@ -256,6 +256,6 @@ void lt_mend_accept_queue(const struct lt_mend_facts *f, int64_t from, int64_t a
              f->low, f->high, from, at,
              at < f->high ? ", so all that the queue holds is delivered; were it the old topic without its end, that "
                             "would be a second time (then go on at its end)"
-                          : ", its end: what it holds was delivered",
+                          : ", its end: all that it holds counts as delivered, also what came since the loss",
              ret->lost.len);
 }

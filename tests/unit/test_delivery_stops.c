@@ -376,6 +376,39 @@ static void an_older_position_than_was_committed_is_never_delivered_from(void **
     world_free(w);
 }
 
+/* Retention has deleted since what was delivered behind the older position: nothing of it is lost. */
+static void an_older_position_from_before_the_queues_begin_is_not_taken_for_a_loss(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct lt_log_offset before, at;
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_run_until_forwarded(w, 1);
+    world_turns(w, 50);
+    world_committed(w, 0, &before);
+    world_received(w, 0, "A", 1);
+    world_received(w, 0, "B", 0);
+    world_run_until_forwarded(w, 3);
+    world_turns(w, 50);
+    world_committed(w, 0, &at);
+    world_close(w);
+    lt_memory_offset_set(w->memory, "lt.sim", "lt.sim", 0, before.offset, before.metadata);
+    lt_memory_delete_head(w->memory, "lt.sim", 0, before.offset + 1);
+    world_open(w);
+    world_turns(w, 5);
+    assert_false(stops(w)); /* it may come right yet */
+    world_advance(w, 20000);
+    world_turns(w, 5);
+    world_expect_status(w, "\"reason\":\"OFFSETS-LOST\"");
+    lt_memory_offset_set(w->memory, "lt.sim", "lt.sim", 0, at.offset, at.metadata);
+    world_received(w, 0, "A", 2);
+    world_advance(w, 30000);
+    world_run_until_forwarded(w, 4);
+    world_check_forwarded_in_order(w, "A", 3);
+    world_free(w);
+}
+
 static void a_ledger_from_before_the_position_stops(void **state)
 {
     (void)state;
@@ -466,6 +499,7 @@ int main(void)
         cmocka_unit_test(a_queue_that_ends_before_the_position_stops),
         cmocka_unit_test(a_position_that_a_broker_tells_only_after_a_while_is_waited_for_without_a_stop),
         cmocka_unit_test(an_older_position_than_was_committed_is_never_delivered_from),
+        cmocka_unit_test(an_older_position_from_before_the_queues_begin_is_not_taken_for_a_loss),
         cmocka_unit_test(a_ledger_from_before_the_position_stops),
         cmocka_unit_test(an_outcome_in_doubt_at_the_end_is_looked_after_until_it_is_committed),
     };
