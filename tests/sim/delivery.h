@@ -7,6 +7,7 @@
  *   delivery_gateway.c   what runs in the processes: the real engine
  *   delivery_adapter.c   the thin adapter they use, as adapters/portal: look up, create or update, then a row
  *   delivery_target.c    what is at the other end of the calls, and what it does with them
+ *   delivery_cause.c     what makes a partition stop, and how it is mended
  *   delivery_operator.c  events that arrive in the queue, decisions, changes of the world
  *   delivery_check.c     the oracle's reading: topics and offsets after every commit
  *   delivery_rules.c     the oracle's rules: what a call, an application, a forward may be
@@ -26,7 +27,8 @@
 #define NEXT_TOPIC "lt.next"
 #define DELIVERY_PARTITIONS_MAX 3
 #define DOSSIERS_MAX 12
-#define NEXT_RECORD_MAX 1400 /* bytes: a big event does not fit there */
+#define ALIEN_VALUE "no event" /* of a record that somebody else wrote to the queue */
+#define NEXT_RECORD_MAX 1400   /* bytes: a big event does not fit there */
 
 /* What an event asks of the target, in this order. */
 enum stage { STAGE_PUT, STAGE_CHECK, STAGE_ROW, STAGES };
@@ -55,26 +57,31 @@ struct delivery_plan {
     struct sim_disorder disorder;
     unsigned fates, fate_per_mille;                       /* of the calls */
     unsigned bad_per_mille, odd_per_mille, big_per_mille; /* of the events */
+    bool slow_checks; /* questions that take most of a long time limit, and outlast a session */
+    bool strict;      /* the target refuses everything for some time, now and then, and has no other troubles */
     int64_t latency_ms;
     int64_t concurrency, rate, timeout_ms, settle_ms, park_after_ms, retry_min_ms, retry_max_ms, refused_max;
     size_t memory, span_max;
     int turn_ms;
     bool resend; /* unknown rows are sent again, else held */
-    bool kills, restarts, rebalances, outages, lockouts, decisions, pauses, born, foreign, compaction;
+    bool kills, restarts, rebalances, outages, lockouts, decisions, pauses, born, foreign, compaction, retention,
+        causes;
     bool clocks_back, clocks_ahead;
 };
 
 struct event {
     int dossier, number; /* within the dossier, from 0 */
     int partition;
-    int64_t offset;
+    int64_t offset; /* -1: its place is another's */
     char id[33];
     const char *type;
     unsigned stages; /* bits 1 << enum stage; 0: nothing to do here */
     bool ensure;     /* its PUT creates, and updates nothing */
     bool odd;        /* of a type nobody knows */
+    bool alien;      /* no event at all, of no dossier (-1): a record that nobody can deliver */
+    bool lost;       /* its record was deleted, or cut away, before it was finished or parked */
     bool big;
-    size_t headers_len;
+    size_t headers_len, bytes;
     int bad;     /* 1: its PUT is refused until the rule is mended or the data replaced; 2: its row */
     int version; /* of its data: 0, or what an operator's decision made of it, which is neither bad nor big */
     /* at the target */
@@ -82,6 +89,7 @@ struct event {
     int open_rows;   /* rows sent whose sender was not told that they were certainly not taken */
     int row_repeats; /* rows sent while there were such */
     int refusals;
+    bool refused_by_all; /* when it was refused last, so much was that the gateway had to see that it is the target */
     /* in the topics */
     char open, open_step[16]; /* its I record: first letter of its state, 0 none */
     int opens, intents;       /* I records not closed; intents of its row so far */
@@ -138,9 +146,16 @@ struct gateway {
     struct scene *scene;
     struct lt_config_target target;
     struct lt_engine *engine;
-    int64_t skew_ms;                 /* of its wall clock */
-    int64_t still_ms;                /* the clock stood here */
-    unsigned still;                  /* for so many questions */
+    int64_t skew_ms;                                                    /* of its wall clock */
+    int64_t still_ms;                                                   /* the clock stood here */
+    unsigned still;                                                     /* for so many questions */
+    int64_t from[DELIVERY_PARTITIONS_MAX], to[DELIVERY_PARTITIONS_MAX]; /* of the queue, that it has polled */
+    struct {
+        uint64_t bits; /* its last 64 definite answers, 1 = refused */
+        int len;
+        bool clouded; /* there were answers of other kinds: what its gate made of them is its own */
+        bool all;     /* so many refused that nothing may be parked for it */
+    } answers;
     int64_t asked_ms, wait_until_ms; /* the target asked it to wait: when, and until when */
     LT_VEC(struct flight) flights;
 };
@@ -192,13 +207,38 @@ struct position {
 struct observed_queue {
     LT_VEC(struct event *) events; /* by offset */
     struct position position;
-    size_t passed; /* of the events: those before the committed offset */
+    LT_VEC(struct lt_log_offset) past;   /* every position it had, as the group told it, genesis first */
+    const struct lt_log_offset *planted; /* the group tells of this one, which is not the last */
+    bool still;                          /* a cause has stopped it: nothing of it moves */
+    int64_t low, came;                   /* where the queue begins; records that ever came */
+    size_t passed;                       /* of the events: those before the committed offset */
     int64_t forwarded, passes, skipped, parked, parked_ever, unparked, deadletters, unknowns, repeats;
     LT_VEC(struct open_record) opens;
     uint64_t noted;                      /* O record: the number of its transaction */
     bool paused;                         /* T record */
     int64_t paused_ms;                   /* since when */
     LT_VEC(struct event *) unparked_now; /* in the commit being read */
+};
+
+enum delivery_cause_kind {
+    DCAUSE_NONE,
+    DCAUSE_OFFSET_OLDER,   /* the group tells of a former position and stays so (decision 0015) */
+    DCAUSE_OFFSET_BRIEFLY, /* the same, and it comes right before anybody need believe it */
+    DCAUSE_BAD_RECORD,     /* somebody else writes to the queue what is no event */
+    DCAUSE_LOSS,           /* records are deleted that were not delivered */
+    DCAUSE_END_LOST,       /* the queue has lost its end */
+    DCAUSE_MADE_ANEW,      /* it was made again */
+    DCAUSES
+};
+
+struct delivery_cause {
+    enum delivery_cause_kind kind;
+    int partition;
+    enum { DCAUSE_IDLE, DCAUSE_DRAINING, DCAUSE_ACTIVE } phase;
+    int64_t since_ms, right_ms, look_ms;
+    bool observed, decided;
+    struct event *record; /* BAD_RECORD */
+    struct lt_log_offset saved;
 };
 
 struct scene {
@@ -208,12 +248,17 @@ struct scene {
     struct gateway gateways[SIM_SLOTS];
     struct dossier dossiers[DOSSIERS_MAX];
     struct observed_queue queues[DELIVERY_PARTITIONS_MAX];
-    LT_VEC(struct event *) events;
+    LT_VEC(struct event *) events, aliens;
+    struct delivery_cause cause;
+    bool chaos; /* the seed's faults have not ended yet; the fleet's may be suspended */
     LT_VEC(struct decision) decisions;
     LT_VEC(struct reader) readers;
     LT_VEC(char *) notes;      /* ids in lt.answers and lt.province */
     struct target_call *calls; /* not settled yet, oldest first */
     uint64_t calls_made;
+    double rate_left; /* calls that the rate lets out now, all gateways together */
+    int64_t rate_ms, refusing_until_ms;
+    int resumes;     /* decisions; what a gateway knew of refusals is forgotten with them */
     int creates_met; /* creates that found the dossier there */
     int64_t away_until_ms, locked_until_ms;
     enum fate away; /* how it is away */
@@ -242,7 +287,10 @@ enum delivery_count {
     DCOUNT_FATES = DCOUNT_OUTCOMES + LT_OUTCOMES,
     DCOUNT_REASONS = DCOUNT_FATES + FATES,
     DCOUNT_VERBS = DCOUNT_REASONS + REASONS,
-    DCOUNTS = DCOUNT_VERBS + LT_VERB_PASS
+    DCOUNT_CAUSES = DCOUNT_VERBS + LT_VERBS, /* from NONE on */
+    DCOUNT_RETENTION = DCOUNT_CAUSES + DCAUSES,
+    DCOUNT_REFUSING, /* the target refuses all for a while */
+    DCOUNTS
 };
 
 /* delivery_gateway.c */
@@ -262,13 +310,20 @@ void target_move(struct scene *s);                                   /* what is 
 bool target_pending(const struct scene *s, const struct dossier *d); /* something of it may still change */
 void target_forget(struct scene *s);
 
+/* delivery_cause.c */
+void trouble_begin(struct scene *s);
+void trouble_step(struct scene *s);                             /* looked at in every turn of the director */
+bool trouble_holds_end(const struct scene *s);                  /* faults do not end before it is mended */
+bool trouble_holds_queue(const struct scene *s, int partition); /* nothing may be written to it now */
+
 /* delivery_operator.c */
 void source_event(struct scene *s);
 void operator_decide(struct scene *s, struct dossier *d, enum lt_verb verb);
 void operator_decide_something(struct scene *s);
 void operator_redrive(struct scene *s); /* everything that is parked */
 void operator_pause(struct scene *s, int partition, bool pause);
-void operator_resolve(struct scene *s); /* what would help, for each parked dossier */
+void operator_pass_over(struct scene *s, struct event *e); /* a record that is no event, or mistakenly one that is */
+void operator_resolve(struct scene *s);                    /* what would help, for each parked dossier */
 void world_compact(struct scene *s);
 char *event_data(const struct event *e, int version); /* heap */
 
@@ -283,8 +338,12 @@ void audit_describe(const struct scene *s); /* to stderr: what is not */
 /* delivery_rules.c */
 /* It leaves the gateway now; decided_ms: when the gateway looked at the age of its intent. */
 void rules_call(struct gateway *g, const struct target_call *c, int64_t decided_ms);
+/* How a call of the adapter's work ended: whether the target refuses whatever it gets. */
+void rules_outcome(struct gateway *g, struct event *e, enum lt_outcome outcome);
 void rules_applied(struct scene *s, const struct target_call *c);
 void rules_forwarded(struct scene *s, struct event *e, const struct lt_log_record *r);
+/* It gets this record of the queue now. */
+void rules_polled(struct gateway *g, int partition, int64_t offset);
 void rules_parked(struct scene *s, struct dossier *d);
 void rules_queue(struct scene *s, int partition);
 void rules_end(struct scene *s); /* after the last decision was carried out */

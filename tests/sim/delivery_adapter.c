@@ -23,7 +23,9 @@ bool adapter_call_read(struct lt_span body, struct adapter_call *ret)
 static void done(struct job *j, struct lt_result *r)
 {
     struct scene *s = j->gateway->scene;
-    s->dossiers[j->call.dossier].events.v[j->call.number]->attempts++;
+    struct event *e = s->dossiers[j->call.dossier].events.v[j->call.number];
+    e->attempts++;
+    rules_outcome(j->gateway, e, r->outcome);
     lt_delivery_done(j->gateway->engine, j->work, r);
     free(j);
 }

@@ -96,8 +96,9 @@ static void take_open(struct scene *s, int partition, const struct lt_log_record
     }
     struct event *e = event_at(s, partition, number_of(r->value, "offset"));
     struct lt_span state = member(r->value, "state"), step = member(r->value, "step");
-    sim_check(memmem(r->key.ptr, r->key.len, e->id, 32) &&
-                  dossier_of(s, lt_span(r->key.ptr + 2, r->key.len - 2)) == &s->dossiers[e->dossier],
+    sim_check(e->alien ? lt_span_starts(r->key, "I/*/") && e->may_skip && state.ptr[0] == 'd'
+                       : memmem(r->key.ptr, r->key.len, e->id, 32) &&
+                             dossier_of(s, lt_span(r->key.ptr + 2, r->key.len - 2)) == &s->dossiers[e->dossier],
               "ledger: " LT_SPAN_FMT " is not of D%d/%d", LT_SPAN_ARG(r->key), e->dossier, e->number);
     if (at == q->opens.len) {
         *lt_vec_push(&q->opens) = (struct open_record){lt_strndup(r->key.ptr, r->key.len), e};
@@ -110,6 +111,12 @@ static void take_open(struct scene *s, int partition, const struct lt_log_record
         snprintf(e->intent_step, sizeof(e->intent_step), LT_SPAN_FMT, LT_SPAN_ARG(step));
     }
     e->intents += e->open == 'i' && lt_span_is(step, "progress");
+    if (e->alien && !e->skipped) {
+        sim_check(e->deadletters == 1, "partition %d: what is passed over at %" PRId64 " is kept nowhere", partition,
+                  e->offset);
+        e->skipped = true;
+        q->skipped++;
+    }
     s->coverage->n[DCOUNT_DONE_BEYOND] += e->open == 'd';
     snprintf(e->open_step, sizeof(e->open_step), LT_SPAN_FMT, LT_SPAN_ARG(step));
 }
@@ -257,7 +264,11 @@ static void take_decision(struct scene *s, int partition, const struct lt_log_re
         return;
     for (int i = 0; x->verb == LT_VERB_RESUME && i < SIM_SLOTS; i++)
         s->gateways[i].wait_until_ms = 0; /* also whatever the target had asked for */
-    if (x->event)
+    if (x->verb == LT_VERB_PASS) {
+        sim_check(x->event->alien, "an event is passed over");
+        x->event->may_skip = true;
+        s->coverage->n[DCOUNT_VERBS + x->verb]++;
+    } else if (x->event)
         allow(s, &s->dossiers[x->event->dossier], x, number_of(r->value, "offset"));
     else
         s->coverage->n[DCOUNT_VERBS + x->verb]++;
@@ -304,9 +315,15 @@ static void take_next(struct scene *s, int partition, const struct lt_log_record
 static void take_deadletter(struct scene *s, int partition, const struct lt_log_record *r)
 {
     (void)partition;
-    struct dossier *d = dossier_of(s, r->key);
     int64_t order = -1;
     sim_check(lt_span_i64(lt_headers_value(&r->headers, "lt_order"), &order), "a dead letter without its order");
+    if (lt_span_starts(r->key, "alien/")) {
+        struct event *a = event_at(s, r->key.ptr[r->key.len - 1] - '0', order);
+        sim_check(a->alien && ++a->deadletters == 1 && lt_span_is(r->value, ALIEN_VALUE),
+                  "partition %d: the dead letter of what was passed over at %" PRId64, a->partition, order);
+        return;
+    }
+    struct dossier *d = dossier_of(s, r->key);
     struct event *e = event_at(s, d->partition, order);
     s->queues[d->partition].deadletters++;
     sim_check(++e->deadletters <= e->refusals || e->odd, "D%d/%d: %d dead letters, and it was refused %d times",
@@ -332,9 +349,17 @@ static void take_note(struct scene *s, int partition, const struct lt_log_record
 static void take_position(struct scene *s, int partition)
 {
     struct lt_log_offset at;
-    struct position p = {0}, *was = &s->queues[partition].position;
+    struct observed_queue *q = &s->queues[partition];
+    struct position p = {0}, *was = &q->position;
     uint64_t incarnation = 0;
     lt_memory_offset_get(s->memory, QUEUE, QUEUE, partition, &at);
+    if (q->still) { /* nobody goes on from it */
+        const struct lt_log_offset *stands = q->planted ? q->planted : &q->past.v[q->past.len - 1];
+        sim_check(at.offset == stands->offset && strcmp(at.metadata, stands->metadata) == 0,
+                  "partition %d is committed as %s though it cannot be known what is delivered", partition,
+                  at.metadata);
+        return;
+    }
     int64_t *c = p.counts;
     int n = sscanf(at.metadata,
                    "d2 %" SCNx64 " %" SCNu64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64
@@ -346,6 +371,8 @@ static void take_position(struct scene *s, int partition)
     sim_check(p.base >= was->base && p.control >= was->control, "partition %d went back to %s", partition, at.metadata);
     sim_check(p.number == was->number || p.number == was->number + 1,
               "partition %d: transaction %" PRIu64 " after %" PRIu64, partition, p.number, was->number);
+    if (p.number != was->number)
+        *lt_vec_push(&q->past) = at;
     *was = p;
 }
 
@@ -385,7 +412,8 @@ void audit_commits(struct scene *s)
         read_on(s, &s->readers.v[i]);
     for (int p = 0; p < s->plan.partitions; p++) {
         take_position(s, p);
-        rules_queue(s, p);
+        if (!s->queues[p].still)
+            rules_queue(s, p);
     }
     for (int d = 0; d < s->plan.dossiers; d++)
         rules_parked(s, &s->dossiers[d]);
@@ -426,6 +454,7 @@ void audit_deinit(struct scene *s)
             free(q->opens.v[i].key);
         lt_vec_deinit(&q->opens);
         lt_vec_deinit(&q->events);
+        lt_vec_deinit(&q->past);
         lt_vec_deinit(&q->unparked_now);
     }
 }
@@ -436,7 +465,7 @@ bool audit_at_rest(const struct scene *s)
 {
     for (int p = 0; p < s->plan.partitions; p++) {
         const struct observed_queue *q = &s->queues[p];
-        if (q->passed < q->events.len || q->opens.len > 0)
+        if (q->still || q->passed < q->events.len || q->opens.len > 0)
             return false;
     }
     for (int d = 0; d < s->plan.dossiers; d++)

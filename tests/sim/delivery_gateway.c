@@ -36,6 +36,10 @@ static void start(struct sim_process *p)
     struct gateway *g = gateway_of(p);
     const struct delivery_plan *plan = &g->scene->plan;
     g->asked_ms = g->wait_until_ms = 0;
+    memset(&g->answers, 0, sizeof(g->answers));
+    memset(g->from, 0, sizeof(g->from));
+    memset(g->to, 0, sizeof(g->to));
+    g->scene->rate_left += (double)plan->rate; /* it does not know yet that it has to share */
     g->target = (struct lt_config_target){.name = TARGET,
                                           .adapter = TARGET,
                                           .url = "https://sim/",
@@ -93,8 +97,16 @@ static void life(struct sim_process *p)
 
 static void assigned(struct sim_process *p, int32_t partition)
 {
-    const struct scene *s = p->fleet->ctx;
+    struct scene *s = p->fleet->ctx;
+    struct gateway *g = gateway_of(p);
     p->fleet->coverage->n[DCOUNT_HANDOVERS] += s->queues[partition].opens.len > 0;
+    g->from[partition] = g->to[partition] = s->queues[partition].position.base;
+    s->rate_left += (double)s->plan.rate / s->plan.partitions + 1; /* of the share that comes with it */
+}
+
+static void polled(struct sim_process *p, const struct lt_log_record *r)
+{
+    rules_polled(gateway_of(p), r->partition, r->offset);
 }
 
 static void committed(struct sim_process *p)
@@ -106,6 +118,7 @@ const struct sim_program delivery_program = {
     .start = start,
     .life = life,
     .assigned = assigned,
+    .polled = polled,
     .committed = committed,
     .freezes_ms = {500, 2500, 9000, 11000, 14000, 17000, 40000},
     .freezes_len = 7,

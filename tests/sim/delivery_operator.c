@@ -32,11 +32,12 @@ static const struct {
 void source_event(struct scene *s)
 {
     const struct delivery_plan *plan = &s->plan;
-    if ((int)s->events.len >= plan->events_max)
+    int dossier = (int)sim_between(0, plan->dossiers - 1);
+    struct dossier *d = &s->dossiers[dossier];
+    if ((int)s->events.len >= plan->events_max || trouble_holds_queue(s, d->partition))
         return;
     struct event *e = lt_alloc(sizeof(*e));
-    e->dossier = (int)sim_between(0, plan->dossiers - 1);
-    struct dossier *d = &s->dossiers[e->dossier];
+    e->dossier = dossier;
     size_t kind = (size_t)sim_between(0, LT_ARRAY_LEN(kinds) - 1);
     e->number = (int)d->events.len;
     e->partition = d->partition;
@@ -70,11 +71,15 @@ void source_event(struct scene *s)
     lt_headers_put(&h, "lt_path", LT_SPAN_LIT(TARGET ",next"));
     lt_headers_put(&h, "lt_hop", LT_SPAN_LIT("0"));
     e->headers_len = h.len;
+    e->bytes = ev.key.len + ev.data.len;
+    for (size_t i = 0; i < h.len; i++)
+        e->bytes += h.v[i].name.len + h.v[i].value.len;
     e->offset = lt_memory_append(s->memory, QUEUE, e->partition, ev.key, &h, ev.data);
     lt_arena_deinit(&a);
     *lt_vec_push(&d->events) = e;
     *lt_vec_push(&s->events) = e;
     *lt_vec_push(&s->queues[e->partition].events) = e;
+    s->queues[e->partition].came++;
     sim_note("queue", "event", e->dossier * 1000 + e->number, e->offset);
 }
 
@@ -102,7 +107,7 @@ void operator_decide(struct scene *s, struct dossier *d, enum lt_verb verb)
     struct event *e = first_parked(d);
     if (!e) /* mistaken, or too late */
         e = d->events.len > 0 ? d->events.v[sim_between(0, (int64_t)d->events.len - 1)] : NULL;
-    if (!e)
+    if (!e || e->offset < 0)
         return;
     snprintf(key, sizeof(key), "H22/D%d", e->dossier);
     write_decision(
@@ -127,8 +132,15 @@ void operator_redrive(struct scene *s)
 
 void operator_pause(struct scene *s, int partition, bool pause)
 {
+    s->resumes += !pause;
     write_decision(s, (struct decision){.verb = pause ? LT_VERB_PAUSE : LT_VERB_RESUME, .partition = partition},
                    LT_SPAN_LIT("*"), -1);
+}
+
+void operator_pass_over(struct scene *s, struct event *e)
+{
+    write_decision(s, (struct decision){.verb = LT_VERB_PASS, .event = e, .partition = e->partition}, LT_SPAN_LIT("*"),
+                   e->offset);
 }
 
 void operator_resolve(struct scene *s)

@@ -21,7 +21,7 @@ static enum stage stage_of(const struct target_call *c)
 
 static bool is_finished(const struct event *e)
 {
-    return e->forwarded || e->skipped;
+    return e->forwarded || e->skipped || e->lost;
 }
 
 static struct dossier *dossier_of(struct scene *s, const struct event *e)
@@ -107,15 +107,80 @@ static void check_row(const struct gateway *g, struct event *e)
     e->open_rows++;
 }
 
+/*
+ * The rate is the target's, whoever calls: what all gateways together may send is a bucket that no bucket of theirs
+ * exceeds. It holds a second's calls, and one more for each gateway whose share is less than one; who starts, or gets a
+ * partition, brings what it may have saved (delivery_gateway.c). Not where somebody may still believe in a share that
+ * is another's by now.
+ */
+static void check_rate(struct scene *s, const struct event *e)
+{
+    const struct delivery_plan *plan = &s->plan;
+    double full = (double)plan->rate + SIM_SLOTS;
+    unsigned doubled = 1u << LT_FAULT_TWIN | 1u << LT_FAULT_TAKEN;
+    if (plan->rate == 0 || plan->disorder.freezes || plan->disorder.twins || (plan->disorder.faults & doubled))
+        return;
+    if (s->rate_left < full)
+        s->rate_left = LT_MIN(full, s->rate_left + (double)plan->rate * (double)(sim_now() - s->rate_ms) / 1000.0);
+    s->rate_ms = sim_now();
+    s->rate_left -= 1;
+    sim_check(s->rate_left >= 0, "D%d/%d: the gateways together send more than %" PRId64 " calls a second", e->dossier,
+              e->number, plan->rate);
+}
+
+/* What it holds of one partition alone never exceeds the budget of all that it holds, when it takes one more. */
+void rules_polled(struct gateway *g, int partition, int64_t offset)
+{
+    const struct scene *s = g->scene;
+    const struct observed_queue *q = &s->queues[partition];
+    size_t held = 0;
+    for (size_t i = q->events.len; s->plan.memory > 0 && i-- > 0 && q->events.v[i]->offset >= g->from[partition];) {
+        const struct event *e = q->events.v[i];
+        if (e->offset < g->to[partition] && !is_finished(e) && !e->parked)
+            held += e->bytes;
+    }
+    sim_check(held <= s->plan.memory || s->plan.memory == 0,
+              "%s holds %zu bytes of partition %d, and takes one more event", g->sim.instance, held, partition);
+    g->to[partition] = offset + 1;
+}
+
+/*
+ * refused_max, with a margin: answers that come together may be taken in another order, and what was out while the
+ * target was paused may have counted here alone.
+ */
+void rules_outcome(struct gateway *g, struct event *e, enum lt_outcome outcome)
+{
+    bool refused = outcome == LT_OUTCOME_REJECT;
+    if (!refused && outcome != LT_OUTCOME_OK && outcome != LT_OUTCOME_EXISTS)
+        g->answers.clouded = true;
+    if (!refused && g->answers.all) {
+        g->answers.all = false;
+        g->answers.len = 0;
+    }
+    g->answers.bits = g->answers.bits << 1 | refused;
+    g->answers.len = LT_MIN(g->answers.len + 1, 64);
+    uint64_t seen = g->answers.len == 64 ? UINT64_MAX : (UINT64_C(1) << g->answers.len) - 1;
+    int percent = __builtin_popcountll(g->answers.bits & seen) * 100 / g->answers.len;
+    if (refused && g->answers.len >= 30 && percent > g->scene->plan.refused_max + 10)
+        g->answers.all = true;
+    if (refused)
+        e->refused_by_all =
+            g->answers.all && !g->answers.clouded && g->scene->plan.refused_max > 0 && g->scene->resumes == 0;
+}
+
 void rules_call(struct gateway *g, const struct target_call *c, int64_t decided_ms)
 {
     struct event *e = c->event;
     struct dossier *d = dossier_of(g->scene, e);
     enum stage stage = stage_of(c);
+    sim_check(!g->scene->queues[e->partition].still, "D%d/%d is sent, and it cannot be known what is delivered",
+              e->dossier, e->number);
+    sim_check(!e->lost, "D%d/%d is sent after it was lost", e->dossier, e->number);
     sim_check(e->stages & (1u << stage), "D%d/%d has no %s", e->dossier, e->number, stage_names[stage]);
     sim_check((int64_t)g->flights.len < g->scene->plan.concurrency, "D%d/%d: more calls are out than the target allows",
               e->dossier, e->number);
     check_turn(g, d, e, stage);
+    check_rate(g->scene, e);
     if (stage != STAGE_CHECK)
         check_intent(g, d, e, stage, decided_ms);
     if (stage == STAGE_ROW)
@@ -186,6 +251,8 @@ void rules_parked(struct scene *s, struct dossier *d)
     switch (d->reason) {
     case REASON_REJECTED:
         sim_check(e->refusals > 0 || e->odd, "D%d/%d is parked as refused, and it was not", e->dossier, e->number);
+        sim_check(!e->refused_by_all, "D%d/%d is parked as refused where the target refuses whatever it gets",
+                  e->dossier, e->number);
         break;
     case REASON_UNDELIVERABLE:
         sim_check(e->big && e->version == 0, "D%d/%d is parked as too large", e->dossier, e->number);
@@ -250,8 +317,7 @@ void rules_queue(struct scene *s, int partition)
     for (size_t i = 0; i < LT_ARRAY_LEN(sums); i++)
         sim_check(sums[i].said == sums[i].is, "partition %d: %s: the position says %" PRId64 ", the topics %" PRId64,
                   partition, sums[i].name, sums[i].said, sums[i].is);
-    sim_check(q->forwarded + q->skipped + q->parked <= (int64_t)q->events.len, "partition %d: more events than came",
-              partition);
+    sim_check(q->forwarded + q->skipped + q->parked <= q->came, "partition %d: more events than came", partition);
 }
 
 void rules_end(struct scene *s)

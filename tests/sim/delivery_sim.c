@@ -41,13 +41,13 @@ static struct delivery_plan draw_plan(void)
     p.big_per_mille = (unsigned[]){0, 0, 30}[sim_between(0, 2)];
     p.latency_ms = (int64_t[]){0, 3, 30, 150}[sim_between(0, 3)];
     p.concurrency = (int64_t[]){1, 2, 8}[sim_between(0, 2)];
-    p.rate = (int64_t[]){0, 0, 0, 20}[sim_between(0, 3)];
+    p.rate = (int64_t[]){0, 0, 5, 20}[sim_between(0, 3)];
     p.timeout_ms = (int64_t[]){300, 1000, 5000, 20000}[sim_between(0, 3)];
     p.settle_ms = (int64_t[]){200, 2000, 10000}[sim_between(0, 2)];
     p.park_after_ms = (int64_t[]){0, 5000, 60000}[sim_between(0, 2)];
     p.retry_min_ms = (int64_t[]){5, 100}[sim_between(0, 1)];
     p.retry_max_ms = (int64_t[]){500, 5000}[sim_between(0, 1)];
-    p.refused_max = (int64_t[]){0, 0, 50}[sim_between(0, 2)];
+    p.refused_max = (int64_t[]){0, 0, 20, 50}[sim_between(0, 3)];
     p.memory = (size_t[]){0, 0, 0, 8000}[sim_between(0, 3)];
     p.span_max = (size_t[]){0, 0, 2, 5}[sim_between(0, 3)];
     p.turn_ms = (int[]){20, 100, 500}[sim_between(0, 2)];
@@ -64,10 +64,23 @@ static struct delivery_plan draw_plan(void)
     p.born = sim_chance(400);
     p.foreign = sim_chance(200);
     p.compaction = sim_chance(500);
+    p.retention = sim_chance(400);
+    p.causes = sim_chance(300);
     for (int f = LT_FAULT_NONE + 1; f < LT_FAULTS; f++)
         if (sim_chance(f == LT_FAULT_TWIN ? 100 : f == LT_FAULT_TAKEN ? 250 : 600))
             p.disorder.faults |= 1u << f;
     p.fates = draw_bits(FATE_SLOW, FATE_LATE, 500);
+    if (sim_chance(250)) {
+        p.slow_checks = p.disorder.freezes = true;
+        p.timeout_ms = 20000;
+    }
+    if (p.refused_max > 0 && sim_chance(400)) {
+        p.strict = true;
+        p.fates = p.bad_per_mille = p.park_after_ms = 0;
+        p.outages = p.lockouts = p.pauses = false;
+        p.dossiers = DOSSIERS_MAX;
+        p.events_max = 80;
+    }
     p.clocks_back = sim_chance(250);
     p.clocks_ahead = sim_chance(250);
     return p;
@@ -116,11 +129,31 @@ static void turn_clock(struct scene *s)
     sim_note(g->sim.instance, "clock", g->skew_ms, 0);
 }
 
+/* Retention deletes what is behind the position. */
+static void retain(struct scene *s, int p)
+{
+    struct observed_queue *q = &s->queues[p];
+    if (q->still || q->position.base <= q->low || s->foreign[p])
+        return;
+    q->low = sim_between(q->low + 1, q->position.base);
+    lt_memory_delete_head(s->memory, QUEUE, p, q->low);
+    s->coverage->n[DCOUNT_RETENTION]++;
+    sim_note("broker", "retention", p, q->low);
+}
+
+/* Somebody reads the wrong number and would have an event passed over. */
+static void pass_over_mistaken(struct scene *s)
+{
+    struct event *e = s->events.len > 0 ? s->events.v[sim_between(0, (int64_t)s->events.len - 1)] : NULL;
+    if (e && e->offset >= 0)
+        operator_pass_over(s, e);
+}
+
 static void act(struct scene *s)
 {
     const struct delivery_plan *plan = &s->plan;
     struct sim_process *p;
-    switch (sim_between(0, 23)) {
+    switch (sim_between(0, 26)) {
     case 0:
     case 1:
         if (plan->rebalances) {
@@ -161,7 +194,9 @@ static void act(struct scene *s)
             operator_decide_something(s);
         break;
     case 12:
-        if (plan->decisions)
+        if (plan->decisions && sim_chance(100))
+            pass_over_mistaken(s);
+        else if (plan->decisions)
             operator_redrive(s);
         break;
     case 13:
@@ -173,7 +208,7 @@ static void act(struct scene *s)
             be_born(s);
         break;
     case 15:
-        if (plan->foreign)
+        if (plan->foreign && s->cause.phase == DCAUSE_IDLE)
             foreign(s, (int)sim_between(0, plan->partitions - 1));
         break;
     case 16:
@@ -184,6 +219,21 @@ static void act(struct scene *s)
         if (plan->clocks_back || plan->clocks_ahead)
             turn_clock(s);
         break;
+    case 18:
+        if (plan->retention)
+            retain(s, (int)sim_between(0, plan->partitions - 1));
+        break;
+    case 19:
+        if (plan->strict && s->events.len > 15) {
+            s->refusing_until_ms = sim_now() + sim_between(1000, 30000);
+            s->coverage->n[DCOUNT_REFUSING]++;
+            sim_note("target", "refuses all", s->refusing_until_ms - sim_now(), 0);
+        }
+        break;
+    case 20:
+        if (plan->causes)
+            trouble_begin(s);
+        break;
     default:
         for (int64_t n = sim_between(1, 12); n > 0; n--)
             source_event(s);
@@ -193,18 +243,27 @@ static void act(struct scene *s)
 
 /* ---- running ---- */
 
+/* One turn of somebody, or time moves on to the next thing that is due. */
+static void turn(struct scene *s, int64_t limit_ms)
+{
+    if (s->cause.phase != DCAUSE_IDLE)
+        limit_ms = LT_MIN(limit_ms, sim_now() + 1000);
+    sim_fleet_turn(&s->fleet, limit_ms);
+    trouble_step(s);
+}
+
 static void disturb(struct scene *s)
 {
-    s->fleet.faults_on = true;
-    for (int n = s->plan.actions; n > 0;) {
-        sim_fleet_turn(&s->fleet, s->next_action_ms);
+    s->chaos = s->fleet.faults_on = true;
+    for (int n = s->plan.actions; n > 0 || trouble_holds_end(s);) {
+        turn(s, s->next_action_ms);
         if (sim_now() < s->next_action_ms)
             continue;
         act(s);
         n--;
         s->next_action_ms = sim_now() + sim_pause_between_actions();
     }
-    s->fleet.faults_on = false;
+    s->chaos = s->fleet.faults_on = false;
 }
 
 static void calm_down(struct scene *s)
@@ -212,7 +271,7 @@ static void calm_down(struct scene *s)
     sim_fleet_calm_down(&s->fleet);
     for (int i = 0; i < SIM_SLOTS; i++)
         s->gateways[i].skew_ms = 0;
-    s->away_until_ms = s->locked_until_ms = 0;
+    s->away_until_ms = s->locked_until_ms = s->refusing_until_ms = 0;
     for (int p = 0; p < s->plan.partitions; p++) {
         if (s->foreign[p])
             foreign(s, p);
@@ -228,7 +287,7 @@ static void must_rest(struct scene *s)
     int64_t until = sim_now() + FINISH_MS;
     audit_commits(s);
     while (!audit_at_rest(s)) {
-        sim_fleet_turn(&s->fleet, until);
+        turn(s, until);
         if (sim_now() < until)
             continue;
         audit_describe(s);
@@ -253,7 +312,7 @@ static void resolve(struct scene *s)
         operator_resolve(s);
         int64_t until = sim_now() + 3000; /* until it was looked at */
         while (sim_now() < until)
-            sim_fleet_turn(&s->fleet, until);
+            turn(s, until);
         must_rest(s);
     }
     rules_end(s);
@@ -270,8 +329,10 @@ static void begin(struct scene *s)
         lt_memory_topic(s->memory, plain[i], 1, 0, false);
     lt_memory_topic(s->memory, NEXT_TOPIC, s->plan.next_partitions, NEXT_RECORD_MAX, false);
     lt_delivery_genesis(0xfeed, genesis);
-    for (int p = 0; p < s->plan.partitions; p++)
+    for (int p = 0; p < s->plan.partitions; p++) {
         lt_memory_offset_set(s->memory, QUEUE, QUEUE, p, 0, genesis);
+        lt_memory_offset_get(s->memory, QUEUE, QUEUE, p, lt_vec_push(&s->queues[p].past));
+    }
     for (int d = 0; d < s->plan.dossiers; d++) {
         char key[16];
         snprintf(key, sizeof(key), "H22/D%d", d);
@@ -301,7 +362,10 @@ static void deinit(struct scene *s)
         lt_vec_deinit(&s->dossiers[d].events);
     for (size_t i = 0; i < s->events.len; i++)
         free(s->events.v[i]);
+    for (size_t i = 0; i < s->aliens.len; i++)
+        free(s->aliens.v[i]);
     lt_vec_deinit(&s->events);
+    lt_vec_deinit(&s->aliens);
     lt_vec_deinit(&s->decisions);
 }
 
@@ -379,6 +443,16 @@ static const char *const counters[] = {SIM_PROCESS_COUNTERS("!taken"),
                                        "!release",
                                        "!pause",
                                        "!resume",
+                                       "!pass-over",
+                                       "",
+                                       "!offset-older",
+                                       "!offset-briefly",
+                                       "!bad-record",
+                                       "!queue-lost",
+                                       "!queue-end-lost",
+                                       "!queue-made-anew",
+                                       "!retention",
+                                       "!refusing",
                                        NULL};
 _Static_assert(LT_ARRAY_LEN(counters) == DCOUNTS + 1, "a name for each counter");
 _Static_assert(DCOUNTS <= SIM_COUNTERS_MAX, "they all fit");

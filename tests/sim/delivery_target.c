@@ -6,6 +6,9 @@
 
 #include <stdio.h>
 
+#define SESSION_MS 10000
+#define LONG_CALL_MS 13000
+
 static struct event *event_of(struct scene *s, const struct adapter_call *c)
 {
     sim_check(c->dossier >= 0 && c->dossier < s->plan.dossiers && c->number >= 0 &&
@@ -113,8 +116,10 @@ static enum fate draw_fate(struct scene *s, const struct target_call *c, const s
         return s->away;
     if (sim_now() < s->locked_until_ms)
         return FATE_LOCKED;
-    if (is_bad(s, c, a))
+    if (is_bad(s, c, a) || sim_now() < s->refusing_until_ms)
         return FATE_REFUSED;
+    if (s->fleet.faults_on && plan->slow_checks && c->kind == CALL_CHECK && sim_chance(200))
+        return FATE_SLOW;
     if (!s->fleet.faults_on || !plan->fates || !sim_chance(plan->fate_per_mille))
         return FATE_DONE;
     for (;;) {
@@ -200,6 +205,10 @@ static int call(void *ctx, const char *method, const char *url, const char *cons
     struct flight *f = lt_vec_push(&g->flights);
     *f = (struct flight){.call = c, .fn = fn, .ctx = fn_ctx, .deadline_ms = sim_now() + plan->timeout_ms};
     schedule_call(s, c, f, entry_ms);
+    /* It stands still for longer than its session with the call out, and finds it still out when it goes on. */
+    if (s->fleet.faults_on && plan->disorder.freezes &&
+        LT_MIN(f->answer_ms, f->deadline_ms) - sim_now() > LONG_CALL_MS && sim_chance(500))
+        sim_process_freeze(&g->sim, sim_between(SESSION_MS + 500, LONG_CALL_MS));
     for (; *at; at = &(*at)->next)
         ;
     *at = c;

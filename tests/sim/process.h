@@ -33,7 +33,8 @@ struct sim_program {
     void (*start)(struct sim_process *p);  /* in the director: all that life needs is as in a new process */
     void (*life)(struct sim_process *p);   /* in its task: until it has ended by itself, was killed or asked to stop */
     void (*unwind)(struct sim_process *p); /* it was killed or asked to stop; NULL: life looks at the flags itself */
-    void (*assigned)(struct sim_process *p, int32_t partition); /* its log starts this partition now; NULL */
+    void (*assigned)(struct sim_process *p, int32_t partition);           /* its log starts this partition now; NULL */
+    void (*polled)(struct sim_process *p, const struct lt_log_record *r); /* it gets this record now; NULL */
     void (*committed)(struct sim_process *p); /* a commit was answered, somehow; nobody else had a turn since */
     int64_t freezes_ms[8];                    /* what is drawn when it stands still between two steps */
     int freezes_len;

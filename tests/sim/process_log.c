@@ -66,8 +66,11 @@ static int sim_poll(struct lt_log *l, int timeout_ms, struct lt_log_record **ret
     bool at_once = p->killed || (p->stopping && p->fleet->program->stop_ends_poll);
     if (r == LT_LOG_NONE && timeout_ms > 0 && !at_once)
         sim_process_wait(p, sim_between(1, timeout_ms));
-    if (r == LT_LOG_OK)
+    if (r == LT_LOG_OK) {
         sim_note(p->instance, "  polled", (*ret)->partition, (*ret)->offset);
+        if (p->fleet->program->polled)
+            p->fleet->program->polled(p, *ret);
+    }
     return r;
 }
 

@@ -4,7 +4,7 @@
 
 #include "gateway/base/base.h"
 
-#define SIM_COUNTERS_MAX 64
+#define SIM_COUNTERS_MAX 96
 
 /* How often each thing worth reaching was reached, over all runs of a process; named by the simulation. */
 struct sim_coverage {
