@@ -71,6 +71,7 @@ int group_die(char **argv);
 
 /* The groups of tests. */
 int edges_tests(void);
+int headers_tests(void);
 int group_tests(void);
 int transaction_tests(void);
 #endif
