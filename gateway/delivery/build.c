@@ -261,6 +261,15 @@ static int put_passed(struct lt_engine *e, const struct lt_part *p, const struct
     return r;
 }
 
+static int put_position(struct lt_engine *e, const struct lt_txn_part *t, struct lt_err *err)
+{
+    char time[24];
+    struct lt_headers h = {0};
+    snprintf(time, sizeof(time), "%" PRId64, lt_engine_wall(e));
+    lt_headers_put(&h, LT_LEDGER_TIME, lt_span_str(time));
+    return put(e, e->ledger, t->number, lt_span_str(LT_LEDGER_POSITION_KEY), &h, lt_span_str(t->offset.metadata), err);
+}
+
 int lt_txn_write(struct lt_engine *e, struct lt_err *err)
 {
     int r = LT_OK;
@@ -271,7 +280,7 @@ int lt_txn_write(struct lt_engine *e, struct lt_err *err)
         if (r == LT_OK)
             r = put_passed(e, p, t, err);
         if (r == LT_OK)
-            r = put_ledger(e, t->number, LT_LEDGER_POSITION_KEY, t->offset.metadata, err);
+            r = put_position(e, t, err);
     }
     for (size_t n = 0; n < e->txn.items.len && r == LT_OK; n++)
         r = put_item(e, &e->txn.items.v[n], err);

@@ -307,8 +307,11 @@ int lt_ledger_take(struct lt_ledger *l, const struct lt_log_record *r, struct lt
                           r->topic);
     if (kind == LT_LEDGER_PARKED)
         take_parked(l, dossier, order, r->value_null);
-    if (kind == LT_LEDGER_POSITION) /* looked at by who needs it */
+    if (kind == LT_LEDGER_POSITION) { /* looked at by who needs it */
         snprintf(l->position, sizeof(l->position), LT_SPAN_FMT, LT_SPAN_ARG(r->value));
+        if (!lt_span_i64(lt_headers_value(&r->headers, LT_LEDGER_TIME), &l->position_ms))
+            l->position_ms = 0;
+    }
     if (kind == LT_LEDGER_PARKED || kind == LT_LEDGER_DATA || kind == LT_LEDGER_POSITION)
         return LT_OK;
 

@@ -13,7 +13,8 @@
  *   C                                 the last decision ids that were applied, and until when: JSON
  *   T                                 the partition is paused by an operator: JSON
  *   O                                 the group's position as the same transaction commits it (position.h): what is
- *                                     written back when the group's own is gone or was moved
+ *                                     written back when the group's own is gone or was moved. When it was written
+ *                                     stands in lt_time
  *
  * A tombstone closes. The topic is compacted; the state is what the last record of each key says.
  */
@@ -90,6 +91,7 @@ struct lt_ledger {
     LT_VEC(char *) decisions; /* oldest first */
     struct lt_decided decided;
     char position[LT_DELIVERY_POSITION_MAX]; /* "" none: the former version wrote none */
+    int64_t position_ms;                     /* when, by the clock of who wrote it; 0 not said */
 };
 
 /* Take the next record. LT_OK, or LT_E_INVALID: not written by a gateway of this version. */
@@ -110,6 +112,7 @@ enum lt_ledger_kind {
 bool lt_ledger_key(struct lt_span key, enum lt_ledger_kind *ret_kind, struct lt_span *ret_dossier, int64_t *ret_order);
 
 #define LT_LEDGER_POSITION_KEY "O" /* the whole key of that kind */
+#define LT_LEDGER_TIME "lt_time"   /* its header: ms */
 /* Keys and values, on the heap. */
 char *lt_ledger_open_key(struct lt_span dossier, struct lt_span id, struct lt_span run, const char *step,
                          int64_t order);

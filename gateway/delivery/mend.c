@@ -148,6 +148,13 @@ void lt_mend_position(const struct lt_mend_facts *f, struct lt_mend *ret)
                  "from a backup of the cluster");
     } else if (lt_delivery_position_parse(lt_span_str(f->ledger->position), &ret->after, NULL) != LT_OK) {
         conclude(ret, LT_MEND_REFUSED, "the position in the ledger is damaged, or of another version");
+    } else if (f->remade) {
+        conclude(ret, LT_MEND_REFUSED,
+                 "the position is %" PRId64 ", but the queue, from %" PRId64 " to %" PRId64
+                 ", holds only records that were written after it: it was made again, and the position would pass "
+                 "over those below it unseen. Bring the old topic back; or go on at its begin: lienthong targets "
+                 "accept-queue %s --partition %" PRId32 " --from %" PRId64 " --to %" PRId64,
+                 ret->after.base, f->low, f->high, f->target, f->partition, ret->after.base, f->low);
     } else if (is_whole(f, &ret->after, ret)) {
         ret->after.number++;
         conclude(ret, LT_MEND_DONE,
@@ -162,14 +169,20 @@ static bool stands(const struct lt_mend_facts *f, const char *reason, int64_t fr
 {
     const char *is = lt_mend_diagnose(f);
     *m = (struct lt_mend){0};
-    if (strcmp(is, reason) != 0)
+    bool went_with_topic = f->remade && f->offset < 0 && strcmp(reason, "QUEUE-CHANGED") == 0;
+    if (strcmp(is, reason) != 0 && !went_with_topic) {
         conclude(m, is[0] ? LT_MEND_REFUSED : LT_MEND_NOT_NEEDED, "it is not stopped as %s%s%s", reason,
                  is[0] ? " but as " : ": nothing is wrong with its position", is);
-    else if (f->offset != from)
+        return false;
+    }
+    struct lt_span position = lt_span_str(went_with_topic ? f->ledger->position : f->metadata);
+    if (lt_delivery_position_parse(position, &m->after, NULL) != LT_OK)
+        conclude(m, LT_MEND_REFUSED, "the position is damaged, or of another version");
+    else if (m->after.base != from)
         conclude(m, LT_MEND_REFUSED, "the position is %" PRId64 ", not %" PRId64 ": the decision would mean nothing",
-                 f->offset, from);
+                 m->after.base, from);
     else
-        return parse(f, &m->after) == LT_OK && is_whole(f, &m->after, m);
+        return is_whole(f, &m->after, m);
     return false;
 }
 

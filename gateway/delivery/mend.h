@@ -6,6 +6,8 @@
  *   MOVED, OFFSETS-LOST   each transaction of the engine leaves the position that it commits in the ledger (record O),
  *                         so the ledger, which is read whole and must hold just the open deliveries and parked events
  *                         which that position counts, says what is delivered
+ *                         Not where the queue was made again (Kafka deletes the offsets with the topic): what it
+ *                         holds below that position is new, and is told by its time. Then as QUEUE-CHANGED
  *   UNDELIVERED-DELETED   the position goes to where the queue begins. What is parked stands in the ledger and is kept,
  *                         with what is known of its calls; an open delivery of the lost range is given up and named
  *   QUEUE-CHANGED         the position goes to the queue's begin (made again) or its end (lost its end). Offsets mean
@@ -24,6 +26,7 @@ struct lt_mend_facts {
     int64_t offset; /* of the group, -1 none */
     const char *metadata;
     int64_t low, high;              /* of the queue, transactions that are open included */
+    bool remade;                    /* all it holds is younger than the ledger's position, and some of it is below */
     const struct lt_ledger *ledger; /* read whole, after the offset */
 };
 
@@ -53,7 +56,8 @@ void lt_mend_deinit(struct lt_mend *m);
 void lt_mend_position(const struct lt_mend_facts *f, struct lt_mend *ret);
 /* UNDELIVERED-DELETED: go on at `to`, where the queue begins; from is the position. */
 void lt_mend_accept_loss(const struct lt_mend_facts *f, int64_t from, int64_t to, struct lt_mend *ret);
-/* QUEUE-CHANGED: the position is `from`; go on at `at`, begin or end of the queue. */
+/* QUEUE-CHANGED, and OFFSETS-LOST of a queue that was made again: the position is `from`, the ledger's where there is
+ * none; go on at `at`, begin or end of the queue. */
 void lt_mend_accept_queue(const struct lt_mend_facts *f, int64_t from, int64_t at, struct lt_mend *ret);
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #define VALUE_MAX (64 * 1024)
+#define CLOCKS_MS 60000 /* those of two gateways may differ so much */
 
 static const char *const verbs[] = {[LT_QUEUE_POSITION] = "targets-position",
                                     [LT_QUEUE_ACCEPT_LOSS] = "targets-accept-loss",
@@ -65,6 +66,26 @@ static int read_ledger(struct repair *m, int32_t partition, struct lt_ledger *re
     if (r == LT_OK)
         r = lt_reader_range(m->reader, m->ledger, partition, low, high, take_record, &x, err);
     return r == LT_OK ? x.failed : r;
+}
+
+/*
+ * What stands below the ledger's last position was written to the queue before that. So where the first record that the
+ * queue holds is below it and younger, all of it is another queue's: it was made again.
+ */
+static int look_for_remade(struct repair *m, const struct lt_ledger *ledger, struct lt_mend_facts *f,
+                           struct lt_err *err)
+{
+    struct lt_delivery_position last;
+    int64_t first = 0, younger = 0, low = 0, stable = 0;
+    if (ledger->position_ms <= 0 || lt_delivery_position_parse(lt_span_str(ledger->position), &last, NULL) != LT_OK)
+        return LT_OK;
+    int r = lt_reader_ends(m->reader, m->queue, f->partition, &low, &stable, err);
+    if (r == LT_OK) /* the end, when there is none */
+        r = lt_reader_offset_at(m->reader, m->queue, f->partition, 0, &first, err);
+    if (r == LT_OK)
+        r = lt_reader_offset_at(m->reader, m->queue, f->partition, ledger->position_ms + CLOCKS_MS, &younger, err);
+    f->remade = r == LT_OK && first == younger && first < last.base && first < stable;
+    return r;
 }
 
 /* ---- writing ---- */
@@ -149,7 +170,7 @@ static void plan(const struct repair *m, const struct lt_mend_facts *f, struct l
 static int must_stand_still(struct repair *m, const struct lt_mend_facts *f, struct lt_mend *mend, struct lt_err *err)
 {
     /* Nobody runs without a position. One that only went back may have gone on between our two looks. */
-    bool nobody_runs = m->q->verb == LT_QUEUE_POSITION && !lt_mend_went_back(f);
+    bool nobody_runs = f->offset < 0 || (m->q->verb == LT_QUEUE_POSITION && !lt_mend_went_back(f));
     int members = 0;
     int r = LT_OK;
     if (mend->outcome != LT_MEND_DONE || nobody_runs || m->q->stands_still)
@@ -176,15 +197,18 @@ static int mend_one(struct repair *m, const struct lt_genesis_row *row, struct l
     struct found found = {.partition = row->partition};
     int r = read_ledger(m, row->partition, &found.ledger, err);
     if (r == LT_OK) {
-        const struct lt_mend_facts f = {.target = m->q->target,
-                                        .partition = row->partition,
-                                        .offset = row->offset,
-                                        .metadata = row->metadata,
-                                        .low = row->low,
-                                        .high = row->high,
-                                        .ledger = &found.ledger};
-        plan(m, &f, &found.mend);
-        r = must_stand_still(m, &f, &found.mend, err);
+        struct lt_mend_facts f = {.target = m->q->target,
+                                  .partition = row->partition,
+                                  .offset = row->offset,
+                                  .metadata = row->metadata,
+                                  .low = row->low,
+                                  .high = row->high,
+                                  .ledger = &found.ledger};
+        r = look_for_remade(m, &found.ledger, &f, err);
+        if (r == LT_OK) {
+            plan(m, &f, &found.mend);
+            r = must_stand_still(m, &f, &found.mend, err);
+        }
     }
     if (r == LT_OK && found.mend.outcome == LT_MEND_DONE && m->transaction)
         r = write_mend(m, row->partition, &found.mend, err);

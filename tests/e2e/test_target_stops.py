@@ -1,6 +1,7 @@
 """Stops of a target's queue on a real Kafka: each is led out of by the command that it names, nothing is doubled, nothing given up in silence."""
 
 import json
+import time
 
 import pytest
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
@@ -150,11 +151,7 @@ def test_what_retention_took_or_a_topic_that_was_made_again_is_gone_on_from_when
     world = queue.world
     queue.stop_gateway()
     at = queue.committed().offset
-    producer = Producer({"bootstrap.servers": world.bootstrap})
-    first = next(r for r in world.read(QUEUE) if r[0] == queue.partition)
-    for _ in range(3):
-        producer.produce(QUEUE, partition=queue.partition, key=first[2], value=first[4], headers={k: v.encode() for k, v in first[3].items()})
-    assert producer.flush(30) == 0
+    copy(queue, first_of(queue), 3)
     end = next(iter(queue.admin.delete_records([TopicPartition(QUEUE, queue.partition, -1)]).values())).result().low_watermark
     assert end >= at + 3
     world.start_gateway(ready=False)
@@ -170,13 +167,8 @@ def test_what_retention_took_or_a_topic_that_was_made_again_is_gone_on_from_when
     assert f"at most {end - at} (markers" in queue.audited("targets-accept-loss")[0]["detail"]
 
     queue.stop_gateway()
-    shape = queue.admin.list_topics(QUEUE, timeout=10).topics[QUEUE].partitions
     at = queue.committed()
-    for future in queue.admin.delete_topics([QUEUE]).values():
-        future.result()
-    wait_for("the topic to be gone", lambda: QUEUE not in queue.admin.list_topics(timeout=10).topics, 30)
-    for future in queue.admin.create_topics([NewTopic(QUEUE, len(shape), 1)]).values():
-        future.result()
+    make_again(queue)
     put_back(queue, at)
     world.start_gateway(ready=False)
     stop = queue.stop_of("QUEUE-CHANGED")
@@ -185,6 +177,43 @@ def test_what_retention_took_or_a_topic_that_was_made_again_is_gone_on_from_when
     wait_for("the partition to run", lambda: not [p for p in world.target("portal")["partitions"] if p["partition"] == queue.partition and p.get("stop")], 60)
     assert len(queue.audited("targets-accept-queue")) == 1
     assert rows(world, queue.dossier) == (1, 0, 2)
+
+
+def test_a_queue_that_was_made_again_and_grew_beyond_its_position_is_delivered_from_its_begin(queue):
+    """Kafka deletes the offsets with the topic: what the ledger knows is where the former one stood."""
+    world, first = queue.world, first_of(queue)
+    queue.stop_gateway()
+    at = queue.committed().offset
+    make_again(queue)
+    copy(queue, first, at + 2, later_s=1800)  # as much later as clocks cannot differ
+    world.start_gateway(ready=False)
+    refused = queue.told(queue.stop_of("OFFSETS-LOST")["command"], check=1)[0]
+    assert refused["outcome"] == "refused" and "it was made again" in refused["text"], refused
+    command = refused["text"].partition("go on at its begin: ")[2]
+    assert command == f"lienthong targets accept-queue portal --partition {queue.partition} --from {at} --to 0"
+    assert queue.told(command)[0]["offset"] == 0
+    wait_for("all of the new queue to be delivered", lambda: queue.committed().offset == at + 2)
+
+
+def first_of(queue):
+    return next(r for r in queue.world.read(QUEUE) if r[0] == queue.partition)
+
+
+def copy(queue, record, times, later_s=0):
+    producer = Producer({"bootstrap.servers": queue.world.bootstrap})
+    for _ in range(times):
+        producer.produce(QUEUE, partition=queue.partition, key=record[2], value=record[4], timestamp=int((time.time() + later_s) * 1000),
+                         headers={k: v.encode() for k, v in record[3].items()})
+    assert producer.flush(30) == 0
+
+
+def make_again(queue):
+    shape = queue.admin.list_topics(QUEUE, timeout=10).topics[QUEUE].partitions
+    for future in queue.admin.delete_topics([QUEUE]).values():
+        future.result()
+    wait_for("the topic to be gone", lambda: QUEUE not in queue.admin.list_topics(timeout=10).topics, 30)
+    for future in queue.admin.create_topics([NewTopic(QUEUE, len(shape), 1)]).values():
+        future.result()
 
 
 def put_back(queue, at):

@@ -115,6 +115,42 @@ static void a_position_is_not_written_back_from_a_ledger_that_lost_a_record_or_h
     scene_free(&s);
 }
 
+/* Kafka deletes a group's offsets with the topic; by the time somebody looks the new one may be longer than the former
+ * was. */
+static void of_a_queue_that_was_made_again_nothing_is_passed_over_unseen(void **state)
+{
+    (void)state;
+    struct scene s = scene_new();
+    s.facts.offset = -1;
+    s.facts.metadata = "";
+    s.facts.remade = true;
+    lt_mend_position(facts(&s), &s.mend);
+    assert_int_equal(s.mend.outcome, LT_MEND_REFUSED);
+    assert_contains(s.mend.text, "accept-queue sim --partition 0 --from 10 --to 0");
+    lt_mend_accept_queue(facts(&s), 9, 0, &s.mend);
+    assert_int_equal(s.mend.outcome, LT_MEND_REFUSED);
+    assert_contains(s.mend.text, "the position is 10, not 9");
+    lt_mend_accept_queue(facts(&s), 10, 0, &s.mend);
+    assert_int_equal(s.mend.outcome, LT_MEND_REFUSED);
+    assert_contains(s.mend.text, "2 parked events");
+    put(&s.ledger, "P/H22/B/00000000000000000003", NULL);
+    put(&s.ledger, "P/H22/B/00000000000000000011", NULL);
+    struct lt_delivery_position p = {.incarnation = 7, .number = 5, .base = 10, .open = 2};
+    lt_delivery_position_format(&p, s.metadata);
+    put(&s.ledger, "O", s.metadata);
+    lt_mend_accept_queue(facts(&s), 10, 0, &s.mend);
+    assert_int_equal(s.mend.outcome, LT_MEND_DONE);
+    assert_int_equal(s.mend.after.base, 0);
+    assert_int_equal(s.mend.after.number, 6);
+    assert_int_equal(s.mend.lost.len, 1);
+    lt_mend_deinit(&s.mend);
+    s.facts.remade = false; /* nothing says so: then it is a position that is gone */
+    lt_mend_accept_queue(facts(&s), 10, 0, &s.mend);
+    assert_int_equal(s.mend.outcome, LT_MEND_REFUSED);
+    assert_contains(s.mend.text, "but as OFFSETS-LOST");
+    scene_free(&s);
+}
+
 static void a_position_that_stands_is_left_alone(void **state)
 {
     (void)state;
@@ -253,6 +289,7 @@ int main(void)
         cmocka_unit_test(the_reason_of_a_stop_follows_from_position_and_queue),
         cmocka_unit_test(a_position_that_is_gone_or_moved_is_written_back_from_the_ledger),
         cmocka_unit_test(a_position_is_not_written_back_from_a_ledger_that_lost_a_record_or_holds_none),
+        cmocka_unit_test(of_a_queue_that_was_made_again_nothing_is_passed_over_unseen),
         cmocka_unit_test(a_position_that_stands_is_left_alone),
         cmocka_unit_test(what_retention_took_is_given_up_by_name_and_what_is_parked_is_kept),
         cmocka_unit_test(a_parked_event_that_runs_again_keeps_what_is_known_of_its_call),
