@@ -94,7 +94,7 @@ endfunction()
 # Target and ctest `name`: every header below the folders compiles alone.
 function(lt_check_headers name)
   set(includes ${RAPIDJSON_INCLUDE_DIR} ${UTHASH_INCLUDE_DIR})
-  foreach(library rdkafka libxml2 openssl libcurl yaml libevent utf8proc)
+  foreach(library rdkafka libxml2 openssl libcurl yaml libevent utf8proc re2)
     list(APPEND includes ${${library}_INCLUDE_DIRS})
   endforeach()
   list(REMOVE_DUPLICATES includes)

@@ -66,14 +66,13 @@ void lt_json_write(lt_json_value v, struct lt_buf *out); /* the value, compact *
 
 /* ---- JSON Schema -------------------------------------------------------------------------------------------------
  *
- * Draft 4 by RapidJSON, less what it does wrong; what surely conforms is told sooner (json_schema_quick.hpp). Known:
- * type, enum (of scalars), const, allOf, anyOf, oneOf, not, properties, required, dependencies, additionalProperties,
- * minProperties, maxProperties, items (one or a list), additionalItems, minItems, maxItems, minLength, maxLength (in
- * characters), pattern (gateway/codec/pattern.h: searched anywhere in the text unless ^ and $ are given), minimum,
- * maximum, exclusiveMinimum, exclusiveMaximum (true or false), definitions, $ref. Read over: title, description,
- * default, example, examples, $schema, id, $id, $comment, and format, which checks nothing. Anything else, also
- * patternProperties, multipleOf and uniqueItems, is refused when the schema is loaded, as are references that lead
- * nowhere or round in a circle: nothing is silently not checked.
+ * Draft 4 by RapidJSON, less what it does wrong. Known: type, enum (of scalars), const, allOf, anyOf, oneOf, not,
+ * properties, required, dependencies, additionalProperties, minProperties, maxProperties, items (one or a list),
+ * additionalItems, minItems, maxItems, minLength, maxLength (in characters), pattern (gateway/codec/pattern.h: searched
+ * anywhere in the text unless ^ and $ are given), minimum, maximum, exclusiveMinimum, exclusiveMaximum (true or false),
+ * definitions, $ref. Read over: title, description, default, example, examples, $schema, id, $id, $comment, and format,
+ * which checks nothing. Anything else, also patternProperties, multipleOf and uniqueItems, is refused when the schema
+ * is loaded, as are references that lead nowhere or round in a circle: nothing is silently not checked.
  */
 
 struct lt_json_schema; /* compiled; shared freely between threads */
@@ -91,8 +90,6 @@ void lt_json_schema_free(struct lt_json_schema *s);
  * are refused by every schema.
  */
 int lt_json_schema_check(const struct lt_json_schema *s, lt_json_value v, struct lt_err *err) LT_MUST_CHECK;
-/* The same verdict and reason by RapidJSON alone: what lt_json_schema_check is held against in tests. */
-int lt_json_schema_check_closely(const struct lt_json_schema *s, lt_json_value v, struct lt_err *err) LT_MUST_CHECK;
 
 /*
  * The same verdict for a value that this process is about to write itself (no duplicate members, strings in UTF-8),
@@ -104,9 +101,9 @@ bool lt_json_schema_accepts(const struct lt_json_schema *s, bool (*tell)(void *c
                             void *ctx);
 bool lt_json_tell_begin_object(struct lt_json_teller *t);
 bool lt_json_tell_key(struct lt_json_teller *t, struct lt_span name);
-bool lt_json_tell_end_object(struct lt_json_teller *t);
+bool lt_json_tell_end_object(struct lt_json_teller *t, size_t members);
 bool lt_json_tell_begin_array(struct lt_json_teller *t);
-bool lt_json_tell_end_array(struct lt_json_teller *t);
+bool lt_json_tell_end_array(struct lt_json_teller *t, size_t elements);
 bool lt_json_tell_string(struct lt_json_teller *t, struct lt_span s);
 
 /* ---- writer ---- */

@@ -4,7 +4,6 @@
 #include <cstring>
 
 using lt::json::Finding;
-using lt::json::QuickRun;
 using lt::json::Value;
 
 namespace
@@ -150,7 +149,20 @@ bool schema_conforms(const rapidjson::SchemaDocument &compiled, const Value &v, 
 } // namespace lt::json
 
 struct lt_json_teller {
-    lt::json::QuickRun run;
+    Validator &validator;
+    char text[4096];
+
+    /* Patterns read up to a NUL: one must follow, and none may be inside. What is longer than usual is looked at
+     * closer. */
+    bool terminated(struct lt_span s)
+    {
+        if (s.len >= sizeof(text) || (s.len && std::memchr(s.ptr, 0, s.len)))
+            return false;
+        if (s.len)
+            std::memcpy(text, s.ptr, s.len);
+        text[s.len] = '\0';
+        return true;
+    }
 };
 
 extern "C" {
@@ -168,7 +180,6 @@ int lt_json_schema_load(const char *path, struct lt_json_schema **ret, struct lt
             s->branches[branch] = compile(s->bundle, branch);
     }
     s->compiled = compile(s->bundle, lt::json::bundle_root);
-    s->quick = std::make_unique<lt::json::Quick>(*s);
     *ret = s.release();
     return LT_OK;
 }
@@ -179,11 +190,6 @@ void lt_json_schema_free(struct lt_json_schema *s)
 }
 
 int lt_json_schema_check(const struct lt_json_schema *s, lt_json_value v, struct lt_err *err)
-{
-    return QuickRun(*s->quick).value(*lt::json::of(v)) ? LT_OK : lt_json_schema_check_closely(s, v, err);
-}
-
-int lt_json_schema_check_closely(const struct lt_json_schema *s, lt_json_value v, struct lt_err *err)
 {
     Finding finding;
     if (lt::json::schema_conforms(*s->compiled, *lt::json::of(v), "", finding))
@@ -197,37 +203,40 @@ int lt_json_schema_check_closely(const struct lt_json_schema *s, lt_json_value v
 bool lt_json_schema_accepts(const struct lt_json_schema *s, bool (*tell)(void *ctx, struct lt_json_teller *t),
                             void *ctx)
 {
-    struct lt_json_teller t = {QuickRun(*s->quick)};
-    return tell(ctx, &t);
+    alignas(16) char room[pool_first];
+    Pool pool(room, sizeof(room));
+    Validator validator(*s->compiled, &pool);
+    struct lt_json_teller t = {validator, {}};
+    return tell(ctx, &t) && validator.IsValid();
 }
 
 bool lt_json_tell_begin_object(struct lt_json_teller *t)
 {
-    return t->run.begin_object();
+    return t->validator.StartObject();
 }
 
 bool lt_json_tell_key(struct lt_json_teller *t, struct lt_span name)
 {
-    return t->run.key(lt::json::view(name));
+    return t->terminated(name) && t->validator.Key(t->text, static_cast<rapidjson::SizeType>(name.len), true);
 }
 
-bool lt_json_tell_end_object(struct lt_json_teller *t)
+bool lt_json_tell_end_object(struct lt_json_teller *t, size_t members)
 {
-    return t->run.end_object();
+    return t->validator.EndObject(static_cast<rapidjson::SizeType>(members));
 }
 
 bool lt_json_tell_begin_array(struct lt_json_teller *t)
 {
-    return t->run.begin_array();
+    return t->validator.StartArray();
 }
 
-bool lt_json_tell_end_array(struct lt_json_teller *t)
+bool lt_json_tell_end_array(struct lt_json_teller *t, size_t elements)
 {
-    return t->run.end_array();
+    return t->validator.EndArray(static_cast<rapidjson::SizeType>(elements));
 }
 
 bool lt_json_tell_string(struct lt_json_teller *t, struct lt_span s)
 {
-    return t->run.string(lt::json::view(s));
+    return t->terminated(s) && t->validator.String(t->text, static_cast<rapidjson::SizeType>(s.len), true);
 }
 }

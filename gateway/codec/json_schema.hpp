@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "gateway/codec/json_internal.hpp"
-#include "gateway/codec/json_schema_quick.hpp"
 #include "gateway/codec/pattern.h"
 
 #include <rapidjson/internal/regex.h>
@@ -66,7 +65,6 @@ struct lt_json_schema {
     };
     std::vector<std::unique_ptr<struct lt_json, SourceFree>> sources; /* the bundle's strings point into them */
     rapidjson::Document bundle;
-    std::unique_ptr<lt::json::Quick> quick; /* asked first; the words are the bundle's */
     std::unique_ptr<rapidjson::SchemaDocument> compiled;
     /* Each element of allOf, anyOf, oneOf by its place in the bundle, compiled alone: tells why none of them fits. */
     std::map<std::string, std::unique_ptr<rapidjson::SchemaDocument>> branches;

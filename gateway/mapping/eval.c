@@ -404,6 +404,7 @@ void lt_value_write(const struct lt_value *v, struct lt_json_writer *w)
 
 bool lt_value_tell(const struct lt_value *v, struct lt_json_teller *t)
 {
+    size_t n = 0;
     bool on = true;
 
     switch (v->shape->kind) {
@@ -412,15 +413,19 @@ bool lt_value_tell(const struct lt_value *v, struct lt_json_teller *t)
     case LT_SHAPE_LIST:
         on = lt_json_tell_begin_array(t);
         for (size_t i = 0; on && i < v->len; i++)
-            if (v->kids[i].present)
+            if (v->kids[i].present) {
                 on = lt_value_tell(&v->kids[i], t);
-        return on && lt_json_tell_end_array(t);
+                n++;
+            }
+        return on && lt_json_tell_end_array(t, n);
     case LT_SHAPE_OBJECT:
         on = lt_json_tell_begin_object(t);
         for (size_t i = 0; on && i < v->len; i++)
-            if (v->kids[i].present)
+            if (v->kids[i].present) {
                 on = lt_json_tell_key(t, v->kids[i].shape->name) && lt_value_tell(&v->kids[i], t);
-        return on && lt_json_tell_end_object(t);
+                n++;
+            }
+        return on && lt_json_tell_end_object(t, n);
     }
     return false;
 }

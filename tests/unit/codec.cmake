@@ -1,3 +1,3 @@
-foreach(part pattern json json_schema json_schema_quick xml xpath xsd threads mutations)
+foreach(part pattern json json_schema xml xpath xsd threads mutations)
   lt_test(codec_${part} DEPS codec test_harness Threads::Threads)
 endforeach()

@@ -276,26 +276,6 @@ static void mutated_schemas_load_or_are_refused(void **state)
     harness_folder_remove(folder);
 }
 
-/* Prepared and not, on texts of the letters that the patterns are made of. */
-static void answers_stay_the_same(struct lt_pattern *p, struct lt_span source)
-{
-    static const char *const letters[] = {"a", "b", "c", "1", "-", "_", "A", "\n", "\x7f", "Đ"};
-    char texts[40][32];
-    bool before[LT_ARRAY_LEN(texts)];
-    for (size_t i = 0; i < LT_ARRAY_LEN(texts); i++) {
-        size_t known = i % 2 ? LT_ARRAY_LEN(letters) : 2;
-        texts[i][0] = '\0';
-        for (size_t n = below(9); n; n--)
-            strcat(texts[i], letters[below(known)]);
-        before[i] = lt_pattern_search(p, lt_span_str(texts[i]));
-    }
-    lt_pattern_prepare(p);
-    for (size_t i = 0; i < LT_ARRAY_LEN(texts); i++)
-        if (lt_pattern_search(p, lt_span_str(texts[i])) != before[i])
-            fail_msg("pattern " LT_SPAN_FMT " on \"%s\": before it was prepared %d", LT_SPAN_ARG(source), texts[i],
-                     before[i]);
-}
-
 static void random_patterns_compile_or_are_refused(void **state)
 {
     (void)state;
@@ -313,7 +293,7 @@ static void random_patterns_compile_or_are_refused(void **state)
         if (rc)
             refusal_is_complete(rc, &err);
         else
-            answers_stay_the_same(p, lt_buf_view(&b));
+            (void)lt_pattern_search(p, LT_SPAN_LIT("aab1Đba a-b\n"));
         lt_pattern_free(p);
     }
 }

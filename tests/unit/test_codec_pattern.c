@@ -59,6 +59,12 @@ static void patterns_match_what_they_say(void **state)
         {"a|^b$", "xxa", "xb"},
         {"^$", "", "x"},
         {"", "anything", NULL},
+        {"^[[:a]+$", "[:a", "b"}, /* no class of POSIX */
+        {"^[a.]+$", "a.", "ab"},
+        {"^a$", "a", "a\n"},
+        {"^a|b$", "ax", "bx"},
+        {"^[^\\s]+$", "ab", "a b"},
+        {"^[\\S]+$", "ab", "a b"},
     };
     for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
         if (!finds(rows[i].pattern, rows[i].yes))
@@ -78,6 +84,12 @@ static void characters_are_code_points_not_bytes(void **state)
     assert_false(finds("^[^Đ]$", "Đ"));
     assert_true(finds("^\\W$", "Đ"));
     assert_true(finds("^\\s$", "\u00A0"));
+    static const char *const spaces[] = {"\t", "\v", " ", "\u00A0", "\u2009", "\u3000", "\uFEFF"};
+    for (size_t i = 0; i < LT_ARRAY_LEN(spaces); i++) {
+        assert_true(finds("^\\s$", spaces[i]) && finds("^[x\\s]$", spaces[i]));
+        assert_false(finds("^\\S$", spaces[i]) || finds("^[x\\S]$", spaces[i]) || finds("^[^\\s]$", spaces[i]));
+    }
+    assert_false(finds("^.$", "\u2028"));
     assert_true(finds("^\U0001F600$", "\U0001F600"));
 }
 
@@ -89,6 +101,12 @@ static void what_is_not_supported_is_refused_and_never_ignored(void **state)
     refused("(a)\\1", LT_E_INVALID, "escape is not supported");
     refused("\\bword", LT_E_INVALID, "escape is not supported");
     refused("\\p{L}", LT_E_INVALID, "escape is not supported");
+    refused("(?i)a", LT_E_INVALID, "groups are supported");
+    refused("\\Qa\\E", LT_E_INVALID, "escape is not supported");
+    refused("\\Aa\\z", LT_E_INVALID, "escape is not supported");
+    refused("[]", LT_E_INVALID, "empty");
+    refused("\\ud83d", LT_E_INVALID, "surrogate");
+    refused("a{1001}", LT_E_LIMIT, "too large");
     refused("(a", LT_E_INVALID, "( without )");
     refused("a)", LT_E_INVALID, ") without (");
     refused("[a", LT_E_INVALID, "[ without ]");
@@ -101,7 +119,7 @@ static void what_is_not_supported_is_refused_and_never_ignored(void **state)
     refused("\\u12", LT_E_INVALID, "hexadecimal");
     refused("]", LT_E_INVALID, "without its opening");
     refused("a{3000}", LT_E_LIMIT, "too large");
-    refused("((a{50}){50}){50}", LT_E_LIMIT, "too long");
+    refused("((a{50}){50}){50}", LT_E_LIMIT, "too large");
 }
 
 /* A backtracking engine needs 2^28 steps for these. */

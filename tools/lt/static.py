@@ -36,6 +36,7 @@ OWNERS = {
     r"librdkafka/": "gateway/kafka",
     r"libxml/": "gateway/codec",
     r"rapidjson/": "gateway/codec",
+    r"re2/": "gateway/codec",
     r"(curl|event2)/": "gateway/http",
     r"yaml\.h": "gateway/config",
     r"sqlite3\.h": "gateway/ops",
