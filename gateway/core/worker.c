@@ -93,10 +93,11 @@ static void on_assign(void *ctx, int32_t partition)
 {
     struct lt_worker *w = ctx;
     if (partition < 0 || partition >= w->partitions_len) {
-        lt_error(
-            "core", "unknown-partition",
-            "partition %d was assigned, but intake had %d partitions when this worker started: restart the gateway",
-            (int)partition, (int)w->partitions_len);
+        lt_error("core", "unknown-partition",
+                 "partition %d was assigned, but intake had %d partitions when this worker started: it is left alone, "
+                 "nothing "
+                 "of ours writes to it (lienthong status: TOPIC-DIVIDED)",
+                 (int)partition, (int)w->partitions_len);
         return;
     }
     lt_partition_reset(&w->partitions[partition], LT_PARTITION_LOADING);
@@ -204,6 +205,22 @@ static bool know_outputs(struct lt_worker *w)
                               missing, err.text);
     }
     return false;
+}
+
+/* An output that went away may have been made again with fewer partitions. The others keep their counts: keys must not
+ * move because a topic grew. */
+static void recount_output(struct lt_worker *w, const char *topic)
+{
+    struct lt_err err = LT_ERR_INIT;
+    int32_t *count = strcmp(topic, LT_TOPIC_QUARANTINE) == 0   ? &w->env.quarantine_partitions
+                     : strcmp(topic, LT_TOPIC_DEADLETTER) == 0 ? &w->env.deadletter_partitions
+                                                               : NULL;
+    for (size_t i = 0; i < lt_routes_outputs(w->settings->routes); i++)
+        if (strcmp(w->outputs[i], topic) == 0)
+            count = &w->output_partitions[i];
+    int32_t n = 0;
+    if (count && w->log->ops->partitions(w->log, topic, &n, &err) == LT_LOG_OK && n > 0 && n < *count)
+        *count = n;
 }
 
 /* ---- partitions ---- */
@@ -622,6 +639,8 @@ static void attempt(struct lt_worker *w, struct commit_attempt *a)
         break;
     default:
         back_off(w, a, &t, &err);
+        if (r == LT_LOG_PERMANENT && err.code == LT_E_NOT_FOUND && !ended(w))
+            recount_output(w, err.source);
     }
     lt_batch_plan_free(t.plan);
     w->log->ops->membership_free(w->log, t.membership);

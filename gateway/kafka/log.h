@@ -42,10 +42,11 @@ enum lt_log_result {
     LT_LOG_UNKNOWN = 4, /* transaction: outcome unknown, look before deciding (rule 15) */
     LT_LOG_FENCED = 5, /* producer fenced (rule 16); said by commit, its outcome is unknown as well: renew, then look */
     LT_LOG_TWIN = 6,   /* proven: another process has taken over this instance id (rule 16); this one must end */
-    LT_LOG_TOO_LARGE = 7,  /* a record's own fault: MSG_SIZE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_RECORD (rule 14);
-                              err->source: topic */
-    LT_LOG_PERMANENT = 8,  /* authorisation, missing topic …: never dead-lettered (rule 14) */
-    LT_LOG_ABSENT = 9,     /* no such offset / partition below log start */
+    LT_LOG_TOO_LARGE = 7, /* a record's own fault: MSG_SIZE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_RECORD (rule 14);
+                             err->source: topic */
+    LT_LOG_PERMANENT = 8, /* authorisation, missing topic …: never dead-lettered (rule 14); err->source: topic that is
+                             missing, where one is */
+    LT_LOG_ABSENT = 9,    /* no such offset / partition below log start */
     LT_LOG_PARTITION = 10, /* poll: ret_record->partition has an error (err): unassign, drop state (rule 9) */
 };
 

@@ -1,8 +1,8 @@
 /*
  * The inside of the Kafka log, shared by its parts: log_group.c (membership, polling), log_claim.c (twins), log_share.c
  * (partitions that nobody owns), log_aside.c (waiting while the owner works), log_position.c (what is asked of
- * the log), log_scan.c (reading aside), log_transaction.c (the producer), log_close.c. Private to gateway/kafka; one
- * thread, and a helper that it waits for (log_aside.c).
+ * the log), log_scan.c (reading aside), log_transaction.c (the producer), log_topics.c (what it writes to),
+ * log_close.c. Private to gateway/kafka; one thread, and a helper that it waits for (log_aside.c).
  *
  * Four handles of librdkafka:
  *   consumer  member of the group, read_committed; committed() and stable_end() go through it
@@ -24,7 +24,8 @@
 struct lt_kafka_topic {
     char *name;
     int32_t partitions;
-    rd_kafka_topic_t *handle; /* of the present producer; NULL after renew */
+    rd_kafka_topic_t *handle; /* of the present producer; NULL: ask again whether it exists */
+    uint64_t transaction;     /* the last that holds records for it */
     UT_hash_handle hh;
 };
 
@@ -96,7 +97,8 @@ struct lt_log_kafka {
 
     struct lt_kafka_aside *aside; /* NULL: not needed yet */
     enum lt_kafka_transaction transaction;
-    int64_t begun_ms; /* CLOCK_BOOTTIME */
+    int64_t begun_ms;      /* CLOCK_BOOTTIME */
+    uint64_t transactions; /* begun */
     struct lt_kafka_topic *topics;
     struct {
         rd_kafka_resp_err_t code; /* worst failure of a single record in this transaction */
@@ -182,6 +184,15 @@ int lt_log_kafka_abort(struct lt_log *l, struct lt_err *err);
 int lt_log_kafka_renew(struct lt_log *l, struct lt_err *err);
 int64_t lt_log_kafka_age(struct lt_log *l);
 void lt_log_kafka_producer_free(struct lt_log_kafka *k);
+
+/* log_topics.c */
+/* The topic with its handle, when it exists and has the partition. LT_LOG_PERMANENT: err names it. */
+int lt_log_kafka_topic_for(struct lt_log_kafka *k, const char *name, int32_t partition, struct lt_kafka_topic **ret,
+                           struct lt_err *err);
+/* Something failed: each is asked for again before it is produced to. */
+void lt_log_kafka_topics_doubt(struct lt_log_kafka *k);
+/* Has a topic of this transaction gone away? err names it. Blocks until a broker has answered, for some seconds. */
+bool lt_log_kafka_topics_gone(struct lt_log_kafka *k, struct lt_err *err);
 
 /* log_aside.c */
 /* Run a job that blocks: on a helper thread while the owner's meanwhile() is called, or here when there is none. The

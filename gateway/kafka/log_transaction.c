@@ -14,7 +14,7 @@
 #define CALL_MS 5000 /* one call of librdkafka; callers repeat */
 #define ABORT_MS 10000
 #define FULL_MS 1000 /* how long produce waits for room in the queue */
-#define METADATA_MS 5000
+#define LOOK_MS 2000 /* a transaction whose records take so long: do their topics still exist? */
 
 /* ---- deliveries ---- */
 
@@ -115,11 +115,7 @@ static int obstacle(struct lt_log_kafka *k, const char *what, struct lt_err *err
 
 void lt_log_kafka_producer_free(struct lt_log_kafka *k)
 {
-    for (struct lt_kafka_topic *t = k->topics; t; t = t->hh.next) {
-        if (t->handle)
-            rd_kafka_topic_destroy(t->handle);
-        t->handle = NULL;
-    }
+    lt_log_kafka_topics_doubt(k);
     if (!k->producer)
         return;
     /* What it still holds belongs to a transaction that a new init_transactions ends. */
@@ -271,41 +267,9 @@ int lt_log_kafka_begin(struct lt_log *l, struct lt_err *err)
         return r == LT_LOG_FENCED || r == LT_LOG_RETRY ? r : LT_LOG_UNKNOWN;
     }
     k->transaction = LT_TXN_OPEN;
+    k->transactions++;
     k->begun_ms = lt_boottime_ms();
     k->delivery.code = RD_KAFKA_RESP_ERR_NO_ERROR;
-    return LT_LOG_OK;
-}
-
-/*
- * The topic must exist before anything is produced to it: a broker with auto-create would make the misspelt one and
- * commit (protocol 4), and without it librdkafka would hold the record back until it times out. Asked once, through the
- * handle that never creates.
- */
-static int topic_for(struct lt_log_kafka *k, const char *name, int32_t partition, struct lt_kafka_topic **ret,
-                     struct lt_err *err)
-{
-    struct lt_kafka_topic *t = NULL;
-    HASH_FIND_STR(k->topics, name, t);
-    if (!t || partition >= t->partitions) {
-        int32_t partitions;
-        int r = lt_kafka_partitions(k->peek, name, METADATA_MS, &partitions, err);
-        if (r != LT_LOG_OK)
-            return r;
-        if (!t) {
-            t = lt_alloc(sizeof(*t));
-            t->name = lt_strdup(name);
-            HASH_ADD_KEYPTR(hh, k->topics, t->name, strlen(t->name), t);
-        }
-        t->partitions = partitions;
-    }
-    if (partition < 0 || partition >= t->partitions) {
-        lt_err_set(err, LT_E_NOT_FOUND, "partition", "topic %s has %d partitions, there is no partition %d", name,
-                   (int)t->partitions, (int)partition);
-        return LT_LOG_PERMANENT;
-    }
-    if (!t->handle && !(t->handle = rd_kafka_topic_new(k->producer, name, NULL)))
-        return lt_kafka_fail(err, rd_kafka_last_error(), "topic %s", name);
-    *ret = t;
     return LT_LOG_OK;
 }
 
@@ -376,7 +340,7 @@ int lt_log_kafka_produce(struct lt_log *l, const char *topic, int32_t partition,
     struct lt_kafka_topic *t = NULL;
     int r = obstacle(k, "producing", err);
     if (r == LT_LOG_OK)
-        r = topic_for(k, topic, partition, &t, err);
+        r = lt_log_kafka_topic_for(k, topic, partition, &t, err);
     return r == LT_LOG_OK ? produce_take(k, t, partition, key, lt_kafka_headers(headers), value, err) : r;
 }
 
@@ -387,7 +351,7 @@ int lt_log_kafka_forward(struct lt_log *l, const char *topic, int32_t partition,
     struct lt_kafka_topic *t = NULL;
     int r = obstacle(k, "producing", err);
     if (r == LT_LOG_OK)
-        r = topic_for(k, topic, partition, &t, err);
+        r = lt_log_kafka_topic_for(k, topic, partition, &t, err);
     if (r != LT_LOG_OK)
         return r;
     /* The parsed headers change hands; librdkafka parses them anew from the fetched bytes when they are asked for
@@ -456,9 +420,15 @@ static int commit_job(struct lt_log_kafka *k, void *arg LT_UNUSED, struct lt_err
     int r;
     /*
      * The records first, by themselves: as long as no commit was asked for, every failure is one of this transaction
-     * and not an unknown outcome.
+     * and not an unknown outcome. The library holds back records of a topic that was deleted until they time out, and
+     * says nothing else of it.
      */
-    rd_kafka_resp_err_t code = rd_kafka_flush(k->producer, (int)LT_MAX(left_ms(k), 0));
+    rd_kafka_resp_err_t code;
+    do {
+        code = rd_kafka_flush(k->producer, (int)LT_MAX(LT_MIN(left_ms(k), LOOK_MS), 0));
+        if (code && !k->delivery.code && lt_log_kafka_topics_gone(k, err))
+            return LT_LOG_PERMANENT;
+    } while (code && !k->delivery.code && left_ms(k) > 0);
     char text[256];
     rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(k->producer, text, sizeof(text));
     if (fatal) {
@@ -508,6 +478,7 @@ int lt_log_kafka_abort(struct lt_log *l, struct lt_err *err)
         return LT_LOG_OK;
     if (k->transaction != LT_TXN_OPEN && k->transaction != LT_TXN_ABORTING)
         return obstacle(k, "aborting", err);
+    lt_log_kafka_topics_doubt(k);
     rd_kafka_error_t *error = rd_kafka_abort_transaction(k->producer, ABORT_MS);
     rd_kafka_poll(k->producer, 0);
     if (!error) {

@@ -152,6 +152,8 @@ int memory_produce(struct lt_log *log, const char *topic, int32_t partition, str
     struct memory_topic *t = memory_topic_find(l->m, topic);
     if (!t || partition < 0 || partition >= t->partitions_len) {
         lt_err_set(err, LT_E_NOT_FOUND, "topic-missing", "topic %s partition %d does not exist", topic, (int)partition);
+        if (err)
+            snprintf(err->source, sizeof(err->source), "%s", topic);
         return LT_LOG_PERMANENT;
     }
     touch(l, t, partition);

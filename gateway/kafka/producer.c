@@ -20,6 +20,7 @@
 struct topic {
     char *name;
     int32_t partitions; /* 0: not known yet */
+    bool grew;          /* it has more by now */
     bool asked;
     bool prepared; /* the owner means to send to it: it counts for lt_producer_ready */
     int64_t asked_ms;
@@ -237,12 +238,18 @@ static void topic_ask(struct lt_producer *p, const char *name)
     HASH_FIND_STR(p->topics, name, t);
     t->asked = true;
     t->asked_ms = lt_mono_ms();
-    if (r == LT_LOG_OK)
+    bool grew = r == LT_LOG_OK && t->partitions > 0 && n > t->partitions, news = grew && !t->grew;
+    if (r == LT_LOG_OK && !grew) /* one that grew is written to as before: keys must not move under their readers */
         t->partitions = n;
     else if (r == LT_LOG_PERMANENT)
         t->partitions = 0; /* it is gone, or not ours any more */
+    t->grew = grew;
+    n = t->partitions;
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
+    if (news)
+        lt_error(p->client_id, "topic-grew", "topic %s has more partitions than the %d it had: written to as before",
+                 name, (int)n);
     if (r != LT_LOG_OK)
         lt_warn(p->client_id, r == LT_LOG_PERMANENT ? "topic-missing" : "kafka-away", "%s", err.text);
 }
