@@ -39,6 +39,41 @@ static void offsets_lost(struct lt_loading *l, const char *what)
                                : "waiting whether a broker that has just started tells of it");
 }
 
+/* As lt.position says it, whatever the log was called then; -1: it says nothing. */
+static int64_t kept_offset(const struct lt_loading *l)
+{
+    static const struct lt_json_limits limits = {.bytes_max = 1 << 20, .depth_max = 8};
+    LT_AUTO_JSON struct lt_json *j = NULL;
+    struct lt_span row = lt_rows_position(l->load->rows, l->p->number);
+    int64_t offset;
+    bool is = row.len && lt_json_parse(row, &limits, &j, NULL) == LT_OK &&
+              lt_json_int(lt_json_get(lt_json_root(j), "offset"), &offset);
+    return is ? offset : -1;
+}
+
+/*
+ * An empty partition without a position is a first beginning only if lt.position knows nothing else. With the topic its
+ * offsets were deleted; begun anew, it would forget every identity and what was never judged, and nobody would know.
+ */
+static bool lived_before(struct lt_loading *l)
+{
+    struct lt_err err = LT_ERR_INIT;
+    if (lt_rows_read(l->load->rows, l->load->log, &err) != LT_LOG_OK) {
+        lt_loading_wait(l, "reading the positions in " LT_TOPIC_POSITION, &err);
+        return true;
+    }
+    int64_t offset = kept_offset(l);
+    if (lt_loading_lost(l) || offset <= 0)
+        return lt_loading_lost(l);
+    char what[200];
+    snprintf(what, sizeof(what),
+             LT_TOPIC_INTAKE " is empty and group " LT_GROUP_CORE " has no position, but %" PRId64
+                             " records had been judged: the topic was made again",
+             offset);
+    offsets_lost(l, what);
+    return true;
+}
+
 /* Rules 2 and 3. */
 static bool read_position(struct lt_loading *l)
 {
@@ -59,6 +94,8 @@ static bool read_position(struct lt_loading *l)
         return false;
     }
     if (at.offset < 0 && l->high == 0) {
+        if (lived_before(l))
+            return false;
         lt_partition_stop(l->p, LT_STOP_NOT_INITIALISED, NULL,
                           "group " LT_GROUP_CORE " has no position on " LT_TOPIC_INTAKE " yet");
         return false;

@@ -20,7 +20,8 @@ static const struct row rows[LT_STOPS] = {
         {"OFFSETS-LOST",
          "The committed offset of lt.core is gone (group deleted or expired) though lt.intake "
          "holds records; or Kafka tells of an older one than was committed last (a broker that was killed "
-         "may: start the group's coordinator again).",
+         "may: start the group's coordinator again); or lt.intake was deleted, its offsets with it, and made "
+         "again.",
          "nothing is decided; what was accepted waits in lt.intake; where the offset is gone ingest answers "
          "503 until every partition has its position again",
          "Run lienthong core position: it writes back the last position from lt.position. Starting "

@@ -225,6 +225,18 @@ static void ended_well(struct lt_engine *e)
     update_dirty(e);
 }
 
+/*
+ * The ledger went away. What is known of it here is committed when it is there again, then it is read anew: an empty
+ * one must not be taken for the one that was lost.
+ */
+static void ledger_gone(struct lt_engine *e, const struct lt_err *err)
+{
+    struct lt_part *p;
+    DL_FOREACH2(e->parts, p, next_part)
+    if (p->state == LT_PART_RUNNING)
+        lt_part_stop(e, p, "LEDGER-MISSING", true, "lienthong topics create", "%s", err->text);
+}
+
 /* Rule 14: the same outcomes again, later. */
 static void ended_badly(struct lt_engine *e, const struct lt_err *err)
 {
@@ -238,6 +250,8 @@ static void ended_badly(struct lt_engine *e, const struct lt_err *err)
            "%s; the same outcomes are written again", err->text);
     lt_txn_reset(e);
     lt_txn_forget_topics(e); /* one that was made again may have another number of partitions */
+    if (err->code == LT_E_NOT_FOUND && strcmp(err->source, e->ledger) == 0)
+        ledger_gone(e, err);
 }
 
 /* What was to be written of a finished event, less the forward (made again when it is redriven) and what is too large.

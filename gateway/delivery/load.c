@@ -25,6 +25,7 @@ struct lt_loading {
     struct lt_slice slice; /* of the ledger */
     struct lt_ledger ledger;
     struct lt_err bad; /* of the first record that is none of ours */
+    bool first;        /* no position, no records: a first beginning, if the ledger knows of nothing else */
     bool adopted;
 };
 
@@ -101,11 +102,9 @@ static bool check_position(struct lt_engine *e, struct lt_part *p, struct lt_loa
                                         .low = l->low,
                                         .high = l->high};
     char command[sizeof(p->command)];
-    if (at->offset < 0 && l->high == 0) {
-        lt_part_stop(e, p, "NOT-INITIALISED", true, "lienthong topics create",
-                     "group %s has no position on partition %" PRId32 " of %s", e->topic, p->number, e->topic);
-        return false;
-    }
+    l->first = at->offset < 0 && l->high == 0;
+    if (l->first)
+        return true;
     if (at->offset < 0) {
         lt_mend_command(&facts, "OFFSETS-LOST", command, sizeof(command));
         seen(e, p, "OFFSETS-LOST", command,
@@ -187,7 +186,7 @@ static bool check_topics(struct lt_engine *e, struct lt_part *p)
     for (size_t i = 0; r == LT_OK && i < LT_ARRAY_LEN(topics); i++) {
         r = e->log->ops->partitions(e->log, topics[i], &n, &err);
         if ((r == LT_OK && n != queue) || r == LT_LOG_PERMANENT || r == LT_LOG_ABSENT) {
-            lt_part_stop(e, p, "LEDGER-MISSING", true, "lienthong topics create",
+            lt_part_stop(e, p, "LEDGER-MISSING", true, r == LT_OK ? "lienthong topics" : "lienthong topics create",
                          "%s: expected %" PRId32 " partitions, as %s has, got %" PRId32, topics[i], queue, e->topic,
                          r == LT_OK ? n : 0);
             return false;
@@ -226,6 +225,22 @@ static bool check_last(struct lt_engine *e, struct lt_part *p, const struct lt_l
              "%s/%" PRId32 " ends with transaction %" PRIu64 ", the group's position is of %" PRIu64, e->ledger,
              p->number, last.number, told->number);
     return false;
+}
+
+/* What delivered the last time was another queue: begun anew, nobody would know what of it was lost. */
+static void stop_first(struct lt_engine *e, struct lt_part *p, const struct lt_loading *l)
+{
+    const struct lt_mend_facts facts = {.target = e->name, .partition = p->number};
+    char command[sizeof(p->command)];
+    if (!lt_mend_lived_before(&l->ledger)) {
+        lt_part_stop(e, p, "NOT-INITIALISED", true, "lienthong topics create",
+                     "group %s has no position on partition %" PRId32 " of %s", e->topic, p->number, e->topic);
+        return;
+    }
+    lt_mend_command(&facts, "OFFSETS-LOST", command, sizeof(command));
+    seen(e, p, "OFFSETS-LOST", command,
+         "group %s has no position on partition %" PRId32 ", which is empty, but %s holds one: %s was made again",
+         e->topic, p->number, e->ledger, e->topic);
 }
 
 /*
@@ -281,6 +296,8 @@ static bool load_ledger(struct lt_engine *e, struct lt_part *p)
     } else if (l->slice.next < l->slice.end) {
         snprintf(p->text, sizeof(p->text), "reading %s/%" PRId32 ": %" PRId64 " of %" PRId64, e->ledger, number,
                  l->slice.next, l->slice.end);
+    } else if (l->first) {
+        stop_first(e, p, l);
     } else if (!check_last(e, p, l) || !check_ends(e, p, l)) {
         return false;
     } else if ((int64_t)l->ledger.opens_len != l->position.open ||

@@ -20,7 +20,9 @@ static const struct {
      "bring the old topic back if it exists. If it was made again, go on at its begin; if it lost its end, at its end"},
     {"NOT-INITIALISED", "nothing was sent yet", "create the first position"},
     {"LEDGER-MISSING", "what was delivered; nothing is sent without its ledger; new events wait in the queue",
-     "create what is missing; a topic divided otherwise than the queue has to be made again as it was"},
+     "restore what is missing, or create it: an empty ledger goes on only where nothing was open or parked. A "
+     "partition "
+     "count cannot be taken back: a topic divided otherwise than the queue has to be made again as it was"},
     {"LEDGER-DIFFERS",
      "what was delivered; nothing is sent while it is not known what is; new events wait in the queue",
      "find out who made the ledger again or deleted from it, and restore it; docs/operations.md has the one exception"},
@@ -67,11 +69,18 @@ bool lt_mend_went_back(const struct lt_mend_facts *f)
            last.incarnation == told.incarnation && last.number > told.number;
 }
 
+bool lt_mend_lived_before(const struct lt_ledger *ledger)
+{
+    struct lt_delivery_position last;
+    return ledger->position[0] && lt_delivery_position_parse(lt_span_str(ledger->position), &last, NULL) == LT_OK &&
+           last.base > 0;
+}
+
 const char *lt_mend_diagnose(const struct lt_mend_facts *f)
 {
     struct lt_delivery_position p;
     if (f->offset < 0)
-        return f->high == 0 ? "NOT-INITIALISED" : "OFFSETS-LOST";
+        return f->high == 0 && !(f->ledger && lt_mend_lived_before(f->ledger)) ? "NOT-INITIALISED" : "OFFSETS-LOST";
     int r = parse(f, &p);
     if (r == LT_DELIVERY_POSITION_OTHER_FORMAT)
         return "OTHER-FORMAT";

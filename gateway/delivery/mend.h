@@ -30,6 +30,9 @@ struct lt_mend_facts {
     const struct lt_ledger *ledger; /* read whole, after the offset */
 };
 
+/* Has something been delivered from this partition of the queue? Then an empty one without a position is no first
+ * beginning: the queue was deleted, its offsets with it, and made again. */
+bool lt_mend_lived_before(const struct lt_ledger *ledger);
 /* Of the texts of the program; "" nothing is wrong with the position. */
 const char *lt_mend_diagnose(const struct lt_mend_facts *f);
 /* Does the group tell of an older transaction than the ledger holds? Then it is not to be believed, whatever its

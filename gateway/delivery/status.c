@@ -152,8 +152,11 @@ void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w)
     put_share(e, w);
     if (e->log_error[0])
         lt_json_str(w, "log", lt_span_str(e->log_error));
-    if (e->txn_error[0])
+    if (e->txn_error[0]) {
+        int64_t since_ms = e->txn_trouble_since_ms;
         lt_json_str(w, "transaction", lt_span_str(e->txn_error));
+        lt_json_num(w, "transaction_trouble_s", since_ms ? (lt_engine_now(e) - since_ms) / 1000 : 0);
+    }
     lt_json_num(w, "commit_ms", e->commit_ms);
     lt_json_flag(w, "commits_slow", e->commits_slow_at_ms != 0);
     lt_json_num(w, "start_by_ms", e->start_by_ms);

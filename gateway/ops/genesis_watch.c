@@ -32,11 +32,13 @@ static void look(struct lt_genesis_watch *w)
     lt_admin_free(a);
     if (r < 0)
         return; /* Kafka is away: what was known stays known, producing will say so itself */
-    bool before = atomic_exchange(&w->ready, r == 1);
-    if (r == 0 && before)
+    /* One that grew under us: the producer keeps each dossier's partition, and those have their positions. */
+    bool before = atomic_load(&w->ready), is = r == 1 || (r == LT_TOPICS_GENESIS_GROWN && before);
+    atomic_store(&w->ready, is);
+    if (!is && before)
         lt_error("ingest", "not-initialised",
                  "the positions of group " LT_GROUP_CORE " are gone: nothing is accepted until they are restored");
-    else if (r == 1 && !before)
+    else if (is && !before)
         lt_info("ingest", "initialised", "group " LT_GROUP_CORE " has its positions: events are accepted");
 }
 
@@ -48,7 +50,7 @@ static void *watch_main(void *ctx)
         pthread_mutex_unlock(&w->lock);
         look(w);
         struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until); /* a wall clock set back must not keep ingest shut */
         until.tv_sec += atomic_load(&w->ready) ? CONFIRM_EVERY_S : ASK_EVERY_S;
         pthread_mutex_lock(&w->lock);
         while (!w->stopping && pthread_cond_timedwait(&w->wake, &w->lock, &until) != ETIMEDOUT)
@@ -63,8 +65,14 @@ int lt_genesis_watch_start(const struct lt_config *c, struct lt_genesis_watch **
     struct lt_genesis_watch *w = lt_alloc(sizeof(*w));
     w->config = c;
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->wake, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     if (pthread_create(&w->thread, NULL, watch_main, w) != 0) {
+        pthread_cond_destroy(&w->wake);
+        pthread_mutex_destroy(&w->lock);
         free(w);
         return lt_err_set(err, LT_E_IO, "thread", "cannot start a thread");
     }

@@ -159,7 +159,12 @@ enum lt_stop lt_position_diagnose(const struct lt_positions *all, const struct l
 {
     enum lt_stop stop = LT_STOP_NONE;
     text[0] = command[0] = '\0';
-    if (row->offset < 0 && row->high == 0) {
+    if (row->offset < 0 && row->high == 0 && row->kept_offset > 0) {
+        stop = LT_STOP_OFFSETS_LOST;
+        snprintf(text, LT_POSITION_TEXT_MAX,
+                 "no committed offset, no records, but %" PRId64 " had been judged: the topic was made again",
+                 row->kept_offset);
+    } else if (row->offset < 0 && row->high == 0) {
         stop = LT_STOP_NOT_INITIALISED;
         snprintf(text, LT_POSITION_TEXT_MAX, "no committed offset, no records");
     } else if (row->offset < 0) {

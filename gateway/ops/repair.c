@@ -161,7 +161,7 @@ static bool is_lost(const struct lt_position_row *row, struct lt_repair_report *
         return true;
     if (row->proved) {
         conclude(ret, LT_REPAIR_NOT_NEEDED, "offset %" PRId64 " stands with its proof", row->offset);
-    } else if (row->offset < 0 && row->high == 0) {
+    } else if (row->offset < 0 && row->high == 0 && row->kept_offset <= 0) {
         conclude(ret, LT_REPAIR_REFUSED,
                  "no position and no records: that is a first beginning; run: lienthong topics create");
     } else if (row->offset >= 0 && row->metadata[0] &&

@@ -1,9 +1,12 @@
 #include "gateway/ops/topics.h"
 
 #include "gateway/base/crypto.h"
+#include "gateway/codec/json.h"
 #include "gateway/core/position.h"
 #include "gateway/delivery/ledger.h"
+#include "gateway/delivery/mend.h"
 #include "gateway/delivery/position.h"
+#include "gateway/kafka/reader.h"
 #include "gateway/model/event.h"
 
 #include <inttypes.h>
@@ -117,6 +120,8 @@ struct survey {
     bool core;
     uint64_t incarnation; /* of a partition that has a position; 0 none */
     int32_t partitions, without, orphaned, first_orphan;
+    int32_t written_for;   /* core: how many partitions the positions count; 0 none */
+    LT_VEC(int32_t) fresh; /* without a position and empty */
 };
 
 static void survey_row(void *ctx, const struct lt_genesis_row *row)
@@ -127,12 +132,16 @@ static void survey_row(void *ctx, const struct lt_genesis_row *row)
         s->without++;
         if (row->high > 0 && s->orphaned++ == 0)
             s->first_orphan = row->partition;
+        if (row->high == 0)
+            *lt_vec_push(&s->fresh) = row->partition;
         return;
     }
     struct lt_position core;
     struct lt_delivery_position delivery;
-    if (s->core && lt_position_parse(lt_span_str(row->metadata), &core, NULL) == LT_OK)
+    if (s->core && lt_position_parse(lt_span_str(row->metadata), &core, NULL) == LT_OK) {
         s->incarnation = core.incarnation;
+        s->written_for = core.partitions;
+    }
     if (!s->core && lt_delivery_position_parse(lt_span_str(row->metadata), &delivery, NULL) == LT_OK)
         s->incarnation = delivery.incarnation;
 }
@@ -154,11 +163,109 @@ static void genesis_metadata(void *ctx, int32_t partition, char out[512])
         lt_delivery_genesis(g->incarnation, out);
 }
 
+/* ---- another life: the topic was deleted, its offsets with it, and made again ---- */
+
+struct trace {
+    bool core;
+    struct lt_ledger ledger; /* not core */
+    LT_VEC(int64_t) offsets; /* core: last position of each partition in lt.position */
+    struct lt_err *err;
+};
+
+static int take_trace(void *ctx, const struct lt_log_record *r)
+{
+    static const struct lt_json_limits limits = {.bytes_max = 1 << 20, .depth_max = 8};
+    struct trace *t = ctx;
+    if (!t->core)
+        return lt_ledger_take(&t->ledger, r, t->err);
+    LT_AUTO_JSON struct lt_json *j = NULL;
+    uint64_t n;
+    int64_t offset;
+    if (r->value_null || !lt_span_u64(r->key, &n) || n >= 100000 ||
+        lt_json_parse(r->value, &limits, &j, NULL) != LT_OK ||
+        !lt_json_int(lt_json_get(lt_json_root(j), "offset"), &offset))
+        return 0;
+    while (t->offsets.len <= n)
+        *lt_vec_push(&t->offsets) = 0;
+    t->offsets.v[n] = offset;
+    return 0;
+}
+
+/* Has the partition, empty and without a position, been worked on before? 1, 0, or < 0. */
+static int lived_before(struct lt_admin *a, struct lt_reader *reader, const char *topic, struct trace *t,
+                        int32_t partition, struct lt_err *err)
+{
+    int64_t low = 0, high = 0;
+    int32_t from = t->core ? 0 : partition;
+    if (t->core && t->offsets.len > 0)
+        return (size_t)partition < t->offsets.len && t->offsets.v[partition] > 0;
+    lt_ledger_deinit(&t->ledger);
+    t->ledger = (struct lt_ledger){0};
+    t->err = err;
+    int r = lt_admin_watermarks(a, topic, from, &low, &high, err);
+    if (r == LT_OK && low < high)
+        r = lt_reader_range(reader, topic, from, low, high, take_trace, t, err);
+    if (r != LT_OK)
+        return r == LT_E_NOT_FOUND ? 0 : r;
+    return t->core ? (size_t)partition < t->offsets.len && t->offsets.v[partition] > 0
+                   : lt_mend_lived_before(&t->ledger);
+}
+
+/* LT_OK, or LT_E_INVALID with what to do: a new beginning would forget what was judged or delivered, and what was lost.
+ */
+static int must_be_first(struct lt_admin *a, const struct lt_config *c, const struct lt_topics_group *group,
+                         const struct survey *s, struct lt_err *err)
+{
+    struct lt_reader *reader = NULL;
+    struct trace t = {.core = group->core};
+    const char *target = group->topic + strlen(LT_TOPIC_QUEUE_PREFIX);
+    LT_AUTOFREE char *topic =
+        group->core ? lt_strdup(LT_TOPIC_POSITION) : lt_asprintf(LT_TOPIC_LEDGER_PREFIX "%s", target);
+    int r = s->fresh.len ? lt_reader_new(c->kafka.props, c->kafka.props_len, &reader, err) : LT_OK;
+    for (size_t i = 0; i < s->fresh.len && r == LT_OK; i++) {
+        r = lived_before(a, reader, topic, &t, s->fresh.v[i], err);
+        if (r == 1 && group->core)
+            r = lt_err_set(
+                err, LT_E_INVALID, "made-again",
+                "group %s has no position on partition %d of %s, which is empty, but %s holds one: the topic was "
+                "made again and is another log. Bring the old one back; else run: lienthong core position, and "
+                "then what the stop INTAKE-CHANGED names",
+                group->group, (int)s->fresh.v[i], group->topic, topic);
+        else if (r == 1)
+            r = lt_err_set(
+                err, LT_E_INVALID, "made-again",
+                "group %s has no position on partition %d of %s, which is empty, but %s holds one: the queue was "
+                "made again. Bring the old one back; else run: lienthong targets position %s, and then what the "
+                "stop QUEUE-CHANGED names",
+                group->group, (int)s->fresh.v[i], group->topic, topic, target);
+    }
+    lt_reader_free(reader);
+    lt_ledger_deinit(&t.ledger);
+    lt_vec_deinit(&t.offsets);
+    return r;
+}
+
+static int must_not_have_grown(const struct lt_topics_group *group, const struct survey *s, struct lt_err *err)
+{
+    if (s->written_for == 0 || s->written_for == s->partitions)
+        return LT_OK;
+    return lt_err_set(
+        err, LT_E_INVALID, "partitions-changed",
+        "%s has %d partitions, the positions of group %s were written for %d: keys have moved, and their past "
+        "cannot be found. A partition count cannot be taken back in place",
+        group->topic, (int)s->partitions, group->group, (int)s->written_for);
+}
+
 int lt_topics_genesis(struct lt_admin *a, const struct lt_config *c, const struct lt_topics_group *group, bool dry_run,
                       struct lt_err *err)
 {
     struct survey s = {.core = group->core};
     int r = lt_admin_group_offsets(a, group->group, group->topic, survey_row, &s, err);
+    if (r >= 0)
+        r = must_not_have_grown(group, &s, err);
+    if (r >= 0)
+        r = must_be_first(a, c, group, &s, err);
+    lt_vec_deinit(&s.fresh);
     if (r < 0)
         return r;
     if (s.orphaned)
@@ -180,5 +287,10 @@ int lt_topics_genesis_done(struct lt_admin *a, const struct lt_topics_group *g, 
 {
     struct survey s = {.core = g->core};
     int r = lt_admin_group_offsets(a, g->group, g->topic, survey_row, &s, err);
-    return r < 0 ? r : s.partitions > 0 && s.without == 0;
+    lt_vec_deinit(&s.fresh);
+    if (r < 0)
+        return r;
+    if (s.written_for > 0 && s.partitions > s.written_for && s.partitions - s.without == s.written_for)
+        return LT_TOPICS_GENESIS_GROWN;
+    return s.partitions > 0 && s.without == 0 && (s.written_for == 0 || s.written_for == s.partitions);
 }

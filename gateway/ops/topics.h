@@ -27,11 +27,14 @@ size_t lt_topics_groups(const struct lt_config *c, struct lt_arena *a, struct lt
 /*
  * Give every partition of the group that has none its first position (protocol 2, "Settings": only where the high
  * watermark is 0). All partitions of a group carry one incarnation. Returns how many positions were written;
- * LT_E_INVALID when a partition has records but no position (text says which and what that means); other negative codes
- * from Kafka.
+ * LT_E_INVALID when a partition has records but no position, when it was worked on before (the topic was made again),
+ * or when the topic has grown (text says which and what that means); other negative codes from Kafka.
  */
 int lt_topics_genesis(struct lt_admin *a, const struct lt_config *c, const struct lt_topics_group *g, bool dry_run,
                       struct lt_err *err) LT_MUST_CHECK;
-/* Does every partition of the group have a position? 1 yes, 0 no, < 0 Kafka does not answer. */
+/* The core's: lt.intake has more partitions than its positions were written for, each of which is there. */
+#define LT_TOPICS_GENESIS_GROWN 2
+/* Does every partition of the group have a position? 1 yes, 0 no, LT_TOPICS_GENESIS_GROWN, < 0 Kafka does not answer.
+ */
 int lt_topics_genesis_done(struct lt_admin *a, const struct lt_topics_group *g, struct lt_err *err) LT_MUST_CHECK;
 #endif

@@ -367,6 +367,23 @@ static void lost_offsets_stop_one_partition_and_the_other_goes_on(void **state)
     world_free(w);
 }
 
+/* Deleting a topic deletes its offsets. Begun anew at 0 it would forget what was judged and what never was. */
+static void an_intake_that_was_deleted_and_made_again_is_not_a_first_beginning(void **state)
+{
+    (void)state;
+    struct world *w = judged_world();
+    for (int32_t p = 0; p < 2; p++) {
+        lt_memory_truncate(w->core.memory, LT_TOPIC_INTAKE, p, 0);
+        lt_memory_offset_set(w->core.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, p, -1, "");
+    }
+    turns(w, 3);
+    core_world_must_stop(&w->core, 0, LT_STOP_WAITING);
+    lose_for(w, 20000);
+    core_world_must_stop(&w->core, 0, LT_STOP_OFFSETS_LOST);
+    assert_non_null(strstr(w->core.worker.partitions[0].stop_text, "was made again"));
+    world_free(w);
+}
+
 static void offsets_that_a_broker_tells_only_after_a_while_are_waited_for(void **state)
 {
     (void)state;
@@ -741,6 +758,7 @@ int main(void)
         cmocka_unit_test(a_copy_that_does_not_fit_becomes_a_dead_letter_and_the_others_stay),
         cmocka_unit_test(without_a_first_position_it_stops_not_initialised_and_goes_on_once_it_is_there),
         cmocka_unit_test(lost_offsets_stop_one_partition_and_the_other_goes_on),
+        cmocka_unit_test(an_intake_that_was_deleted_and_made_again_is_not_a_first_beginning),
         cmocka_unit_test(offsets_that_a_broker_tells_only_after_a_while_are_waited_for),
         cmocka_unit_test(offsets_that_were_not_looked_at_meanwhile_are_not_taken_for_lost),
         cmocka_unit_test(an_older_position_than_was_committed_is_never_decided_from),

@@ -75,6 +75,9 @@ static void the_reason_of_a_stop_follows_from_position_and_queue(void **state)
     s.facts.offset = -1;
     assert_string_equal(lt_mend_diagnose(facts(&s)), "OFFSETS-LOST");
     s.facts.high = 0;
+    assert_string_equal(lt_mend_diagnose(facts(&s)), "OFFSETS-LOST"); /* the ledger knows of deliveries: made again */
+    lt_ledger_deinit(&s.ledger);
+    s.ledger = (struct lt_ledger){0};
     assert_string_equal(lt_mend_diagnose(facts(&s)), "NOT-INITIALISED");
     scene_free(&s);
 }

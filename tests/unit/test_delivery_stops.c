@@ -440,6 +440,85 @@ static void a_ledger_from_before_the_position_stops(void **state)
     world_free(w);
 }
 
+/* Kafka deletes the group's offsets on a topic with the topic. */
+static void a_queue_that_was_deleted_and_made_again_stops_until_somebody_decides(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_run_until_forwarded(w, 1);
+    world_turns(w, 50);
+    world_close(w);
+    for (int32_t p = 0; p < WORLD_PARTITIONS; p++) {
+        lt_memory_truncate(w->memory, w->queue, p, 0);
+        lt_memory_offset_set(w->memory, w->queue, w->queue, p, -1, "");
+    }
+    world_open(w);
+    world_turns(w, 50);
+    world_advance(w, 20000);
+    world_turns(w, 50);
+    world_advance(w, 30000);
+    world_turns(w, 50);
+    world_expect_status(w, "\"reason\":\"OFFSETS-LOST\"");
+    world_expect_status(w, "lt.sim was made again");
+    world_expect_status(w, "\"command\":\"lienthong targets position sim --partition 0\"");
+    world_expect_status(w, "\"reason\":\"NOT-INITIALISED\""); /* the other partition never delivered anything */
+    assert_int_equal(world_forwarded(w), 1);
+    world_free(w);
+}
+
+/* The outcome of a call that is out waits for the ledger; nothing is sent without one; then it is read anew. */
+static void a_ledger_that_goes_away_stops_the_partitions_and_an_empty_one_is_not_taken_for_it(void **state)
+{
+    (void)state;
+    struct world_first f = {.n = 1, .reply = REPLY_REJECT, .step = LT_STEP_UPSERT};
+    struct world *w = world_with_parked(&f, 2);
+    size_t calls = w->calls, forwarded = world_forwarded(w);
+    lt_memory_topic_drop(w->memory, w->ledger);
+    world_received(w, 0, "B", 0);
+    world_turns(w, 50);
+    world_expect_status(w, "\"reason\":\"LEDGER-MISSING\"");
+    world_expect_status(w, "\"command\":\"lienthong topics create\"");
+    assert_false(lt_engine_ready(w->engine));
+    assert_int_equal(w->calls, calls);
+    lt_memory_topic(w->memory, w->ledger, WORLD_PARTITIONS, 0, false);
+    for (int i = 0; i < 4; i++) {
+        world_advance(w, 31000);
+        world_turns(w, 50);
+    }
+    world_expect_status(w, "\"reason\":\"LEDGER-DIFFERS\""); /* what is parked is not in it */
+    assert_int_equal(w->calls, calls);
+    assert_int_equal(world_forwarded(w), forwarded);
+    world_free(w);
+}
+
+static void a_ledger_in_which_nothing_was_open_goes_on_when_it_is_made_again(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_run_until_forwarded(w, 1);
+    world_turns(w, 50);
+    lt_memory_topic_drop(w->memory, w->ledger);
+    world_received(w, 0, "A", 1);
+    world_turns(w, 50);
+    world_expect_status(w, "\"reason\":\"LEDGER-MISSING\"");
+    lt_memory_topic(w->memory, w->ledger, WORLD_PARTITIONS, 0, false);
+    for (int i = 0; i < 4; i++) {
+        world_advance(w, 31000);
+        world_turns(w, 50);
+    }
+    world_run_until_forwarded(w, 2);
+    world_check_forwarded_in_order(w, "A", 2);
+    assert_int_equal(world_applied_count(w, "A", 1, LT_STEP_PROGRESS),
+                     world_applied_count(w, "A", 0, LT_STEP_PROGRESS));
+    world_turns(w, 50);
+    assert_true(lt_engine_ready(w->engine));
+    world_free(w);
+}
+
 struct closing {
     bool on;
     int holds, lost, refused;
@@ -502,6 +581,9 @@ int main(void)
         cmocka_unit_test(an_older_position_from_before_the_queues_begin_is_not_taken_for_a_loss),
         cmocka_unit_test(a_ledger_from_before_the_position_stops),
         cmocka_unit_test(an_outcome_in_doubt_at_the_end_is_looked_after_until_it_is_committed),
+        cmocka_unit_test(a_queue_that_was_deleted_and_made_again_stops_until_somebody_decides),
+        cmocka_unit_test(a_ledger_that_goes_away_stops_the_partitions_and_an_empty_one_is_not_taken_for_it),
+        cmocka_unit_test(a_ledger_in_which_nothing_was_open_goes_on_when_it_is_made_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
