@@ -13,6 +13,7 @@
 #include "gateway/ops/listener.h"
 #include "gateway/ops/notify.h"
 #include "gateway/ops/stop_limit.h"
+#include "gateway/ops/topic_watch.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -33,6 +34,7 @@ struct gateway {
     struct lt_ingest *ingest;
     struct lt_peers *peers; /* without role ingest: the listener for other instances' questions */
     struct lt_genesis_watch *genesis;
+    struct lt_topic_watch *topics;
     struct lt_reload *reload;
     struct lt_delivery_engine **targets;
     atomic_size_t targets_len; /* grows while the admin listener already answers */
@@ -63,7 +65,7 @@ static bool ready(void *ctx, struct lt_buf *why)
                           g->compiled.config->targets[i].name);
             ok = false;
         }
-    return ok;
+    return lt_topic_watch_ready(g->topics, why) && ok;
 }
 
 static void metrics(void *ctx, struct lt_buf *out)
@@ -78,6 +80,7 @@ static void metrics(void *ctx, struct lt_buf *out)
         lt_core_metrics(g->core, out);
     for (size_t i = 0; i < g->targets_len; i++)
         lt_delivery_metrics(g->targets[i], out);
+    lt_topic_watch_metrics(g->topics, out);
     lt_reload_metrics(g->reload, out);
 }
 
@@ -93,6 +96,8 @@ static void status(void *ctx, struct lt_json_writer *w)
     lt_json_num(w, "uptime_s", (lt_mono_ms() - g->started_ms) / 1000);
     lt_json_key(w, LT_SPAN_LIT("tables"));
     lt_reload_status(g->reload, w);
+    lt_json_key(w, LT_SPAN_LIT("topics"));
+    lt_topic_watch_status(g->topics, w);
     if (g->ingest) {
         lt_json_key(w, LT_SPAN_LIT("ingest"));
         lt_ingest_status(g->ingest, w);
@@ -166,8 +171,10 @@ static int start_targets(struct gateway *g)
 static int start_edges(struct gateway *g, struct lt_err *err)
 {
     const struct lt_config *c = g->compiled.config;
-    int r = LT_OK;
-    if (g->ingest_on) {
+    unsigned users = (g->ingest_on ? LT_TOPIC_OF_INGEST : 0u) | (g->core_on ? LT_TOPIC_OF_CORE : 0u) |
+                     (g->delivery_on ? LT_TOPIC_OF_DELIVERY : 0u);
+    int r = lt_topic_watch_start(c, g->compiled.routes, users, &g->topics, err);
+    if (r == LT_OK && g->ingest_on) {
         struct lt_ingest_settings s = {
             .config = c,
             .mappings = g->compiled.mappings,
@@ -230,6 +237,7 @@ static void stop(struct gateway *g)
     lt_ingest_free(lt_steal(&g->ingest));
     lt_peers_free(lt_steal(&g->peers), DRAIN_MS);
     lt_genesis_watch_stop(lt_steal(&g->genesis));
+    lt_topic_watch_stop(lt_steal(&g->topics));
     for (size_t i = 0; i < g->targets_len; i++)
         lt_delivery_stop(g->targets[i]);
     lt_core_stop(g->core);

@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define RETRYING_S 60 /* as the core's alarm */
+
 static struct lt_span text_of(lt_json_value v, const char *name)
 {
     struct lt_span s = LT_SPAN_NULL;
@@ -139,6 +141,18 @@ static size_t put_tables(lt_json_value tables, struct lt_buf *out)
     return 1;
 }
 
+/* Topics that are gone, refused, divided otherwise, or set so that records would be lost. */
+static size_t put_topics(lt_json_value topics, struct lt_buf *out)
+{
+    for (size_t i = 0; i < lt_json_len(topics); i++) {
+        lt_json_value t = lt_json_at(topics, i);
+        lt_buf_printf(out, "TOPIC     " LT_SPAN_FMT ": " LT_SPAN_FMT "\n", LT_SPAN_ARG(text_of(t, "reason")),
+                      LT_SPAN_ARG(text_of(t, "text")));
+        put_way_out(t, out);
+    }
+    return lt_json_len(topics);
+}
+
 /* It waits for a certificate or a password, or for rules that changed over there; the other pauses of a target pass by
  * themselves or are an operator's own. Probing is still waiting. */
 static bool waits_for_people(lt_json_value t)
@@ -233,6 +247,35 @@ static void put_provinces(lt_json_value provinces, struct lt_buf *out)
     }
 }
 
+/* Outcomes that cannot be committed are a finding when they could not for a minute, as the log says it; a log that is
+ * away, at once. */
+static size_t put_log(lt_json_value t, struct lt_span name, struct lt_buf *out)
+{
+    struct lt_span log = text_of(t, "log"), transaction = text_of(t, "transaction");
+    lt_json_value parts = lt_json_get(t, "partitions");
+    int64_t s = 0;
+    if (log.len)
+        lt_buf_printf(out, "TROUBLE   " LT_SPAN_FMT ": " LT_SPAN_FMT "\n", LT_SPAN_ARG(name), LT_SPAN_ARG(log));
+    if (transaction.len) {
+        lt_json_int(lt_json_get(t, "transaction_trouble_s"), &s);
+        lt_buf_printf(out,
+                      "TROUBLE   " LT_SPAN_FMT ": RETRYING a transaction for %" PRId64 " s: " LT_SPAN_FMT "\n"
+                      "          safe:  the same outcomes are written again, nothing is called again for it\n"
+                      "          do:    what Kafka says: brokers, ACL, missing topic; it goes on by itself\n"
+                      "          run:   lienthong topics\n",
+                      LT_SPAN_ARG(name), s, LT_SPAN_ARG(transaction));
+    }
+    for (size_t i = 0; i < lt_json_len(parts); i++) {
+        struct lt_span waits = text_of(lt_json_at(parts, i), "waiting_for");
+        int64_t n = -1;
+        lt_json_int(lt_json_get(lt_json_at(parts, i), "partition"), &n);
+        if (waits.len)
+            lt_buf_printf(out, "LOADING   " LT_SPAN_FMT " partition %" PRId64 ": " LT_SPAN_FMT "\n", LT_SPAN_ARG(name),
+                          n, LT_SPAN_ARG(waits));
+    }
+    return (log.len > 0) + (s >= RETRYING_S);
+}
+
 static size_t put_target(lt_json_value t, struct lt_buf *out)
 {
     struct lt_span name = text_of(t, "target"), reason = text_of(t, "reason");
@@ -256,7 +299,7 @@ static size_t put_target(lt_json_value t, struct lt_buf *out)
     if (parked > 0)
         lt_buf_printf(out, "          parked: %" PRId64 " dossiers, see lienthong parked list " LT_SPAN_FMT "\n",
                       parked, LT_SPAN_ARG(name));
-    return waits_for_people(t) + put_secrets(lt_json_get(t, "secrets"), name, out) +
+    return waits_for_people(t) + put_log(t, name, out) + put_secrets(lt_json_get(t, "secrets"), name, out) +
            put_stops(name, lt_json_get(t, "partitions"), out);
 }
 
@@ -267,6 +310,7 @@ static size_t describe(lt_json_value root, struct lt_buf *out)
     lt_json_value core = lt_json_get(root, "core"), targets = lt_json_get(root, "targets");
     lt_buf_printf(out, "instance  " LT_SPAN_FMT "\n", LT_SPAN_ARG(text_of(root, "instance")));
     findings += put_tables(lt_json_get(root, "tables"), out);
+    findings += put_topics(lt_json_get(root, "topics"), out);
     if (lt_json_present(lt_json_get(root, "ingest")))
         findings += put_ingest(lt_json_get(root, "ingest"), out);
     if (lt_json_present(core)) {

@@ -156,6 +156,12 @@ static int shape(struct lt_admin *a, const char *topic, int32_t *ret_partitions,
     return code && code != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ? fail(err, code, NULL, topic) : LT_OK;
 }
 
+int lt_admin_topic_partitions(struct lt_admin *a, const char *topic, int32_t *ret, struct lt_err *err)
+{
+    int32_t replication;
+    return shape(a, topic, ret, &replication, err);
+}
+
 int lt_admin_topic_describe(struct lt_admin *a, const struct lt_topic_plan *plan, struct lt_topic_report *ret,
                             struct lt_err *err)
 {

@@ -37,6 +37,8 @@ struct lt_topic_report {
     int32_t partitions; /* actual, 0 when missing */
     LT_VEC(struct lt_topic_drift) drift;
 };
+/* How many partitions, 0: no such topic. LT_E_AUTH: not allowed to see it. */
+int lt_admin_topic_partitions(struct lt_admin *a, const char *topic, int32_t *ret, struct lt_err *err) LT_MUST_CHECK;
 int lt_admin_topic_describe(struct lt_admin *a, const struct lt_topic_plan *plan, struct lt_topic_report *ret,
                             struct lt_err *err) LT_MUST_CHECK;
 void lt_topic_report_deinit(struct lt_topic_report *r);
