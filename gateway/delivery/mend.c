@@ -20,9 +20,8 @@ static const struct {
      "bring the old topic back if it exists. If it was made again, go on at its begin; if it lost its end, at its end"},
     {"NOT-INITIALISED", "nothing was sent yet", "create the first position"},
     {"LEDGER-MISSING", "what was delivered; nothing is sent without its ledger; new events wait in the queue",
-     "restore what is missing, or create it: an empty ledger goes on only where nothing was open or parked. A "
-     "partition "
-     "count cannot be taken back: a topic divided otherwise than the queue has to be made again as it was"},
+     "restore what is missing, or create it: an empty ledger goes on only where nothing was open or parked. A topic "
+     "divided otherwise than the queue has to be made again as it was"},
     {"LEDGER-DIFFERS",
      "what was delivered; nothing is sent while it is not known what is; new events wait in the queue",
      "find out who made the ledger again or deleted from it, and restore it; docs/operations.md has the one exception"},

@@ -46,7 +46,7 @@ void lt_http_conn_new(struct lt_http_loop *loop, int fd)
     c->out_allowed = SIZE_MAX;
     c->read_event = event_new(loop->base, fd, EV_READ | EV_PERSIST, on_ready, c);
     c->write_event = event_new(loop->base, fd, EV_WRITE, on_ready, c);
-    if (s->tls) {
+    if (s->s.certificate) { /* not s->tls, which a renewal replaces meanwhile */
         pthread_mutex_lock(&s->lock);
         c->ssl = SSL_new(s->tls); /* holds the context it was made of */
         pthread_mutex_unlock(&s->lock);
@@ -58,7 +58,7 @@ void lt_http_conn_new(struct lt_http_loop *loop, int fd)
         SSL_set_accept_state(c->ssl);
         SSL_set_app_data(c->ssl, c->tls_refused);
     }
-    lt_http_set_deadline(c, 1000 * (int64_t)(s->tls ? s->s.request_timeout_s : s->s.idle_timeout_s));
+    lt_http_set_deadline(c, 1000 * (int64_t)(s->s.certificate ? s->s.request_timeout_s : s->s.idle_timeout_s));
     if (!c->read_event || !c->write_event || event_add(c->read_event, NULL) != 0)
         lt_http_conn_free(c);
 }

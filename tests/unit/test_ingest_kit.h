@@ -4,6 +4,7 @@
 #define LT_TESTS_UNIT_INGEST_KIT_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "gateway/ingest/intake.h"
 #include "tests/unit/test_mapping_kit.h"
@@ -32,7 +33,8 @@ struct fake_log {
         struct lt_delivery_report report;
     } held[64];
     size_t held_len;
-    bool ready, genesis, freed;
+    atomic_bool ready, genesis; /* read by the server's threads */
+    bool freed;
 };
 
 struct ingest_kit {
