@@ -26,7 +26,7 @@ from tools.lt.stack import Failure, wait_for
 GROUP, INTAKE, ROUTED, LAND, TOLD = "lt.core", "lt.intake", "lt.population", "lt.events.land", "lt.province"
 NO_COPIES = {INTAKE, "lt.position", "lt.audit", "lt.answers"}
 MUST_BE_ZERO = ("lost", "doubled", "wrong_verdict", "out_of_order")
-SETTLE_S = 90
+SETTLE_S = 600
 ORIGIN = re.compile(r"([0-9a-f]+)/([0-9]+)/([0-9]+)")
 PROCEDURE, PROCEDURE_LAND = "1.001193.000.00.00.H22", "1.003003.000.00.00.H22"
 
