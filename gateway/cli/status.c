@@ -276,6 +276,17 @@ static size_t put_log(lt_json_value t, struct lt_span name, struct lt_buf *out)
     return (log.len > 0) + (s >= RETRYING_S);
 }
 
+/* Answers that nobody has said the meaning of: they went by the default, which may be wrong for them. */
+static void put_unlisted(lt_json_value answers, struct lt_buf *out)
+{
+    int64_t n = 0;
+    if (lt_json_int(lt_json_get(answers, "unlisted"), &n) && n > 0)
+        lt_buf_printf(out,
+                      "          unlisted: %" PRId64 " answers fit no row of its table and were taken as " LT_SPAN_FMT
+                      ": see answer-unlisted in the log, add a row\n",
+                      n, LT_SPAN_ARG(text_of(answers, "unlisted_is")));
+}
+
 static size_t put_target(lt_json_value t, struct lt_buf *out)
 {
     struct lt_span name = text_of(t, "target"), reason = text_of(t, "reason");
@@ -299,6 +310,7 @@ static size_t put_target(lt_json_value t, struct lt_buf *out)
     if (parked > 0)
         lt_buf_printf(out, "          parked: %" PRId64 " dossiers, see lienthong parked list " LT_SPAN_FMT "\n",
                       parked, LT_SPAN_ARG(name));
+    put_unlisted(lt_json_get(lt_json_get(t, "details"), "answers"), out);
     return waits_for_people(t) + put_log(t, name, out) + put_secrets(lt_json_get(t, "secrets"), name, out) +
            put_stops(name, lt_json_get(t, "partitions"), out);
 }
