@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.e2e.load import Dossier, accept, hurry, post
 from tests.e2e.test_delivery import parked, wait_rows
@@ -45,6 +46,9 @@ class Filling:
 
     def fill(self):
         """Somebody writes until the broker cannot any more: it has one folder, so it ends."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        for future in admin.create_topics([NewTopic("filler", 1, 1)]).values():
+            future.result()
         producer = Producer({"bootstrap.servers": self.bootstrap, "message.timeout.ms": 2000})
         pid = int((self.folder / "pid").read_text().split()[0])
 
