@@ -56,17 +56,26 @@ static int delivery_result(struct lt_log_kafka *k, struct lt_err *err)
 
 /*
  * A call that is under way when the transaction fails answers _STATE and nothing of the cause; the library keeps that
- * and tells it to the next call. Asked by beginning another one, which changes nothing while one is there. Takes error.
+ * and tells it to the next call. Asked by beginning another one, which changes nothing while one is there. NULL: it
+ * does not say.
  */
+static rd_kafka_error_t *kept_error(struct lt_log_kafka *k)
+{
+    rd_kafka_error_t *kept = rd_kafka_begin_transaction(k->producer);
+    if (kept && rd_kafka_error_code(kept) != RD_KAFKA_RESP_ERR__STATE)
+        return kept;
+    rd_kafka_error_destroy(kept);
+    return NULL;
+}
+
+/* Takes error; to be freed, whichever it is. */
 static rd_kafka_error_t *cause(struct lt_log_kafka *k, rd_kafka_error_t *error)
 {
     if (rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR__STATE || !rd_kafka_error_txn_requires_abort(error))
         return error;
-    rd_kafka_error_t *kept = rd_kafka_begin_transaction(k->producer);
-    if (!kept || rd_kafka_error_code(kept) == RD_KAFKA_RESP_ERR__STATE) {
-        rd_kafka_error_destroy(kept);
+    rd_kafka_error_t *kept = kept_error(k);
+    if (!kept)
         return error;
-    }
     rd_kafka_error_destroy(error);
     return kept;
 }
@@ -288,6 +297,19 @@ static rd_kafka_error_t *produce(struct lt_log_kafka *k, const struct lt_kafka_t
     return rd_kafka_produceva(k->producer, v, headers ? 6 : 5);
 }
 
+/* The transaction had failed by itself (rights that were taken away) before this record: that is what stands in the
+ * way. */
+static int failed_before(struct lt_log_kafka *k, struct lt_err *err)
+{
+    rd_kafka_error_t *kept = kept_error(k);
+    if (!kept)
+        return LT_LOG_ABORTABLE;
+    rd_kafka_resp_err_t code = rd_kafka_error_code(kept);
+    lt_err_set(err, lt_kafka_error(code), rd_kafka_err2name(code), "producing: %s", rd_kafka_error_string(kept));
+    rd_kafka_error_destroy(kept);
+    return lt_kafka_result(code) == LT_LOG_PERMANENT ? LT_LOG_PERMANENT : LT_LOG_ABORTABLE;
+}
+
 /* What a refused record means for the transaction. Takes error. */
 static int refused(struct lt_log_kafka *k, const char *topic, rd_kafka_error_t *error, struct lt_err *err)
 {
@@ -308,7 +330,7 @@ static int refused(struct lt_log_kafka *k, const char *topic, rd_kafka_error_t *
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return LT_LOG_RETRY;
     if (code == RD_KAFKA_RESP_ERR__STATE)
-        return k->delivery.code ? delivery_result(k, err) : LT_LOG_ABORTABLE;
+        return k->delivery.code ? delivery_result(k, err) : failed_before(k, err);
     int r = lt_kafka_result(code);
     return r == LT_LOG_TOO_LARGE || r == LT_LOG_PERMANENT ? r : LT_LOG_ABORTABLE;
 }
