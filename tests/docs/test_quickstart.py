@@ -54,7 +54,9 @@ def test_everything_arrives_and_every_province_is_told_as_the_readme_shows_it(fo
 
 
 def test_a_second_one_is_refused_while_one_works_and_an_interrupted_one_leaves_nothing_running(folder):
-    with subprocess.Popen(command(folder), cwd=ROOT, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True) as first:
+    # Interrupts count for it also where these tests run as a background job of a shell, which ignores them.
+    with subprocess.Popen(command(folder), cwd=ROOT, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as first:
         lines = []
         for line in first.stdout:
             lines.append(line)
@@ -65,7 +67,7 @@ def test_a_second_one_is_refused_while_one_works_and_an_interrupted_one_leaves_n
         assert wait_for("the gateway of the first to live on", lambda: len(left(folder)) == 5)
         os.killpg(first.pid, signal.SIGINT)
         lines += first.stdout
-        assert first.wait(60) == 130
+        assert first.wait(60) == 130, "".join(lines)
     text = "".join(lines)
     assert "quickstart: interrupted" in text and "Traceback" not in text, text
     assert not left(folder)

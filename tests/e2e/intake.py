@@ -8,7 +8,7 @@ import time
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
-from tests.e2e.world import LIENTHONG, dismiss, run
+from tests.e2e.world import LIENTHONG, committed, dismiss, run
 from tools.lt.stack import get, wait_for
 
 GROUP, INTAKE = "lt.core", "lt.intake"
@@ -133,8 +133,7 @@ class Core:
             c.close()
 
     def committed(self, partition=0):
-        wanted = [ConsumerGroupTopicPartitions(GROUP, [TopicPartition(INTAKE, partition)])]
-        return self.admin.list_consumer_group_offsets(wanted)[GROUP].result().topic_partitions[0]
+        return committed(self.world.bootstrap, GROUP, INTAKE, partition)
 
     def position(self, partition=0):
         """(offset, metadata) of the last commit, from lt.position: the client library reads on behind the end of a committed offset's metadata."""

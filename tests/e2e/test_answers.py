@@ -8,6 +8,7 @@ from tools.lt.stack import get, wait_for
 def test_an_answer_that_no_row_fits_counts_as_the_default_says_and_is_shown(world):
     hurry(world)
     world.edit("targets/portal.yaml", "      when: {status: 5xx}\n      is: unknown\n", "      when: {status: 505}\n      is: unknown\n")
+    world.edit("targets/portal.yaml", "when: {form: [soap,", "when: {status: 200, form: [soap,")
     world.edit("targets/portal.yaml", "examples: [{status: 500}, ", "examples: [{status: 505}, ")
     world.edit("targets/portal.yaml", ", {status: 502, body: \"<html><h1>Bad gateway</h1></html>\"}, {status: 504}]", "]")
     world.start()

@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from tests.e2e.load import Dossier, accept, hurry
 from tests.e2e.test_delivery import parked, rows, wait_rows
-from tests.e2e.world import LIENTHONG, dismiss, run
+from tests.e2e.world import LIENTHONG, committed, dismiss, run
 from tools.lt.stack import wait_for
 
 QUEUE = "lt.portal"
@@ -33,8 +33,7 @@ class Queue:
         return all(p["offset"] == p["next"] and p["done_beyond"] == 0 for p in self.world.target("portal")["partitions"])
 
     def committed(self):
-        wanted = [ConsumerGroupTopicPartitions(QUEUE, [TopicPartition(QUEUE, self.partition)])]
-        return self.admin.list_consumer_group_offsets(wanted)[QUEUE].result().topic_partitions[0]
+        return committed(self.world.bootstrap, QUEUE, QUEUE, self.partition)
 
     def stop_gateway(self):
         """Stopped, and nobody in the group."""

@@ -42,6 +42,18 @@ def dismiss(bootstrap, group, instances):
         assert len(s.recv(4096)) > 0, "the broker closed the connection on a LeaveGroup"
 
 
+def committed(bootstrap, group, topic, partition):
+    """What Kafka tells of a group's position. Not by the admin client: its call (librdkafka 2.6.1) ends the process by a segmentation fault
+    when the coordinator is not there yet."""
+    c = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False})
+    try:
+        (at,) = c.committed([TopicPartition(topic, partition)], timeout=10)
+        assert not at.error, at.error
+        return at
+    finally:
+        c.close()
+
+
 def empty_kafka(bootstrap):
     """No topics and no groups of the gateway any more."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
