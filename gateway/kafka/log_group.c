@@ -375,19 +375,23 @@ static void keep_filled(struct lt_log_kafka *k)
 }
 
 /*
- * Beside the one that was polled, take what else lies in the queue in one go: a call for each record costs as much as
- * the rest of its way through the core. Callbacks may run in here. That changes nothing for the owner, who finds out
- * before he gets the next record as if he had polled: records of a partition that was given up meanwhile are dropped by
- * classify (fetched before the call ended) or by lt_log_kafka_kept_drop (fetched earlier).
+ * Beside the one that was polled, take what else lies in the queue. Callbacks may run in here. That changes nothing for
+ * the owner, who finds out before he gets the next record as if he had polled: records of a partition that was given up
+ * meanwhile are dropped by lt_log_kafka_kept_drop or classify.
+ *
+ * One by one: rd_kafka_consume_batch_queue of 2.0.2 counts a message as consumed when it enters the batch, and takes it
+ * out again when a rebalance in the same call pauses its partition; it never comes again
+ * (docs/decisions/0004-librdkafka-traps.md).
  */
 static void fetch_more(struct lt_log_kafka *k)
 {
     if (k->fetched_first < k->fetched_len)
         return; /* of paused partitions: they wait */
     keep_filled(k);
-    ssize_t n = rd_kafka_consume_batch_queue(k->queue, 0, k->fetched, LT_KAFKA_FETCHED);
-    k->fetched_first = 0;
-    k->fetched_len = n > 0 ? (size_t)n : 0;
+    k->fetched_first = k->fetched_len = 0;
+    rd_kafka_message_t *m;
+    while (k->fetched_len < LT_KAFKA_FETCHED && (m = rd_kafka_consume_queue(k->queue, 0)))
+        k->fetched[k->fetched_len++] = m;
 }
 
 /* The next one that was fetched, of a partition that is not paused; NULL: none. */
