@@ -209,6 +209,48 @@ static void sister_examples_that_differ_show_the_first_difference(void **state)
     free(f);
 }
 
+/* Of a mapping that is wrong its own findings say so; every mapping compared with it would only say it again. */
+static void one_mistake_is_not_told_again_by_the_examples_compared_with_it(void **state)
+{
+    size_t n;
+    char *f = examples_of("examples: [{in: examples/nhan.xml, refused: unknown-unit}]",
+                          "examples:\n"
+                          "  - {in: examples/nhan.json, same-as: small-xml/nhan.xml}\n"
+                          "  - {in: examples/khac.json, out: examples/nhan.out.json, same-as: small-json/nhan.json}\n",
+                          &n);
+
+    (void)state;
+    assert_contains(f, "example examples/nhan.xml: expected the refusal unknown-unit, got 1 item, accepted");
+    assert_contains(f, "example examples/khac.json: /data/HoSo/ChuHoSo: expected");
+    assert_null(strstr(f, "same-as"));
+    assert_null(strstr(f, "the digest of"));
+    assert_null(strstr(f, "as many accepted events"));
+    free(f);
+}
+
+static void examples_compared_with_one_of_a_broken_mapping_are_silent(void **state)
+{
+    struct kit k;
+    char *f;
+
+    (void)state;
+    kit_init(&k);
+    kit_text(&k, KIT_TABLE, "units.yaml", kit_units);
+    kit_text(&k, KIT_TABLE, "procedures.yaml", kit_procedures);
+    kit_text(&k, KIT_DIGEST, "digest.yaml", kit_digest);
+    kit_text_with(&k, KIT_MAPPING, HERE, kit_small_xml, "examples: []",
+                  "examples: [{in: examples/nhan.xml, out: examples/nhan.out.json}]\nnobody: knows this\n");
+    kit_text_with(&k, KIT_MAPPING, HERE, kit_small_json, "examples: []",
+                  "examples: [{in: examples/nhan.json, same-as: small-xml/nhan.xml}]");
+    assert_int_equal(lt_mappings_survey(&k.config, &k.diags, &k.m), LT_E_INVALID);
+    assert_int_equal(lt_mappings_run_examples(k.m, &k.diags), 1);
+    f = kit_print(&k);
+    assert_int_equal(k.diags.errors, 1);
+    assert_contains(f, "nobody");
+    free(f);
+    kit_deinit(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +260,8 @@ int main(void)
         cmocka_unit_test(examples_that_hold_leave_no_finding),
         cmocka_unit_test(a_difference_names_the_pointer_what_was_expected_and_what_came),
         cmocka_unit_test(sister_examples_that_differ_show_the_first_difference),
+        cmocka_unit_test(one_mistake_is_not_told_again_by_the_examples_compared_with_it),
+        cmocka_unit_test(examples_compared_with_one_of_a_broken_mapping_are_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
