@@ -3,10 +3,9 @@
 #include "gateway/base/clock.h"
 #include "gateway/codec/json.h"
 #include "gateway/delivery/effects.h"
-#include "gateway/kafka/admin.h"
-#include "gateway/kafka/reader.h"
 #include "gateway/kafka/repair.h"
 #include "gateway/model/event.h"
+#include "gateway/ops/ledger_read.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -43,30 +42,6 @@ static void take_row(void *ctx, const struct lt_genesis_row *row)
 }
 
 /* ---- reading ---- */
-
-struct reading {
-    struct lt_ledger *ledger;
-    struct lt_err *err;
-    int failed;
-};
-
-static int take_record(void *ctx, const struct lt_log_record *r)
-{
-    struct reading *x = ctx;
-    x->failed = lt_ledger_take(x->ledger, r, x->err);
-    return x->failed != LT_OK;
-}
-
-/* Rule 1: read_committed up to the read_uncommitted end, so that nothing committed just now is missed. */
-static int read_ledger(struct repair *m, int32_t partition, struct lt_ledger *ret, struct lt_err *err)
-{
-    struct reading x = {.ledger = ret, .err = err};
-    int64_t low = 0, high = 0;
-    int r = lt_admin_watermarks(m->admin, m->ledger, partition, &low, &high, err);
-    if (r == LT_OK)
-        r = lt_reader_range(m->reader, m->ledger, partition, low, high, take_record, &x, err);
-    return r == LT_OK ? x.failed : r;
-}
 
 /*
  * What stands below the ledger's last position was written to the queue before that. So where the first record that the
@@ -195,7 +170,7 @@ static int must_stand_still(struct repair *m, const struct lt_mend_facts *f, str
 static int mend_one(struct repair *m, const struct lt_genesis_row *row, struct lt_err *err)
 {
     struct found found = {.partition = row->partition};
-    int r = read_ledger(m, row->partition, &found.ledger, err);
+    int r = lt_ledger_read(m->admin, m->reader, m->ledger, row->partition, &found.ledger, err);
     if (r == LT_OK) {
         struct lt_mend_facts f = {.target = m->q->target,
                                   .partition = row->partition,

@@ -3,11 +3,10 @@
 #include "gateway/base/crypto.h"
 #include "gateway/codec/json.h"
 #include "gateway/core/position.h"
-#include "gateway/delivery/ledger.h"
 #include "gateway/delivery/mend.h"
 #include "gateway/delivery/position.h"
-#include "gateway/kafka/reader.h"
 #include "gateway/model/event.h"
+#include "gateway/ops/ledger_read.h"
 
 #include <inttypes.h>
 
@@ -167,17 +166,13 @@ static void genesis_metadata(void *ctx, int32_t partition, char out[512])
 
 struct trace {
     bool core;
-    struct lt_ledger ledger; /* not core */
     LT_VEC(int64_t) offsets; /* core: last position of each partition in lt.position */
-    struct lt_err *err;
 };
 
-static int take_trace(void *ctx, const struct lt_log_record *r)
+static int take_position(void *ctx, const struct lt_log_record *r)
 {
     static const struct lt_json_limits limits = {.bytes_max = 1 << 20, .depth_max = 8};
     struct trace *t = ctx;
-    if (!t->core)
-        return lt_ledger_take(&t->ledger, r, t->err);
     LT_AUTO_JSON struct lt_json *j = NULL;
     uint64_t n;
     int64_t offset;
@@ -191,24 +186,38 @@ static int take_trace(void *ctx, const struct lt_log_record *r)
     return 0;
 }
 
+static int was_judged(struct lt_admin *a, struct lt_reader *reader, struct trace *t, int32_t partition,
+                      struct lt_err *err)
+{
+    int64_t low = 0, high = 0;
+    int r = LT_OK;
+    if (t->offsets.len == 0) /* it holds every partition's: read once */
+        r = lt_admin_watermarks(a, LT_TOPIC_POSITION, 0, &low, &high, err);
+    if (r == LT_OK && low < high)
+        r = lt_reader_range(reader, LT_TOPIC_POSITION, 0, low, high, take_position, t, err);
+    return r == LT_OK ? (size_t)partition < t->offsets.len && t->offsets.v[partition] > 0 : r;
+}
+
+static int was_delivered(struct lt_admin *a, struct lt_reader *reader, const char *topic, int32_t partition,
+                         struct lt_err *err)
+{
+    struct lt_ledger ledger = {0};
+    int r = lt_ledger_read(a, reader, topic, partition, &ledger, err);
+    if (r == LT_OK)
+        r = lt_mend_lived_before(&ledger);
+    lt_ledger_deinit(&ledger);
+    return r;
+}
+
 /* Has the partition, empty and without a position, been worked on before? 1, 0, or < 0. */
 static int lived_before(struct lt_admin *a, struct lt_reader *reader, const char *topic, struct trace *t,
                         int32_t partition, struct lt_err *err)
 {
-    int64_t low = 0, high = 0;
-    int32_t from = t->core ? 0 : partition;
-    if (t->core && t->offsets.len > 0)
-        return (size_t)partition < t->offsets.len && t->offsets.v[partition] > 0;
-    lt_ledger_deinit(&t->ledger);
-    t->ledger = (struct lt_ledger){0};
-    t->err = err;
-    int r = lt_admin_watermarks(a, topic, from, &low, &high, err);
-    if (r == LT_OK && low < high)
-        r = lt_reader_range(reader, topic, from, low, high, take_trace, t, err);
-    if (r != LT_OK)
-        return r == LT_E_NOT_FOUND ? 0 : r;
-    return t->core ? (size_t)partition < t->offsets.len && t->offsets.v[partition] > 0
-                   : lt_mend_lived_before(&t->ledger);
+    int32_t partitions = 0;
+    int r = lt_admin_topic_partitions(a, topic, &partitions, err);
+    if (r != LT_OK || (t->core ? 0 : partition) >= partitions)
+        return r; /* nothing says so */
+    return t->core ? was_judged(a, reader, t, partition, err) : was_delivered(a, reader, topic, partition, err);
 }
 
 /* LT_OK, or LT_E_INVALID with what to do: a new beginning would forget what was judged or delivered, and what was lost.
@@ -240,7 +249,6 @@ static int must_be_first(struct lt_admin *a, const struct lt_config *c, const st
                 group->group, (int)s->fresh.v[i], group->topic, topic, target);
     }
     lt_reader_free(reader);
-    lt_ledger_deinit(&t.ledger);
     lt_vec_deinit(&t.offsets);
     return r;
 }

@@ -1,13 +1,14 @@
 """A topic that goes away under a running gateway is named within seconds, with what is safe and what to run; nothing is lost or skipped in silence."""
 
 import pytest
-from confluent_kafka.admin import NewPartitions
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewPartitions
 
 from tests.e2e.intake import INTAKE, NO_ROUTE, Core
-from tests.e2e.load import Dossier, accept
+from tests.e2e.load import Dossier, accept, hurry
 from tests.e2e.test_delivery import rows, wait_rows
 from tests.e2e.test_target_stops import QUEUE, Queue
-from tests.e2e.world import LIENTHONG, run
+from tests.e2e.world import LIENTHONG, committed, run
 from tools.lt.stack import get, wait_for
 
 NAMED_S = 60  # docs/operations.md: within 15 s, settings within 45 s, on a machine that is not busy with something else
@@ -110,6 +111,27 @@ def test_a_queue_that_is_deleted_under_a_running_delivery_is_named_and_gone_on_f
     world.wait_ready()
     accept(world, queue.dossier.progressed())
     wait_rows(world, queue.dossier, (1, 0, 2), 60)
+
+
+def test_a_queue_that_was_made_again_is_not_begun_anew_when_its_ledger_cannot_be_read(world):
+    """What the ledger says after somebody else's record is not known: that it says nothing is not either."""
+    hurry(world)
+    world.start()
+    admin, ledger = AdminClient({"bootstrap.servers": world.bootstrap}), f"lt.ledger.{QUEUE.removeprefix('lt.')}"
+    producer = Producer({"bootstrap.servers": world.bootstrap})
+    partitions = range(len(admin.list_topics(ledger, timeout=10).topics[ledger].partitions))
+    for p in partitions:
+        producer.produce(ledger, partition=p, key="not ours", value=b"either")
+    assert producer.flush(30) == 0
+    dossier = Dossier(1)
+    accept(world, dossier.received())
+    wait_rows(world, dossier, (1, 0, 1))
+    wait_for("the position to be behind it", lambda: any(p["offset"] > 0 for p in world.target("portal")["partitions"]))
+    assert world.gateway.stop() == 0
+    delete(admin, QUEUE)
+    refused = run(LIENTHONG, "topics", "create", "--config", world.config, check=1)
+    assert ledger in refused.stderr and "not a key of a ledger" in refused.stderr, refused.stderr
+    assert all(committed(world.bootstrap, QUEUE, QUEUE, p).offset < 0 for p in partitions), "not begun anew"
 
 
 def test_a_ledger_that_goes_away_stops_its_target_and_goes_on_when_it_is_made_again_if_nothing_was_open(world):
