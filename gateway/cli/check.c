@@ -65,6 +65,7 @@ static int check(int argc, char **argv)
     if (c.routes && c.tables)
         lt_routes_check_reach(c.routes, c.tables, &diags);
     if (c.config) {
+        lt_cli_check_kafka(c.config, &diags);
         lt_adapters_check(c.config, &diags);
         lt_config_check_certificates(c.config, lt_now_ms(), &diags);
     }

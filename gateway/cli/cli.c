@@ -1,6 +1,7 @@
 #include "gateway/cli/cli.h"
 
 #include "gateway/codec/xml.h"
+#include "gateway/kafka/properties.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -117,4 +118,22 @@ int lt_compiled_load_or_complain(const char *path, struct lt_compiled *ret)
     }
     lt_diags_deinit(&diags);
     return r;
+}
+
+void lt_cli_check_kafka(const struct lt_config *c, struct lt_diags *diags)
+{
+    const struct lt_yaml_node *section = lt_yaml_get(lt_yaml_root(c->files[0]), "kafka"), *at = section;
+    const struct lt_config_prop *props = c->kafka.props;
+    struct lt_err err = LT_ERR_INIT;
+    size_t before = diags->errors;
+    for (size_t i = 0; i < c->kafka.props_len; i++)
+        if (lt_kafka_property_check(&props[i], &err) < 0)
+            lt_yaml_error(diags, lt_yaml_get(section, props[i].name), "kafka: expected what librdkafka takes, got %s",
+                          err.text);
+    if (diags->errors > before || lt_kafka_properties_check(props, c->kafka.props_len, &err) == LT_OK)
+        return;
+    for (size_t i = 0; i < c->kafka.props_len; i++)
+        if (strstr(err.text, props[i].name))
+            at = lt_yaml_get(section, props[i].name);
+    lt_yaml_error(diags, at, "kafka: expected what librdkafka takes, got %s", err.text);
 }

@@ -57,4 +57,6 @@ int lt_compiled_load(const char *path, struct lt_compiled *ret, struct lt_diags 
 void lt_compiled_deinit(struct lt_compiled *c);
 /* The same for commands that are not `check`: findings are printed to stderr. */
 int lt_compiled_load_or_complain(const char *path, struct lt_compiled *ret);
+/* What librdkafka says of the section kafka:, with its place; asks no broker. */
+void lt_cli_check_kafka(const struct lt_config *c, struct lt_diags *diags);
 #endif

@@ -302,10 +302,12 @@ static bool parse_roles(struct gateway *g, const char *text)
     return true;
 }
 
-/* What `lienthong check` would find in targets and certificates ends the start as well; warnings are only said. */
+/* What `lienthong check` would find in the section kafka:, targets and certificates ends the start as well; warnings
+ * are only said. */
 static int check_parts(const struct lt_config *c)
 {
     struct lt_diags diags = LT_DIAGS_INIT;
+    lt_cli_check_kafka(c, &diags);
     lt_adapters_check(c, &diags);
     lt_config_check_certificates(c, lt_now_ms(), &diags);
     LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(1 << 20);

@@ -15,6 +15,13 @@ static bool asks_again(const char *fac, const char *text)
     return strcmp(fac, "GETPID") == 0 && lt_glob_match("*: retrying", lt_span_str(text));
 }
 
+/* The section kafka: is one for producers and consumers: each is told of what is for the other. */
+static bool for_the_other_kind(const char *fac, const char *text)
+{
+    return strcmp(fac, "CONFWARN") == 0 &&
+           lt_glob_match("*property and will be ignored by this * instance", lt_span_str(text));
+}
+
 /* librdkafka's own log. It names brokers, topics and partitions, never keys or values of records. */
 static void on_log(const rd_kafka_t *rk, int level, const char *fac, const char *text)
 {
@@ -22,7 +29,7 @@ static void on_log(const rd_kafka_t *rk, int level, const char *fac, const char 
                           : level <= 4 ? LT_LOG_WARN
                           : level <= 5 ? LT_LOG_INFO
                                        : LT_LOG_DEBUG;
-    if (asks_again(fac, text))
+    if (asks_again(fac, text) || for_the_other_kind(fac, text))
         l = LT_LOG_DEBUG;
     lt_log(l, rk ? rd_kafka_name(rk) : "kafka", "kafka-client", "%s: %s", fac, text);
 }

@@ -81,6 +81,8 @@ MISTAKES = {
     "a timeout of a target": Mistake("targets/portal.yaml", "\ntimeout: 30s", "\ntimeout: soon", "soon", ("timeout", "a duration", "'soon'")),
     "an option of an adapter": Mistake("targets/population.yaml", "accents: strip", "accents: maybe", "maybe",
                                        ("accents", "strip, keep", "'maybe'")),
+    "a property that librdkafka does not know": Mistake("gateway.yaml", "\nkafka:\n", "\nkafka:\n  sasl.mechanisme: PLAIN\n", "PLAIN",
+                                                        ("kafka.sasl.mechanisme", "No such configuration property")),
     "an expired certificate": Mistake("targets/portal.yaml", "$PKI/gateway.crt", "$PKI/gateway-expired.crt", "$PKI",
                                       ("tls.certificate", "not expired", "gateway-expired.crt")),
     "a key that everybody can read": Mistake("targets/population.yaml", "$PKI/gateway.key", "$PKI/open.key", "$PKI",
@@ -135,7 +137,7 @@ def test_check_tells_a_row_that_can_never_match(place):
     assert "row 'late' can never match: row 'denied' of line" in r.stdout
 
 
-def test_check_names_twelve_mistakes_of_nine_files_in_one_run(place):
+def test_check_names_thirteen_mistakes_of_nine_files_in_one_run(place):
     prepare(place)
     for mistake in MISTAKES.values():
         mistake.make(place)
@@ -148,6 +150,15 @@ def test_check_names_twelve_mistakes_of_nine_files_in_one_run(place):
         except AssertionError as e:
             missing.append(f"{name}: {str(e).splitlines()[0]}")
     assert not missing, "\n".join(missing) + "\n\nit printed:\n" + r.stdout
+
+
+def test_check_finds_a_file_that_librdkafka_cannot_read_without_a_broker(place):
+    text = place.config.read_text()
+    place.config.write_text(text.replace("\nkafka:\n", "\nkafka:\n  security.protocol: ssl\n  ssl.ca.location: none.pem\n", 1))
+    r = lienthong("check", "--config", place.config, check=78)
+    line = place.config.read_text()[: place.config.read_text().index("none.pem")].count("\n") + 1
+    assert re.search(rf":{line}:\d+: kafka: expected what librdkafka takes, got kafka: ssl.ca.location failed", r.stdout), r.stdout
+    assert not r.stderr
 
 
 def test_check_of_a_clean_configuration_is_ok(place):

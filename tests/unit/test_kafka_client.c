@@ -3,6 +3,10 @@
 
 #include "gateway/config/config.h"
 #include "gateway/kafka/client.h"
+#include "gateway/kafka/properties.h"
+
+#include <stdio.h>
+#include <unistd.h>
 
 static void only_three_codes_are_a_records_own_fault(void **state LT_UNUSED)
 {
@@ -110,6 +114,44 @@ static void a_bad_property_is_named_and_a_secret_is_not_repeated(void **state LT
     assert_null(conf);
 }
 
+static void properties_are_proved_one_by_one_and_together_without_a_broker(void **state LT_UNUSED)
+{
+    struct lt_err err = LT_ERR_INIT;
+    const struct lt_config_prop good[] = {{"bootstrap.servers", "127.0.0.1:1"}, {"socket.timeout.ms", "9000"}},
+                                unknown = {"bootstrp.servers", "127.0.0.1:1"}, bad = {"socket.timeout.ms", "soon"},
+                                apart[] = {{"security.protocol", "ssl"}, {"ssl.ca.location", "/nowhere/ca.pem"}};
+    assert_int_equal(lt_kafka_property_check(&good[1], &err), LT_OK);
+    assert_int_equal(lt_kafka_properties_check(good, 2, &err), LT_OK);
+    assert_int_equal(lt_kafka_property_check(&unknown, &err), LT_E_INVALID);
+    assert_non_null(strstr(err.text, "kafka.bootstrp.servers"));
+    assert_int_equal(lt_kafka_property_check(&bad, &err), LT_E_INVALID);
+    assert_int_equal(lt_kafka_property_check(&apart[0], &err), LT_OK);
+    assert_int_equal(lt_kafka_property_check(&apart[1], &err), LT_OK);
+    assert_int_equal(lt_kafka_properties_check(apart, 2, &err), LT_E_INVALID);
+    assert_non_null(strstr(err.text, "ssl.ca.location"));
+}
+
+static void a_consumer_does_not_warn_of_what_the_section_says_to_producers(void **state LT_UNUSED)
+{
+    struct lt_err err = LT_ERR_INIT;
+    const struct lt_config_prop props[] = {{"batch.size", "100000"}};
+    const struct lt_kafka_spec spec = {.props = props, .props_len = 1};
+    char text[4096];
+    rd_kafka_t *rk;
+    FILE *into = tmpfile();
+    int kept = dup(STDERR_FILENO);
+    assert_true(into && kept >= 0 && dup2(fileno(into), STDERR_FILENO) >= 0);
+    int r = lt_kafka_open(RD_KAFKA_CONSUMER, &spec, &rk, &err);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    assert_int_equal(r, LT_OK);
+    rd_kafka_destroy(rk);
+    rewind(into);
+    text[fread(text, 1, sizeof(text) - 1, into)] = 0;
+    fclose(into);
+    assert_null(strstr(text, "batch.size"));
+}
+
 static void headers_go_over_in_order_with_null_and_empty_values(void **state LT_UNUSED)
 {
     struct lt_headers h = {0};
@@ -141,6 +183,8 @@ int main(void)
         cmocka_unit_test(a_failure_names_what_was_tried_and_the_code),
         cmocka_unit_test(what_the_protocol_demands_wins_over_the_configuration_and_that_over_defaults),
         cmocka_unit_test(a_bad_property_is_named_and_a_secret_is_not_repeated),
+        cmocka_unit_test(properties_are_proved_one_by_one_and_together_without_a_broker),
+        cmocka_unit_test(a_consumer_does_not_warn_of_what_the_section_says_to_producers),
         cmocka_unit_test(headers_go_over_in_order_with_null_and_empty_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
