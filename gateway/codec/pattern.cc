@@ -4,6 +4,7 @@
 #include "gateway/codec/pattern.h"
 #pragma GCC diagnostic pop
 
+#include <algorithm>
 #include <cctype>
 #include <memory>
 #include <string>
@@ -26,6 +27,10 @@ constexpr const char *spaces =
 constexpr const char *no_spaces =
     R"(\x{0}-\x{8}\x{E}-\x{1F}!-\x{9F}\x{A1}-\x{167F}\x{1681}-\x{1FFF}\x{200B}-\x{2027}\x{202A}-\x{202E})"
     R"(\x{2030}-\x{205E}\x{2060}-\x{2FFF}\x{3001}-\x{FEFE}\x{FF00}-\x{10FFFF})";
+
+constexpr const char *nothing_to_repeat = "nothing to repeat before *, +, ? or {";
+constexpr const char *set_in_range = "a \\d, \\s or \\w neither begins nor ends a range; write \\- for the character";
+constexpr int too_often = 1001; /* for RE2 */
 
 /* From the syntax of ECMA 262 to that of RE2: what both write alike passes, what RE2 takes otherwise or knows beyond is
  * written anew or refused. */
@@ -51,6 +56,7 @@ class Translation
     std::string_view s;
     std::size_t at = 0;
     bool in_class = false;
+    enum { NOTHING, CHARACTER, SET, RANGE } before = NOTHING; /* within a class; RANGE: a character and - */
 
     bool follows(std::string_view word) const
     {
@@ -90,6 +96,13 @@ class Translation
             else
                 pass(1);
             return;
+        case '^':
+        case '$':
+            if (at + 1 < s.size() && std::string_view("*+?{").find(s[at + 1]) != std::string_view::npos)
+                wrong = nothing_to_repeat;
+            else
+                pass(1);
+            return;
         default:
             pass(1);
         }
@@ -98,43 +111,59 @@ class Translation
     void class_begin()
     {
         in_class = true;
+        before = NOTHING;
         pass(follows("[^") ? 2 : 1);
         if (at < s.size() && s[at] == ']')
             wrong = "an empty [ ]; write \\] for the character";
     }
+    /* A set ends no range: RE2 would make one of a part of it. */
+    void class_took(bool set)
+    {
+        if (set && before == RANGE)
+            wrong = set_in_range;
+        before = set ? SET : before == RANGE ? NOTHING : CHARACTER;
+    }
     void class_member()
     {
+        bool hyphen = s[at] == '-' && !follows("-]");
+        if (hyphen && before == SET)
+            wrong = set_in_range;
+        else if (hyphen && before == CHARACTER)
+            before = RANGE;
+        else if ((s[at] & 0xC0) != 0x80) /* not inside a character */
+            class_took(false);
         if (s[at] == '[')
             return write("\\[", 1); /* RE2 would begin [:alpha:] here */
         in_class = s[at] != ']';
         pass(1);
     }
 
-    /* {n}, {n,} or {n,m}: anything else would be literal text to RE2. */
+    /* -1: none. What is too much stays too much: RE2 says so. */
+    int number(std::size_t &end) const
+    {
+        int n = -1;
+        for (; end < s.size() && s[end] >= '0' && s[end] <= '9'; end++)
+            n = std::min(std::max(n, 0) * 10 + s[end] - '0', too_often);
+        return n;
+    }
+
+    /* {n}, {n,} or {n,m}: anything else would be literal text to RE2, also a number with a 0 before it or a very long
+     * one. */
     void count()
     {
-        std::size_t end = at + 1, digits = end;
-        auto number = [&] {
-            std::size_t from = end;
-            while (end < s.size() && s[end] >= '0' && s[end] <= '9')
-                end++;
-            return end - from;
-        };
-        bool ok = number() > 0;
-        std::string_view n = s.substr(digits, end - digits), m = n;
-        if (ok && end < s.size() && s[end] == ',') {
-            digits = ++end;
-            number();
-            m = s.substr(digits, end - digits);
-        }
-        if (!ok || end >= s.size() || s[end] != '}')
+        std::size_t end = at + 1;
+        int n = number(end), m = n;
+        bool comma = end < s.size() && s[end] == ',';
+        if (comma)
+            m = number(++end);
+        if (n < 0 || end >= s.size() || s[end] != '}')
             wrong = "expected {n}, {n,} or {n,m}";
-        else if (n.size() > 4 || m.size() > 4)
-            pass(end + 1 - at); /* RE2 says that it is too large */
-        else if (!m.empty() && std::stoi(std::string(m)) < std::stoi(std::string(n)))
+        else if (m >= 0 && m < n)
             wrong = "a {n,m} with m below n";
         else
-            pass(end + 1 - at);
+            write(("{" + std::to_string(n) + (comma ? "," : "") + (comma && m >= 0 ? std::to_string(m) : "") + "}")
+                      .c_str(),
+                  end + 1 - at);
     }
 
     void escape()
@@ -144,6 +173,8 @@ class Translation
             return;
         }
         char c = s[at + 1];
+        if (in_class)
+            class_took(std::string_view("dDwWsS").find(c) != std::string_view::npos);
         if (c == 'u' || c == 'x')
             return code_point(c == 'u' ? 4 : 2);
         if (std::string_view("dDwWtnrfv").find(c) != std::string_view::npos)
@@ -182,7 +213,7 @@ const char *in_words(RE2::ErrorCode code)
     case RE2::ErrorBadCharRange:
         return "a range that ends before it starts";
     case RE2::ErrorRepeatArgument:
-        return "nothing to repeat before *, +, ? or {";
+        return nothing_to_repeat;
     case RE2::ErrorRepeatOp:
         return "a repetition of a repetition; use a group";
     default:

@@ -65,6 +65,13 @@ static void patterns_match_what_they_say(void **state)
         {"^a|b$", "ax", "bx"},
         {"^[^\\s]+$", "ab", "a b"},
         {"^[\\S]+$", "ab", "a b"},
+        {"^a{02}$", "aa", "a{02}"}, /* RE2 would take it for text */
+        {"^a{00,01}$", "", "aa"},
+        {"^[\\w-]+$", "a-b", "a.b"},
+        {"^[-\\s]+$", "- ", "a"},
+        {"^[a-c-e]+$", "a-e", "d"},
+        {"^[+--]+$", "+,-", "."},
+        {"^[--.]+$", "-.", ","},
     };
     for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
         if (!finds(rows[i].pattern, rows[i].yes))
@@ -119,6 +126,16 @@ static void what_is_not_supported_is_refused_and_never_ignored(void **state)
     refused("\\u12", LT_E_INVALID, "hexadecimal");
     refused("]", LT_E_INVALID, "without its opening");
     refused("a{3000}", LT_E_LIMIT, "too large");
+    refused("a{99999999999}", LT_E_LIMIT, "too large");
+    refused("a{1,99999999999}", LT_E_LIMIT, "too large");
+    refused("a{99999999999,99999999998}", LT_E_LIMIT, "too large");
+    refused("a{003,2}", LT_E_INVALID, "m below n");
+    refused("[\\s-\\uffff]", LT_E_INVALID, "neither begins nor ends a range");
+    refused("[\\w-\\(-\\x41]", LT_E_INVALID, "neither begins nor ends a range");
+    refused("[\\x00-\\S]", LT_E_INVALID, "neither begins nor ends a range");
+    refused("[a-\\d]", LT_E_INVALID, "neither begins nor ends a range");
+    refused("^*a", LT_E_INVALID, "nothing to repeat");
+    refused("a${1}", LT_E_INVALID, "nothing to repeat");
     refused("((a{50}){50}){50}", LT_E_LIMIT, "too large");
 }
 
