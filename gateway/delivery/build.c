@@ -142,13 +142,21 @@ void lt_txn_build(struct lt_engine *e)
 
 /* ---- writing ---- */
 
-static int partitions_of(struct lt_engine *e, const char *topic, int32_t *ret, struct lt_err *err)
+static struct lt_topic_count *count_of(struct lt_engine *e, const char *topic)
 {
     for (size_t n = 0; n < e->topics.len; n++)
-        if (strcmp(e->topics.v[n].topic, topic) == 0) {
-            *ret = e->topics.v[n].partitions;
-            return LT_OK;
-        }
+        if (strcmp(e->topics.v[n].topic, topic) == 0)
+            return &e->topics.v[n];
+    return NULL;
+}
+
+static int partitions_of(struct lt_engine *e, const char *topic, int32_t *ret, struct lt_err *err)
+{
+    struct lt_topic_count *known = count_of(e, topic);
+    if (known) {
+        *ret = known->partitions;
+        return LT_OK;
+    }
     int r = e->log->ops->partitions(e->log, topic, ret, err);
     if (r == LT_OK && *ret <= 0)
         r = lt_err_set(err, LT_E_NOT_FOUND, "topic-missing", "topic %s does not exist: run lienthong topics create",
@@ -159,6 +167,15 @@ static int partitions_of(struct lt_engine *e, const char *topic, int32_t *ret, s
         c->partitions = *ret;
     }
     return r;
+}
+
+void lt_txn_recount_topic(struct lt_engine *e, const char *topic)
+{
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_topic_count *known = count_of(e, topic);
+    int32_t n = 0;
+    if (known && e->log->ops->partitions(e->log, topic, &n, &err) == LT_LOG_OK && n > 0 && n < known->partitions)
+        known->partitions = n;
 }
 
 void lt_txn_forget_topics(struct lt_engine *e)

@@ -249,7 +249,8 @@ static void ended_badly(struct lt_engine *e, const struct lt_err *err)
     lt_log(now - e->txn_trouble_since_ms >= ALARM_MS ? LT_LOG_ERROR : LT_LOG_WARN, e->subject, "transaction-retrying",
            "%s; the same outcomes are written again", err->text);
     lt_txn_reset(e);
-    lt_txn_forget_topics(e); /* one that was made again may have another number of partitions */
+    if (err->code == LT_E_NOT_FOUND)
+        lt_txn_recount_topic(e, err->source);
     if (err->code == LT_E_NOT_FOUND && strcmp(err->source, e->ledger) == 0)
         ledger_gone(e, err);
 }

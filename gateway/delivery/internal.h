@@ -375,6 +375,9 @@ void lt_engine_resolve(struct lt_engine *e);    /* txn.in_doubt: look what becam
 void lt_txn_reset(struct lt_engine *e);
 void lt_txn_build(struct lt_engine *e);
 int lt_txn_write(struct lt_engine *e, struct lt_err *err);
+/* It went away: it may have been made again with fewer partitions. One that grew keeps its count, because keys must not
+ * move. */
+void lt_txn_recount_topic(struct lt_engine *e, const char *topic);
 void lt_txn_forget_topics(struct lt_engine *e);
 
 static inline int64_t lt_engine_now(const struct lt_engine *e)

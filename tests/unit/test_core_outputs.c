@@ -362,6 +362,64 @@ static void the_position_topic_is_read_once_however_many_partitions_are_loaded(v
     core_world_close(w);
 }
 
+/* ---- an output that goes away and is made again ---- */
+
+struct remade {
+    struct lt_memory *memory;
+    int32_t partitions; /* from then on */
+    bool gone, there;
+    int begun;
+};
+
+/* It goes before a transaction and is made again while that is aborted. */
+static enum lt_memory_fault remake(void *ctx, const char *instance_id LT_UNUSED, enum lt_memory_step step,
+                                   uint64_t number LT_UNUSED)
+{
+    struct remade *r = ctx;
+    if (step == LT_STEP_BEGIN && ++r->begun > 8)
+        fail_msg("the batch is still tried again");
+    if (step == LT_STEP_BEGIN && !r->gone) {
+        lt_memory_topic_drop(r->memory, CORE_PLAIN);
+        r->gone = true;
+    }
+    if (step == LT_STEP_ABORT && !r->there) {
+        lt_memory_topic(r->memory, CORE_PLAIN, r->partitions, 0, false);
+        r->there = true;
+    }
+    return LT_FAULT_NONE;
+}
+
+/* Eight events into the topic as it is made again; how many partitions of it have records then. */
+static int32_t spread_when_remade(struct core_world *w, int32_t partitions, int first)
+{
+    struct remade r = {.memory = w->memory, .partitions = partitions};
+    int32_t used = 0;
+    lt_memory_schedule(w->memory, remake, &r);
+    for (int i = first; i < first + 8; i++)
+        append(w, 0, i, NULL);
+    run_to_the_end(w);
+    lt_memory_schedule(w->memory, NULL, NULL);
+    assert_true(r.there);
+    assert_int_equal(lt_memory_count(w->memory, CORE_PLAIN), 8);
+    for (int32_t p = 0; p < partitions; p++)
+        used += lt_memory_end(w->memory, CORE_PLAIN, p) > 0;
+    return used;
+}
+
+/* Of a topic that only grew every dossier keeps its partition: its readers rely on its order. */
+static void an_output_that_was_made_again_is_divided_anew_only_where_it_has_fewer_partitions(void **state)
+{
+    struct core_world *w = *state;
+    lt_memory_topic_drop(w->memory, CORE_PLAIN);
+    lt_memory_topic(w->memory, CORE_PLAIN, 2, 0, false);
+    append(w, 0, 1, NULL);
+    run_to_the_end(w);
+    assert_int_equal(spread_when_remade(w, 50, 10), 2);
+    assert_int_equal(lt_memory_end(w->memory, CORE_PLAIN, 0) > 0, 1);
+    assert_int_equal(lt_memory_end(w->memory, CORE_PLAIN, 1) > 0, 1);
+    assert_int_equal(spread_when_remade(w, 1, 20), 1);
+}
+
 #define IN_A_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, core_world_teardown)
 
 int main(void)
@@ -377,6 +435,7 @@ int main(void)
         IN_A_WORLD(a_worker_has_the_counters_again_before_it_judges),
         IN_A_WORLD(the_counter_of_a_route_that_was_away_goes_on_where_it_stood),
         IN_A_WORLD(the_position_topic_is_read_once_however_many_partitions_are_loaded),
+        IN_A_WORLD(an_output_that_was_made_again_is_divided_anew_only_where_it_has_fewer_partitions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -564,6 +564,65 @@ static void an_outcome_in_doubt_at_the_end_is_looked_after_until_it_is_committed
     world_free(w);
 }
 
+/* ---- a topic it writes to goes away and is made again ---- */
+
+struct remade {
+    struct lt_memory *memory;
+    int32_t partitions; /* from then on */
+    bool gone, there;
+};
+
+/* It goes before a transaction and is made again while that is aborted. */
+static enum lt_memory_fault remake(void *ctx, const char *instance_id LT_UNUSED, enum lt_memory_step step,
+                                   uint64_t number LT_UNUSED)
+{
+    struct remade *r = ctx;
+    if (step == LT_STEP_BEGIN && !r->gone) {
+        lt_memory_topic_drop(r->memory, "lt.next");
+        r->gone = true;
+    }
+    if (step == LT_STEP_ABORT && !r->there) {
+        lt_memory_topic(r->memory, "lt.next", r->partitions, 0, false);
+        r->there = true;
+    }
+    return LT_FAULT_NONE;
+}
+
+/* Eight events into the next target's queue as it is made again; how many partitions of it have records then. */
+static int32_t spread_when_remade(struct world *w, int32_t partitions, int number)
+{
+    struct remade r = {.memory = w->memory, .partitions = partitions};
+    int32_t used = 0;
+    lt_memory_schedule(w->memory, remake, &r);
+    for (int i = 0; i < 8; i++)
+        world_received(w, 0, (char[]){(char)('A' + i), 0}, number);
+    for (int i = 0; i < 5000 && !(r.there && world_forwarded(w) == 8); i++)
+        world_turn(w);
+    lt_memory_schedule(w->memory, NULL, NULL);
+    assert_true(r.there);
+    assert_int_equal(world_forwarded(w), 8);
+    for (int32_t p = 0; p < partitions; p++)
+        used += lt_memory_end(w->memory, "lt.next", p) > 0;
+    return used;
+}
+
+/* The order of a dossier is that of its partition: it must not move because a topic grew. */
+static void a_next_queue_that_was_made_again_is_divided_anew_only_where_it_has_fewer_partitions(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    lt_memory_topic_drop(w->memory, "lt.next");
+    lt_memory_topic(w->memory, "lt.next", 2, 0, false);
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_run_until_forwarded(w, 1);
+    assert_int_equal(spread_when_remade(w, 50, 1), 2);
+    assert_int_equal(lt_memory_end(w->memory, "lt.next", 0) > 0, 1);
+    assert_int_equal(lt_memory_end(w->memory, "lt.next", 1) > 0, 1);
+    assert_int_equal(spread_when_remade(w, 1, 2), 1);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -584,6 +643,7 @@ int main(void)
         cmocka_unit_test(a_queue_that_was_deleted_and_made_again_stops_until_somebody_decides),
         cmocka_unit_test(a_ledger_that_goes_away_stops_the_partitions_and_an_empty_one_is_not_taken_for_it),
         cmocka_unit_test(a_ledger_in_which_nothing_was_open_goes_on_when_it_is_made_again),
+        cmocka_unit_test(a_next_queue_that_was_made_again_is_divided_anew_only_where_it_has_fewer_partitions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
