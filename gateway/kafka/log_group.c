@@ -380,8 +380,8 @@ static void keep_filled(struct lt_log_kafka *k)
  * meanwhile are dropped by lt_log_kafka_kept_drop or classify.
  *
  * One by one: rd_kafka_consume_batch_queue of 2.0.2 counts a message as consumed when it enters the batch, and takes it
- * out again when a rebalance in the same call pauses its partition; it never comes again
- * (docs/decisions/0004-librdkafka-traps.md).
+ * out again when its partition is paused before the call ends, which a rebalance does from the library's own thread; it
+ * never comes again (docs/decisions/0004-librdkafka-traps.md).
  */
 static void fetch_more(struct lt_log_kafka *k)
 {

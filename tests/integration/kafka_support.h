@@ -73,5 +73,6 @@ int group_die(char **argv);
 int edges_tests(void);
 int headers_tests(void);
 int group_tests(void);
+int order_tests(void);
 int transaction_tests(void);
 #endif
