@@ -10,5 +10,5 @@ int main(int argc, char **argv)
     lt_log_init(LT_LOG_ERROR, false);
     if (argc == 4 && strcmp(argv[1], "die") == 0)
         return group_die(argv + 2);
-    return edges_tests() + headers_tests() + group_tests() + order_tests() + order_tests() + transaction_tests() ? 1 : 0;
+    return edges_tests() + headers_tests() + group_tests() + order_tests() + transaction_tests() ? 1 : 0;
 }

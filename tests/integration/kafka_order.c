@@ -59,7 +59,6 @@ static void *pause_when_it_flows(void *ctx)
 static void read_while_paused(const char *topic)
 {
     char *group = support_name("group");
-    support_genesis(group, topic);
     struct worker *w = worker_new(group, topic, "one");
     worker_join(w, SUPPORT_PARTITIONS);
     struct pauser pauser = {.consumer = lt_log_kafka_of(w->log)->consumer,
