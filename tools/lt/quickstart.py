@@ -28,7 +28,8 @@ def say(text):
 
 
 def call(*argv):
-    r = subprocess.run([str(a) for a in argv], cwd=ROOT, stdin=subprocess.DEVNULL)
+    # Out of the terminal's reach: an interrupt ends quickstart, which ends this; by itself an interpreter that still loads shows where it was.
+    r = subprocess.run([str(a) for a in argv], cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True)
     if r.returncode != 0:
         raise Failure(f"{' '.join(str(a) for a in argv)}: exit code {r.returncode}")
 
