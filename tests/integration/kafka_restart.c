@@ -217,18 +217,21 @@ static void on_delivery(void *ctx, const struct lt_delivery_report *r)
     pthread_mutex_unlock(&d->lock);
 }
 
+static int reported(struct waiting *d)
+{
+    pthread_mutex_lock(&d->lock);
+    int n = d->reports;
+    pthread_mutex_unlock(&d->lock);
+    return n;
+}
+
 static struct lt_delivery_report await(struct waiting *d, int reports)
 {
-    for (int64_t until = lt_mono_ms() + 60000;;) {
-        pthread_mutex_lock(&d->lock);
-        struct lt_delivery_report r = d->last;
-        bool done = d->reports >= reports;
-        pthread_mutex_unlock(&d->lock);
-        if (done)
-            return r;
-        assert_true(lt_mono_ms() < until);
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    }
+    WAIT_UNTIL(reported(d) >= reports);
+    pthread_mutex_lock(&d->lock);
+    struct lt_delivery_report r = d->last;
+    pthread_mutex_unlock(&d->lock);
+    return r;
 }
 
 static void a_producer_reports_what_waited_too_long_and_delivers_when_kafka_is_back(void **state LT_UNUSED)
@@ -245,11 +248,9 @@ static void a_producer_reports_what_waited_too_long_and_delivers_when_kafka_is_b
     assert_ok(lt_producer_send(p, topic, LT_SPAN_LIT("k"), NULL, LT_SPAN_LIT("lost"), on_delivery, &d, &err), err);
     struct lt_delivery_report r = await(&d, 2);
     assert_true(r.outcome == LT_DELIVERY_UNKNOWN || r.outcome == LT_DELIVERY_REFUSED);
-    for (int64_t until = lt_mono_ms() + SUPPORT_WAIT_MS; lt_producer_ready(p);)
-        assert_true(lt_mono_ms() < until);
+    WAIT_UNTIL(!lt_producer_ready(p));
     tools_kafka("start");
-    for (int64_t until = lt_mono_ms() + SUPPORT_WAIT_MS; !lt_producer_ready(p);)
-        assert_true(lt_mono_ms() < until);
+    WAIT_UNTIL(lt_producer_ready(p));
     int reports = 2;
     do { /* connections come back with a back-off */
         assert_true(reports < 20);

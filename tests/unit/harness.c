@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/file.h"
+
+#define WAIT_MS 60000
 
 void harness_span_is(struct lt_span got, const char *want, const char *file, int line)
 {
@@ -21,6 +24,17 @@ void harness_contains(const char *text, const char *part, const char *file, int 
         return;
     print_error("expected \"%s\" in:\n%s\n", part, text);
     _fail(file, line);
+}
+
+void harness_pause(int64_t *end_ms, const char *condition, const char *file, int line)
+{
+    if (*end_ms == 0)
+        *end_ms = lt_mono_ms() + WAIT_MS;
+    if (lt_mono_ms() >= *end_ms) {
+        print_error("waited in vain for %s\n", condition);
+        _fail(file, line);
+    }
+    usleep(1000);
 }
 
 char *harness_folder(void)

@@ -22,6 +22,18 @@ void harness_span_is(struct lt_span got, const char *want, const char *file, int
 void harness_contains(const char *text, const char *part, const char *file, int line);
 #define assert_contains(text, part) harness_contains((text), (part), __FILE__, __LINE__)
 
+/*
+ * Looks again and again until the condition, which another thread or process brings about, holds; fails when it has not
+ * come after a minute.
+ */
+#define WAIT_UNTIL(condition)                                                                                          \
+    do {                                                                                                               \
+        int64_t end_ms_ = 0;                                                                                           \
+        while (!(condition))                                                                                           \
+            harness_pause(&end_ms_, #condition, __FILE__, __LINE__);                                                   \
+    } while (0)
+void harness_pause(int64_t *end_ms, const char *condition, const char *file, int line);
+
 /* A new empty folder below TMPDIR (or the system's); caller frees the path and removes the folder below. */
 char *harness_folder(void);
 /* Removes the folder and all in it; frees the path. */

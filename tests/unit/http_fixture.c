@@ -3,27 +3,15 @@
 #include "tests/unit/http_fixture.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
-#include "gateway/base/clock.h"
 #include "tests/unit/http_pki.h"
 
-void wait_until(bool (*met)(struct fixture *f, uint64_t want), struct fixture *f, uint64_t want)
-{
-    int64_t end = lt_mono_ms() + LIMIT_MS;
-    while (!met(f, want)) {
-        if (lt_mono_ms() > end)
-            fail_msg("what was waited for did not come");
-        usleep(2000);
-    }
-}
-
-bool held_at_least(struct fixture *f, uint64_t want)
+size_t held_len(struct fixture *f)
 {
     pthread_mutex_lock(&f->lock);
-    bool met = f->held_len >= want;
+    size_t n = f->held_len;
     pthread_mutex_unlock(&f->lock);
-    return met;
+    return n;
 }
 
 struct lt_http_stats stats_of(struct fixture *f)
@@ -31,11 +19,6 @@ struct lt_http_stats stats_of(struct fixture *f)
     struct lt_http_stats s;
     lt_http_server_stats(f->server, &s);
     return s;
-}
-
-bool connections_are(struct fixture *f, uint64_t want)
-{
-    return stats_of(f).connections_now == want;
 }
 
 void *reply_late(void *arg)

@@ -11,8 +11,6 @@
 #include "gateway/http/server.h"
 #include "tests/unit/http_wire.h"
 
-#define LIMIT_MS 10000
-
 struct fixture {
     char *folder;
     struct lt_http_server *server;
@@ -23,10 +21,8 @@ struct fixture {
     char peer[500];
 };
 
-void wait_until(bool (*met)(struct fixture *f, uint64_t want), struct fixture *f, uint64_t want);
-bool held_at_least(struct fixture *f, uint64_t want);
+size_t held_len(struct fixture *f);
 struct lt_http_stats stats_of(struct fixture *f);
-bool connections_are(struct fixture *f, uint64_t want);
 void *reply_late(void *arg);
 void handle(void *ctx, struct lt_http_request *r);
 void start(struct fixture *f, bool tls, void (*change)(struct lt_http_settings *));

@@ -1,7 +1,6 @@
 /* The whole of delivery in its own thread: real HTTP client, portal adapter, the log in memory, and a portal of a few
  * lines on a socket. */
 #include "adapters/portal/portal.h"
-#include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/delivery/delivery.h"
 #include "gateway/kafka/log_memory.h"
@@ -12,8 +11,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
-
-#define DEADLINE_MS 20000
 
 struct portal {
     int listener;
@@ -140,16 +137,6 @@ static bool status_has(struct lt_delivery_engine *d, const char *part)
     return has;
 }
 
-static void wait_for(struct lt_delivery_engine *d, const char *part)
-{
-    int64_t end = lt_mono_ms() + DEADLINE_MS;
-    while (!status_has(d, part)) {
-        if (lt_mono_ms() > end)
-            fail_msg("%s does not come", part);
-        usleep(5000);
-    }
-}
-
 static void an_event_travels_through_thread_client_and_adapter(void **state)
 {
     (void)state;
@@ -185,7 +172,7 @@ static void an_event_travels_through_thread_client_and_adapter(void **state)
     const struct lt_delivery_settings s = {
         .config = &config, .target = &target, .adapter = &lt_portal_adapter, .ctx = m, .open_log = open_memory};
     assert_int_equal(lt_delivery_start(&s, &d, &diags), LT_OK);
-    wait_for(d, "\"ok\":1");
+    WAIT_UNTIL(status_has(d, "\"ok\":1"));
     assert_true(lt_delivery_ready(d));
     struct lt_buf metrics = LT_BUF_INIT(1 << 16);
     lt_delivery_metrics(d, &metrics);
@@ -233,7 +220,7 @@ static void a_portal_that_is_away_is_waited_for(void **state)
         .config = &config, .target = &target, .adapter = &lt_portal_adapter, .ctx = m, .open_log = open_memory};
     assert_int_equal(lt_delivery_check(&target, &lt_portal_adapter, &diags), LT_OK);
     assert_int_equal(lt_delivery_start(&s, &d, &diags), LT_OK);
-    wait_for(d, "\"reason\":\"trouble\""); /* the breaker */
+    WAIT_UNTIL(status_has(d, "\"reason\":\"trouble\"")); /* the breaker */
     assert_false(status_has(d, "\"unknown\":1"));
     lt_delivery_free(d);
     assert_int_equal(lt_memory_count(m, LT_TOPIC_ANSWERS), 0);

@@ -34,7 +34,7 @@ static void a_connection_is_taken_from_epoll_before_its_number_is_given_back(voi
             exchange(&w, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", 200, "");
         wire_close(&w);
     }
-    wait_until(connections_are, f, 0);
+    WAIT_UNTIL(stats_of(f).connections_now == 0);
     one_exchange(f, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", 200, ""); /* the loops have gone on since */
     assert_int_equal(atomic_load(&missed), 0);
     assert_true(atomic_load(&removed) >= 40);

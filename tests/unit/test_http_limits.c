@@ -1,9 +1,7 @@
 #include "tests/unit/harness.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
-#include "gateway/base/clock.h"
 #include "gateway/base/crypto.h"
 #include "tests/unit/http_fixture.h"
 
@@ -112,7 +110,7 @@ static void the_memory_budget_answers_503_with_retry_after(void **state)
     assert_true(wire_open(&a, f->port, NULL, NULL) && wire_open(&b, f->port, NULL, NULL));
     wire_send(&a, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\n\r\n"
                   "012345678901234567890123456789012345678901234567890123456789");
-    wait_until(held_at_least, f, 1);
+    WAIT_UNTIL(held_len(f) >= 1);
     exchange(&b, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\n\r\n", 503, "Retry-After: 1\r\n");
     assert_int_equal(stats_of(f).refused_503, 1);
     wire_close(&b);
@@ -121,11 +119,6 @@ static void the_memory_budget_answers_503_with_retry_after(void **state)
     assert_int_equal(wire_status(answer), 200);
     exchange(&a, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok", 200, "ok");
     wire_close(&a);
-}
-
-static bool refused_connections_are(struct fixture *f, uint64_t want)
-{
-    return stats_of(f).refused_connections == want;
 }
 
 static void connections_above_the_cap_are_closed(void **state)
@@ -138,11 +131,11 @@ static void connections_above_the_cap_are_closed(void **state)
     exchange(&b, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", 200, "X-Method");
     assert_true(wire_open(&c, f->port, NULL, NULL));
     assert_true(wire_ended(&c));
-    wait_until(refused_connections_are, f, 1);
+    WAIT_UNTIL(stats_of(f).refused_connections == 1);
     wire_close(&a);
     wire_close(&b);
     wire_close(&c);
-    wait_until(connections_are, f, 0);
+    WAIT_UNTIL(stats_of(f).connections_now == 0);
 }
 
 static void change_client_share(struct lt_http_settings *s)
@@ -169,7 +162,7 @@ static void one_client_cannot_hold_all_connections(void **state)
     assert_true(wire_open(&other, f->port, f->folder, "gateway"));
     exchange(&other, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", 200, "X-Method");
     wire_close(&a);
-    wait_until(connections_are, f, 2);
+    WAIT_UNTIL(stats_of(f).connections_now == 2);
     assert_true(wire_open(&c, f->port, f->folder, "client"));
     exchange(&c, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", 200, "X-Method");
     wire_close(&b);
@@ -185,7 +178,7 @@ static void one_client_cannot_hold_all_the_memory(void **state)
     assert_true(wire_open(&a, f->port, f->folder, "client") && wire_open(&b, f->port, f->folder, "client"));
     wire_send(&a, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\n\r\n"
                   "012345678901234567890123456789012345678901234567890123456789");
-    wait_until(held_at_least, f, 1);
+    WAIT_UNTIL(held_len(f) >= 1);
     exchange(&b, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\n\r\n", 503, "\"code\":\"busy\"");
     wire_close(&b);
     assert_true(wire_open(&other, f->port, f->folder, "gateway"));
@@ -199,8 +192,16 @@ static void one_client_cannot_hold_all_the_memory(void **state)
     assert_int_equal(wire_status(answer), 200);
     exchange(&a, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok", 200, "ok");
     wire_close(&a);
-    wait_until(connections_are, f, 0);
+    WAIT_UNTIL(stats_of(f).connections_now == 0);
     assert_int_equal(stats_of(f).memory_now, 0);
+}
+
+static bool is_let_in(struct fixture *f, struct wire *w)
+{
+    bool in = wire_open(w, f->port, f->folder, "client");
+    if (!in)
+        wire_close(w);
+    return in;
 }
 
 static void a_dawdling_handshake_makes_room_for_a_client(void **state)
@@ -209,13 +210,8 @@ static void a_dawdling_handshake_makes_room_for_a_client(void **state)
     struct wire idle, second, w;
     start(f, true, change_small);
     assert_true(wire_open(&idle, f->port, NULL, NULL) && wire_open(&second, f->port, NULL, NULL));
-    wait_until(connections_are, f, 2);
-    int64_t end = lt_mono_ms() + LIMIT_MS;
-    while (!wire_open(&w, f->port, f->folder, "client")) { /* refused until the dawdlers have had their two seconds */
-        wire_close(&w);
-        assert_true(lt_mono_ms() < end);
-        usleep(20000);
-    }
+    WAIT_UNTIL(stats_of(f).connections_now == 2);
+    WAIT_UNTIL(is_let_in(f, &w)); /* refused until the dawdlers have had their two seconds */
     exchange(&w, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", 200, "X-Method");
     assert_true(wire_ended(&idle));
     wire_close(&w);

@@ -1,22 +1,10 @@
 #include "tests/unit/harness.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
-#include "gateway/base/clock.h"
 #include "gateway/base/file.h"
 #include "tests/unit/http_fixture.h"
 #include "tests/unit/http_pki.h"
-
-static bool tls_failures_are(struct fixture *f, uint64_t want)
-{
-    return stats_of(f).tls_failures == want;
-}
-
-static bool gone_are(struct fixture *f, uint64_t want)
-{
-    return stats_of(f).gone == want;
-}
 
 static void requests_of_a_connection_are_answered_in_order(void **state)
 {
@@ -123,7 +111,7 @@ static void a_truncated_body_and_a_slow_head_time_out(void **state)
     wire_close(&body);
     wire_close(&head);
     wire_close(&quiet);
-    wait_until(connections_are, f, 0);
+    WAIT_UNTIL(stats_of(f).connections_now == 0);
 }
 
 static void a_client_that_closes_in_the_middle_of_a_body_leaves_nothing(void **state)
@@ -133,7 +121,7 @@ static void a_client_that_closes_in_the_middle_of_a_body_leaves_nothing(void **s
     assert_true(wire_open(&w, f->port, NULL, NULL));
     wire_send(&w, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nshort");
     wire_close(&w);
-    wait_until(connections_are, f, 0);
+    WAIT_UNTIL(stats_of(f).connections_now == 0);
     assert_int_equal(stats_of(f).memory_now, 0);
     assert_int_equal(stats_of(f).requests, 0);
 }
@@ -144,14 +132,14 @@ static void a_client_gone_before_the_reply_swallows_it(void **state)
     struct wire w;
     assert_true(wire_open(&w, f->port, f->folder, "client"));
     wire_send(&w, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody");
-    wait_until(held_at_least, f, 1);
+    WAIT_UNTIL(held_len(f) >= 1);
     wire_close(&w);
-    wait_until(gone_are, f, 1);
+    WAIT_UNTIL(stats_of(f).gone == 1);
     assert_span_is(lt_http_body(f->held[0]), "body"); /* still ours to read */
     assert_int_equal(stats_of(f).memory_now, 4);
     assert_string_equal(lt_http_peer(f->held[0])->subject_cn, "client-h22");
     lt_http_reply(f->held[0], 202, NULL, 0, NULL, LT_SPAN_NULL);
-    wait_until(connections_are, f, 0);
+    WAIT_UNTIL(stats_of(f).connections_now == 0);
 }
 
 static void a_reply_after_the_server_is_gone_is_swallowed(void **state)
@@ -160,7 +148,7 @@ static void a_reply_after_the_server_is_gone_is_swallowed(void **state)
     struct wire w;
     assert_true(wire_open(&w, f->port, NULL, NULL));
     wire_send(&w, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody");
-    wait_until(held_at_least, f, 1);
+    WAIT_UNTIL(held_len(f) >= 1);
     lt_http_server_drain(f->server, 10);
     lt_http_server_free(f->server);
     f->server = NULL;
@@ -193,7 +181,7 @@ static void a_request_that_comes_back_after_the_server_is_gone_is_let_go(void **
     bool called = false;
     assert_true(wire_open(&w, f->port, NULL, NULL));
     wire_send(&w, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody");
-    wait_until(held_at_least, f, 1);
+    WAIT_UNTIL(held_len(f) >= 1);
     lt_http_server_free(f->server);
     f->server = NULL;
     lt_http_come_back(f->held[0], answer_back, &called); /* the sanitizers would tell a request that is never freed */
@@ -221,11 +209,11 @@ static void drain_answers_what_was_begun_and_closes_the_idle(void **state)
     assert_true(wire_open(&busy, f->port, f->folder, "client") && wire_open(&idle, f->port, f->folder, "client"));
     exchange(&idle, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", 200, "X-Method");
     wire_send(&busy, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
-    wait_until(held_at_least, f, 1);
+    WAIT_UNTIL(held_len(f) >= 1);
     lt_http_server_drain(f->server, 1); /* too short: the held one is still open */
     assert_true(wire_ended(&idle));
     pthread_create(&t, NULL, reply_late, f->held[0]);
-    lt_http_server_drain(f->server, LIMIT_MS);
+    lt_http_server_drain(f->server, 10000);
     assert_int_equal(stats_of(f).connections_now, 0);
     pthread_join(t, NULL);
     LT_AUTOFREE char *answer = wire_answer(&busy);
@@ -321,7 +309,7 @@ static void no_certificate_a_wrong_one_and_an_expired_one_never_reach_the_handle
             assert_null(answer);
         }
         wire_close(&w);
-        wait_until(tls_failures_are, f, i + 1);
+        WAIT_UNTIL(stats_of(f).tls_failures == i + 1);
     }
     assert_int_equal(stats_of(f).requests, 0);
 }
@@ -332,11 +320,11 @@ static void a_plain_client_on_the_tls_port_is_a_tls_failure_and_a_port_check_is_
     struct wire w;
     assert_true(wire_open(&w, f->port, NULL, NULL));
     wire_close(&w);
-    wait_until(connections_are, f, 0);
+    WAIT_UNTIL(stats_of(f).connections_now == 0);
     assert_int_equal(stats_of(f).tls_failures, 0);
     assert_true(wire_open(&w, f->port, NULL, NULL));
     wire_send(&w, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
-    wait_until(tls_failures_are, f, 1);
+    WAIT_UNTIL(stats_of(f).tls_failures == 1);
     wire_close(&w);
 }
 

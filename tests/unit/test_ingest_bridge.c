@@ -125,15 +125,6 @@ static int64_t committed(struct fixture *f, int32_t partition)
     return next;
 }
 
-static void await_committed(struct fixture *f, int32_t partition, int64_t next)
-{
-    int64_t end = lt_mono_ms() + 10000;
-    while (committed(f, partition) != next) {
-        assert_true(lt_mono_ms() < end);
-        usleep(2000);
-    }
-}
-
 static void records_become_events_and_are_committed_afterwards(void **state)
 {
     struct fixture *f = *state;
@@ -144,8 +135,8 @@ static void records_become_events_and_are_committed_afterwards(void **state)
     add(f, 0, list);
     add(f, 1, "no json");
     start(f);
-    await_committed(f, 0, 2);
-    await_committed(f, 1, 2);
+    WAIT_UNTIL(committed(f, 0) == 2);
+    WAIT_UNTIL(committed(f, 1) == 2);
     assert_int_equal(fake_count(&f->kit.log, LT_TOPIC_INTAKE), 3);
     assert_int_equal(fake_count(&f->kit.log, LT_TOPIC_DEADLETTER), 2);
     assert_span_is(fake_header(fake_at(&f->kit.log, LT_TOPIC_DEADLETTER, 0), "lt_position"), "foreign/1/0");
@@ -157,7 +148,7 @@ static void foreign_lt_headers_never_get_in(void **state)
     struct fixture *f = *state;
     add(f, 0, small_event("H22.01-1", "receive", "H22.01"));
     start(f);
-    await_committed(f, 0, 1);
+    WAIT_UNTIL(committed(f, 0) == 1);
     const struct fake_record *r = fake_at(&f->kit.log, LT_TOPIC_INTAKE, 0);
     assert_span_is(fake_header(r, "lt_client"), "tinh-h22");
     assert_int_equal(fake_header(r, "lt_replay").len, 0);
@@ -172,7 +163,7 @@ static void while_kafka_is_away_nothing_is_committed_and_order_is_kept(void **st
     add(f, 0, small_event("H22.01-2", "receive", "H22.01"));
     fake_fault(&f->kit.log, LT_TOPIC_INTAKE, LT_OK, LT_DELIVERY_UNKNOWN, 1);
     start(f);
-    await_committed(f, 0, 3);
+    WAIT_UNTIL(committed(f, 0) == 3);
     assert_int_equal(fake_count(&f->kit.log, LT_TOPIC_INTAKE),
                      3); /* each once: the finished ones are left out of the next try */
     const struct fake_record *first = NULL, *second = NULL;
@@ -190,22 +181,22 @@ static void while_kafka_is_away_nothing_is_committed_and_order_is_kept(void **st
     lt_bridge_stop(f->bridge);
 }
 
+static bool status_has(struct fixture *f, const char *part)
+{
+    LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(4096);
+    struct lt_json_writer w;
+    lt_json_writer_init(&w, &out);
+    lt_bridge_status(f->bridge, &w);
+    return strstr(out.ptr, part) != NULL;
+}
+
 static void stopping_while_kafka_is_away_commits_nothing(void **state)
 {
     struct fixture *f = *state;
     add(f, 0, small_event("H22.01-1", "receive", "H22.01"));
     fake_fault(&f->kit.log, NULL, LT_E_UNAVAILABLE, 0, 1000000);
     start(f);
-    int64_t end = lt_mono_ms() + 10000;
-    for (bool waits = false; !waits;) {
-        LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(4096);
-        struct lt_json_writer w;
-        lt_json_writer_init(&w, &out);
-        lt_bridge_status(f->bridge, &w);
-        waits = strstr(out.ptr, "waiting-for-kafka") != NULL;
-        assert_true(lt_mono_ms() < end);
-        usleep(2000);
-    }
+    WAIT_UNTIL(status_has(f, "waiting-for-kafka"));
     lt_bridge_stop(f->bridge);
     assert_int_equal(f->foreign.commits, 0);
 }
@@ -228,11 +219,9 @@ static void records_are_not_taken_while_the_rate_is_spent(void **state)
     lt_clients_charge(f->kit.known, &f->kit.clients[H22], 2);
     int64_t until = lt_mono_ms() + 1000;
     start(f);
-    while (lt_mono_ms() < until) {
-        assert_true(given(f) == 0 || lt_mono_ms() >= until);
-        usleep(2000);
-    }
-    await_committed(f, 0, 1);
+    WAIT_UNTIL(given(f) > 0);
+    assert_true(lt_mono_ms() >= until);
+    WAIT_UNTIL(committed(f, 0) == 1);
     lt_bridge_stop(f->bridge);
 }
 
@@ -245,7 +234,7 @@ static void what_is_tried_again_is_charged_once(void **state)
         add(f, 0, small_event("H22.01-1", "receive", "H22.01"));
     fake_fault(&f->kit.log, LT_TOPIC_INTAKE, LT_E_UNAVAILABLE, 0, 2); /* the first of the dossier, twice */
     start(f);
-    await_committed(f, 0, 6);
+    WAIT_UNTIL(committed(f, 0) == 6);
     lt_bridge_stop(f->bridge);
     /* 2 less 6: time only shortens the wait; charged three times it is 8 s and more */
     assert_in_range(lt_clients_admit(f->kit.known, &f->kit.clients[H22], lt_mono_ms()), 0, 3);

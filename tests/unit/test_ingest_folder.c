@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gateway/base/clock.h"
 #include "gateway/base/file.h"
 #include "gateway/ingest/folder.h"
 #include "gateway/model/event.h"
@@ -68,30 +67,13 @@ static bool exists(struct fixture *f, const char *name)
     return access(path, F_OK) == 0;
 }
 
-static void await(struct fixture *f, const char *name)
+static bool status_has(struct fixture *f, const char *part)
 {
-    int64_t end = lt_mono_ms() + 10000;
-    while (!exists(f, name)) {
-        if (lt_mono_ms() > end)
-            fail_msg("%s did not come", name);
-        usleep(2000);
-    }
-}
-
-static void await_status(struct fixture *f, const char *part)
-{
-    int64_t end = lt_mono_ms() + 10000;
-    for (;;) {
-        LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(4096);
-        struct lt_json_writer w;
-        lt_json_writer_init(&w, &out);
-        lt_folder_status(f->folder, &w);
-        if (strstr(out.ptr, part))
-            return;
-        if (lt_mono_ms() > end)
-            fail_msg("%s did not come, the status is %s", part, out.ptr);
-        usleep(2000);
-    }
+    LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(4096);
+    struct lt_json_writer w;
+    lt_json_writer_init(&w, &out);
+    lt_folder_status(f->folder, &w);
+    return strstr(out.ptr, part) != NULL;
 }
 
 static char *content(struct fixture *f, const char *name)
@@ -108,16 +90,16 @@ static void a_file_is_sent_and_put_away_with_its_receipt(void **state)
     struct fixture *f = *state;
     put(f, "a.json", small_event("H22.01-1", "receive", "H22.01"));
     start(f);
-    await(f, "done/a.json");
+    WAIT_UNTIL(exists(f, "done/a.json"));
     LT_AUTOFREE char *receipt = content(f, "done/a.json.receipt.json");
     assert_non_null(strstr(receipt, "\"status\":\"accepted\""));
     assert_false(exists(f, "a.json"));
     assert_int_equal(fake_count(&f->kit.log, LT_TOPIC_INTAKE), 1);
     assert_span_is(fake_header(fake_at(&f->kit.log, LT_TOPIC_INTAKE, 0), "lt_client"), "tinh-h22");
     put(f, "a.json", small_event("H22.01-2", "receive", "H22.01")); /* the same name again */
-    await(f, "done/a~2.json");
+    WAIT_UNTIL(exists(f, "done/a~2.json"));
     assert_true(exists(f, "done/a~2.json.receipt.json"));
-    await_status(f, "\"state\":\"running\",\"done\":2,\"refused\":0");
+    WAIT_UNTIL(status_has(f, "\"state\":\"running\",\"done\":2,\"refused\":0"));
 }
 
 static void a_refused_file_is_kept_with_the_reason(void **state)
@@ -128,7 +110,7 @@ static void a_refused_file_is_kept_with_the_reason(void **state)
     put(f, "a.json", small_event("H22.01-1", "receive", "H22.99"));
     put(f, "b.json", list);
     start(f);
-    await(f, "refused/b.json");
+    WAIT_UNTIL(exists(f, "refused/b.json"));
     LT_AUTOFREE char *one = content(f, "refused/a.json.reason.json"), *both = content(f, "refused/b.json.reason.json");
     assert_non_null(strstr(one, "\"code\":\"unknown-unit\""));
     assert_non_null(strstr(both, "\"index\":0,\"receipt\":")); /* what was accepted all the same */
@@ -149,7 +131,7 @@ static void names_that_are_not_for_us_stay(void **state)
     assert_int_equal(symlink("/etc/hostname", link), 0);
     put(f, "z.json", small_event("H22.01-9", "receive", "H22.01"));
     start(f);
-    await(f, "done/z.json");
+    WAIT_UNTIL(exists(f, "done/z.json"));
     for (size_t i = 0; i < LT_ARRAY_LEN(names); i++)
         assert_true(exists(f, names[i]));
     assert_true(exists(f, "folder.json"));
@@ -173,7 +155,7 @@ static void a_file_that_is_still_being_written_is_not_read(void **state)
         usleep(1000);
     }
     fclose(file);
-    await(f, "done/slow.json");
+    WAIT_UNTIL(exists(f, "done/slow.json"));
     assert_int_equal(fake_count(&f->kit.log, LT_TOPIC_DEADLETTER), 0);
 }
 
@@ -183,10 +165,10 @@ static void while_kafka_is_away_the_file_stays_claimed(void **state)
     fake_fault(&f->kit.log, NULL, LT_E_UNAVAILABLE, 0, 2);
     put(f, "a.json", small_event("H22.01-1", "receive", "H22.01"));
     start(f);
-    await_status(f, "\"state\":\"waiting-for-kafka\"");
+    WAIT_UNTIL(status_has(f, "\"state\":\"waiting-for-kafka\""));
     assert_true(exists(f, ".claimed/a/a.json"));
-    await(f, "done/a.json");
-    await_status(f, "\"state\":\"running\"");
+    WAIT_UNTIL(exists(f, "done/a.json"));
+    WAIT_UNTIL(status_has(f, "\"state\":\"running\""));
 }
 
 static void stopping_while_kafka_is_away_leaves_the_file_for_the_next_start(void **state)
@@ -195,12 +177,12 @@ static void stopping_while_kafka_is_away_leaves_the_file_for_the_next_start(void
     fake_fault(&f->kit.log, NULL, LT_E_UNAVAILABLE, 0, 1000000);
     put(f, "a.json", small_event("H22.01-1", "receive", "H22.01"));
     start(f);
-    await_status(f, "\"state\":\"waiting-for-kafka\"");
+    WAIT_UNTIL(status_has(f, "\"state\":\"waiting-for-kafka\""));
     stop(f);
     assert_true(exists(f, ".claimed/a/a.json"));
     fake_fault(&f->kit.log, NULL, LT_OK, 0, 0);
     start(f);
-    await(f, "done/a.json");
+    WAIT_UNTIL(exists(f, "done/a.json"));
     assert_int_equal(fake_count(&f->kit.log, LT_TOPIC_INTAKE), 1);
 }
 
@@ -213,10 +195,10 @@ static void what_a_crash_left_claimed_is_sent_again(void **state)
     put(f, ".claimed/a/x.json", small_event("H22.01-1", "receive", "H22.01"));
     put(f, ".claimed/b/y.json", small_event("H22.01-2", "receive", "H22.01"));
     start(f);
-    await(f, "done/x.json");
+    WAIT_UNTIL(exists(f, "done/x.json"));
     put(f, "z.json", small_event("H22.01-3", "receive", "H22.01"));
-    await(f, "done/z.json");
-    await(f, "done/y.json"); /* of an instance that is gone: whoever holds the folder */
+    WAIT_UNTIL(exists(f, "done/z.json"));
+    WAIT_UNTIL(exists(f, "done/y.json")); /* of an instance that is gone: whoever holds the folder */
 }
 
 /* A look at .claimed that failed at the start must not strand files, nor let a namesake be claimed over them. */
@@ -226,9 +208,9 @@ static void what_stands_claimed_is_sent_before_a_namesake_is_claimed(void **stat
     start(f);
     LT_AUTOFREE char *claimed = lt_asprintf(".claimed/%s/a.json", f->kit.intake.config->instance);
     put(f, claimed, small_event("H22.01-1", "receive", "H22.01"));
-    await(f, "done/a.json");
+    WAIT_UNTIL(exists(f, "done/a.json"));
     put(f, "a.json", small_event("H22.01-2", "receive", "H22.01"));
-    await(f, "done/a~2.json");
+    WAIT_UNTIL(exists(f, "done/a~2.json"));
     assert_int_equal(fake_count(&f->kit.log, LT_TOPIC_INTAKE), 2);
 }
 
@@ -239,7 +221,7 @@ static void a_file_above_the_limit_is_refused_with_its_digest(void **state)
     memset(large, 'x', 300000);
     put(f, "large.xml", large);
     start(f);
-    await(f, "refused/large.xml");
+    WAIT_UNTIL(exists(f, "refused/large.xml"));
     LT_AUTOFREE char *reason = content(f, "refused/large.xml.reason.json");
     assert_non_null(strstr(reason, "\"code\":\"body-too-large\""));
     const struct fake_record *r = fake_at(&f->kit.log, LT_TOPIC_DEADLETTER, 0);
@@ -271,26 +253,26 @@ static void a_second_instance_stands_by_and_takes_over(void **state)
     second_intake.config = &second_config;
     start(f);
     put(f, "a.json", small_event("H22.01-1", "receive", "H22.01"));
-    await(f, "done/a.json");
+    WAIT_UNTIL(exists(f, "done/a.json"));
     first = f->folder;
     assert_int_equal(lt_folder_start(&second_intake, f->kit.known, f->kit.mapping.m, &f->config, &f->folder, &err),
                      LT_OK);
-    await_status(f, "\"state\":\"standby\"");
+    WAIT_UNTIL(status_has(f, "\"state\":\"standby\""));
     for (int i = 0; i < 5; i++) { /* whoever works, one after the other */
         LT_AUTOFREE char *name = lt_asprintf("b%d.json", i), *done = lt_asprintf("done/b%d.json", i);
         LT_AUTOFREE char *code = lt_asprintf("H22.01-2%d", i);
         put(f, name, small_event(code, "receive", "H22.01"));
-        await(f, done);
+        WAIT_UNTIL(exists(f, done));
     }
-    await_status(f, "\"state\":\"standby\",\"done\":0");
+    WAIT_UNTIL(status_has(f, "\"state\":\"standby\",\"done\":0"));
     fake_fault(&f->kit.log, NULL, LT_OK, LT_DELIVERY_UNKNOWN, 1000000);
     put(f, "c.json", small_event("H22.01-3", "receive", "H22.01"));
-    await(f, ".claimed/a/c.json"); /* the first instance ends with a file in work */
+    WAIT_UNTIL(exists(f, ".claimed/a/c.json")); /* the first instance ends with a file in work */
     lt_folder_stop(first);
     lt_folder_free(first);
     fake_fault(&f->kit.log, NULL, LT_OK, LT_DELIVERY_PERSISTED, 0);
-    await(f, "done/c.json");
-    await_status(f, "\"state\":\"running\",\"done\":1");
+    WAIT_UNTIL(exists(f, "done/c.json"));
+    WAIT_UNTIL(status_has(f, "\"state\":\"running\",\"done\":1"));
     stop(f);
 }
 
@@ -300,16 +282,16 @@ static void a_folder_that_goes_bad_says_so_in_its_status_and_recovers(void **sta
     LT_AUTOFREE char *claimed = in(f, ".claimed/a");
     start(f);
     put(f, "a.json", small_event("H22.01-1", "receive", "H22.01"));
-    await(f, "done/a.json");
+    WAIT_UNTIL(exists(f, "done/a.json"));
     assert_int_equal(rmdir(claimed), 0);
     put(f, ".claimed/a", "in the way"); /* fails for every user, root too */
     put(f, "b.json", small_event("H22.01-2", "receive", "H22.01"));
-    await_status(f, "\"state\":\"trouble\",\"trouble\":\"cannot read the folder");
+    WAIT_UNTIL(status_has(f, "\"state\":\"trouble\",\"trouble\":\"cannot read the folder"));
     assert_true(exists(f, "b.json"));
     assert_int_equal(unlink(claimed), 0);
     assert_int_equal(mkdir(claimed, 0750), 0);
-    await(f, "done/b.json");
-    await_status(f, "\"state\":\"running\"");
+    WAIT_UNTIL(exists(f, "done/b.json"));
+    WAIT_UNTIL(status_has(f, "\"state\":\"running\""));
 }
 
 int main(void)

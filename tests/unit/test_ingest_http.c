@@ -2,9 +2,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
-#include <unistd.h>
 
-#include "gateway/base/clock.h"
 #include "gateway/base/crypto.h"
 #include "gateway/ingest/parts.h"
 #include "gateway/ingest/peers.h"
@@ -315,11 +313,7 @@ static void drain_answers_what_waits_for_kafka(void **state)
     f->kit.log.hold = true;
     assert_true(wire_open(&w, lt_ingest_port(f->ingest), folder, "client"));
     wire_send(&w, text);
-    int64_t end = lt_mono_ms() + 10000;
-    while (fake_count(&f->kit.log, LT_TOPIC_INTAKE) == 0) {
-        assert_true(lt_mono_ms() < end);
-        usleep(1000);
-    }
+    WAIT_UNTIL(fake_count(&f->kit.log, LT_TOPIC_INTAKE) > 0);
     lt_ingest_drain(f->ingest, 1); /* too short: it still waits */
     fake_release(&f->kit.log);
     LT_AUTOFREE char *answer = wire_answer(&w);
@@ -338,11 +332,7 @@ static void a_report_after_the_listener_is_gone_ends_quietly(void **state)
     f->kit.log.hold = true; /* the port reports only when it is freed */
     assert_true(wire_open(&w, lt_ingest_port(f->ingest), folder, "client"));
     wire_send(&w, text);
-    int64_t end = lt_mono_ms() + 10000;
-    while (fake_count(&f->kit.log, LT_TOPIC_INTAKE) == 0) {
-        assert_true(lt_mono_ms() < end);
-        usleep(1000);
-    }
+    WAIT_UNTIL(fake_count(&f->kit.log, LT_TOPIC_INTAKE) > 0);
     lt_ingest_drain(f->ingest, 1);
     lt_ingest_free(f->ingest);
     f->ingest = NULL;

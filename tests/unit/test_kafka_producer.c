@@ -5,9 +5,7 @@
 #include <librdkafka/rdkafka_mock.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <unistd.h>
 
-#include "gateway/base/clock.h"
 #include "gateway/config/config.h"
 #include "gateway/kafka/producer.h"
 
@@ -61,26 +59,22 @@ static int try_send(struct fixture *f, struct lt_span value)
     return rc;
 }
 
-static void await_persisted(struct fixture *f)
+/* Sends until one is. */
+static bool is_persisted(struct fixture *f)
 {
-    for (int64_t end = lt_mono_ms() + 10000; atomic_load(&f->persisted) == 0; usleep(2000)) {
-        assert_true(lt_mono_ms() < end);
-        if (atomic_load(&f->sent) == 0)
-            (void)try_send(f, LT_SPAN_LIT("v"));
-    }
+    if (atomic_load(&f->persisted) == 0 && atomic_load(&f->sent) == 0)
+        (void)try_send(f, LT_SPAN_LIT("v"));
+    return atomic_load(&f->persisted) > 0;
 }
 
 /* LT_E_INVALID would make ingest refuse a good event as too large. */
 static void a_topic_that_went_away_makes_sending_unavailable_and_is_not_the_records_fault(void **state)
 {
     struct fixture *f = *state;
-    await_persisted(f);
+    WAIT_UNTIL(is_persisted(f));
     rd_kafka_mock_topic_set_error(f->cluster, TOPIC, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
-    int rc = LT_OK;
-    for (int64_t end = lt_mono_ms() + 10000; rc == LT_OK; usleep(2000)) {
-        assert_true(lt_mono_ms() < end);
-        rc = try_send(f, LT_SPAN_LIT("v"));
-    }
+    int rc;
+    WAIT_UNTIL((rc = try_send(f, LT_SPAN_LIT("v"))) != LT_OK);
     assert_int_equal(rc, LT_E_UNAVAILABLE);
 }
 
@@ -89,7 +83,7 @@ static void a_record_above_the_producers_own_limit_can_never_be_sent(void **stat
 {
     struct fixture *f = *state;
     static const char large[3000];
-    await_persisted(f);
+    WAIT_UNTIL(is_persisted(f));
     assert_int_equal(try_send(f, lt_span(large, sizeof(large))), LT_E_INVALID);
 }
 
