@@ -1,7 +1,6 @@
 #include "gateway/base/clock.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #define DAY_MS INT64_C(86400000)
 #define VIETNAM_MS (INT64_C(7) * 3600000)
@@ -32,6 +31,28 @@ int64_t lt_mono_ms(void)
 int64_t lt_boottime_ms(void)
 {
     return clock_ms(CLOCK_BOOTTIME);
+}
+
+void lt_mono_cond_init(pthread_cond_t *c)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(c, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+struct timespec lt_mono_after(int64_t ms)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += ms / 1000;
+    at.tv_nsec += ms % 1000 * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
+    }
+    return at;
 }
 
 static const char *const format_names[LT_TIME_FORMATS] = {

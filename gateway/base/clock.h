@@ -7,6 +7,9 @@
 #ifndef LT_BASE_CLOCK_H
 #define LT_BASE_CLOCK_H
 
+#include <pthread.h>
+#include <time.h>
+
 #include "gateway/base/base.h"
 
 #ifdef __cplusplus
@@ -16,6 +19,10 @@ extern "C" {
 int64_t lt_now_ms(void);      /* wall clock */
 int64_t lt_mono_ms(void);     /* CLOCK_MONOTONIC */
 int64_t lt_boottime_ms(void); /* CLOCK_BOOTTIME: goes on while the machine is suspended */
+
+/* For pthread_cond_timedwait by CLOCK_MONOTONIC: a wall clock that is set must neither prolong nor end a wait. */
+void lt_mono_cond_init(pthread_cond_t *c);
+struct timespec lt_mono_after(int64_t ms);
 
 enum lt_time_format {
     LT_TIME_PORTAL,    /* yyyyMMddHHmmss, +07:00 */

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 #define EXIT_TWIN 78 /* configuration: the unit must not restart it */
 #define TRANSACTION_TIMEOUT_MS 15000
@@ -49,14 +48,7 @@ static bool ended(const struct lt_worker *w)
 /* Interruptible by lt_worker_stop. */
 static void pause_ms(struct lt_worker *w, int64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = lt_mono_after(ms);
     pthread_mutex_lock(&w->lock);
     while (!atomic_load(&w->stopping) && pthread_cond_timedwait(&w->wake, &w->lock, &until) != ETIMEDOUT)
         ;
@@ -751,11 +743,7 @@ void lt_worker_init(struct lt_worker *w, const struct lt_core_settings *s, int n
         .record_max = (size_t)c->topics.record_max,
     };
     pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC); /* a wall clock set back must not prolong a pause */
-    pthread_cond_init(&w->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    lt_mono_cond_init(&w->wake);
 }
 
 int lt_worker_start(struct lt_worker *w, struct lt_err *err)

@@ -11,7 +11,6 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
@@ -376,11 +375,7 @@ static struct lt_http_server *server_new(const struct lt_http_settings *settings
     atomic_init(&s->nobody->refs, 1);
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->renewing, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->conns_changed, &attr);
-    pthread_condattr_destroy(&attr);
+    lt_mono_cond_init(&s->conns_changed);
     s->loops = lt_calloc(s->s.threads, sizeof(*s->loops));
     for (size_t i = 0; i < s->s.threads; i++) {
         s->loops[i].server = s;
@@ -491,16 +486,9 @@ unsigned lt_http_server_port(const struct lt_http_server *s)
 
 void lt_http_server_drain(struct lt_http_server *s, int deadline_ms)
 {
-    struct timespec until;
     if (!s)
         return;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += deadline_ms / 1000;
-    until.tv_nsec += (long)(deadline_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = lt_mono_after(deadline_ms);
     atomic_store(&s->draining, true);
     for (size_t i = 0; i < s->s.threads; i++)
         wake(&s->loops[i]);

@@ -5,7 +5,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
-#include "gateway/ingest/stopper.h"
+#include "gateway/base/stopper.h"
 
 #define RECORDS_MAX 200
 #define BYTES_MAX ((size_t)4 << 20)

@@ -13,8 +13,8 @@
 #include "gateway/base/crypto.h"
 #include "gateway/base/file.h"
 #include "gateway/base/log.h"
+#include "gateway/base/stopper.h"
 #include "gateway/ingest/answer.h"
-#include "gateway/ingest/stopper.h"
 
 #define RETRY_MS_MIN 500
 #define RETRY_MS_MAX 30000

@@ -1,7 +1,6 @@
 #include "gateway/kafka/log_kafka.h"
 
-#include <errno.h>
-#include <time.h>
+#include "gateway/base/clock.h"
 
 #define IDLE_MS 5 /* how long to wait when the owner has nothing to do meanwhile */
 
@@ -44,13 +43,9 @@ static void *aside_run(void *ctx)
 static struct lt_kafka_aside *aside_new(struct lt_log_kafka *k)
 {
     struct lt_kafka_aside *a = lt_alloc(sizeof(*a));
-    pthread_condattr_t attr;
     a->log = k;
     pthread_mutex_init(&a->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&a->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    lt_mono_cond_init(&a->changed);
     if (pthread_create(&a->thread, NULL, aside_run, a) == 0)
         return a;
     pthread_cond_destroy(&a->changed);
@@ -75,13 +70,7 @@ void lt_log_kafka_aside_free(struct lt_kafka_aside *a)
 
 static void wait_a_little(struct lt_kafka_aside *a)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += IDLE_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
+    struct timespec until = lt_mono_after(IDLE_MS);
     pthread_cond_timedwait(&a->changed, &a->lock, &until);
 }
 

@@ -4,7 +4,6 @@
 #include "gateway/base/log.h"
 
 #include <pthread.h>
-#include <time.h>
 
 #define CLOSE_ABORT_MS 5000
 #define CLOSE_MAX_MS 10000
@@ -83,11 +82,7 @@ static bool consumer_closed(struct lt_log_kafka *k)
 {
     struct closing *c = lt_calloc(1, sizeof(*c));
     c->consumer = k->consumer;
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    lt_mono_cond_init(&c->changed);
     pthread_mutex_init(&c->lock, NULL);
     pthread_t thread;
     if (pthread_create(&thread, NULL, close_consumer, c) != 0) {
@@ -96,9 +91,7 @@ static bool consumer_closed(struct lt_log_kafka *k)
         return true;
     }
     pthread_detach(thread);
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += CLOSE_MAX_MS / 1000;
+    struct timespec until = lt_mono_after(CLOSE_MAX_MS);
     pthread_mutex_lock(&c->lock);
     while (!c->done && pthread_cond_timedwait(&c->changed, &c->lock, &until) == 0)
         ;

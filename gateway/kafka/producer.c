@@ -343,11 +343,7 @@ int lt_producer_new(const struct lt_config_prop *props, size_t n_props, const ch
     p->queue_bytes = queue_bytes;
     p->message_timeout_ms = message_timeout_ms;
     pthread_mutex_init(&p->lock, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    lt_mono_cond_init(&p->changed);
 
     int r = handle_new(p, &p->rk, err);
     if (r == LT_OK)

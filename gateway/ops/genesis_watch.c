@@ -1,23 +1,18 @@
 #include "gateway/ops/genesis_watch.h"
 
 #include "gateway/base/log.h"
+#include "gateway/base/stopper.h"
 #include "gateway/model/event.h"
 #include "gateway/ops/topics.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
-#include <time.h>
 
-#define ASK_EVERY_S 1
-#define CONFIRM_EVERY_S 60
+#define ASK_EVERY_MS 1000
+#define CONFIRM_EVERY_MS 60000
 
 struct lt_genesis_watch {
     const struct lt_config *config;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool stopping;
+    struct lt_stopper stopper;
     atomic_bool ready;
 };
 
@@ -45,18 +40,9 @@ static void look(struct lt_genesis_watch *w)
 static void *watch_main(void *ctx)
 {
     struct lt_genesis_watch *w = ctx;
-    pthread_mutex_lock(&w->lock);
-    while (!w->stopping) {
-        pthread_mutex_unlock(&w->lock);
+    do
         look(w);
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until); /* a wall clock set back must not keep ingest shut */
-        until.tv_sec += atomic_load(&w->ready) ? CONFIRM_EVERY_S : ASK_EVERY_S;
-        pthread_mutex_lock(&w->lock);
-        while (!w->stopping && pthread_cond_timedwait(&w->wake, &w->lock, &until) != ETIMEDOUT)
-            ;
-    }
-    pthread_mutex_unlock(&w->lock);
+    while (!lt_stopper_wait(&w->stopper, atomic_load(&w->ready) ? CONFIRM_EVERY_MS : ASK_EVERY_MS));
     return NULL;
 }
 
@@ -64,16 +50,9 @@ int lt_genesis_watch_start(const struct lt_config *c, struct lt_genesis_watch **
 {
     struct lt_genesis_watch *w = lt_alloc(sizeof(*w));
     w->config = c;
-    pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    if (pthread_create(&w->thread, NULL, watch_main, w) != 0) {
-        pthread_cond_destroy(&w->wake);
-        pthread_mutex_destroy(&w->lock);
-        free(w);
+    lt_stopper_init(&w->stopper);
+    if (!lt_stopper_start(&w->stopper, watch_main, w)) {
+        lt_genesis_watch_stop(w);
         return lt_err_set(err, LT_E_IO, "thread", "cannot start a thread");
     }
     *ret = w;
@@ -90,12 +69,7 @@ void lt_genesis_watch_stop(struct lt_genesis_watch *w)
 {
     if (!w)
         return;
-    pthread_mutex_lock(&w->lock);
-    w->stopping = true;
-    pthread_cond_broadcast(&w->wake);
-    pthread_mutex_unlock(&w->lock);
-    pthread_join(w->thread, NULL);
-    pthread_cond_destroy(&w->wake);
-    pthread_mutex_destroy(&w->lock);
+    lt_stopper_stop(&w->stopper);
+    lt_stopper_deinit(&w->stopper);
     free(w);
 }

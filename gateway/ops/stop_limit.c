@@ -1,12 +1,9 @@
 #include "gateway/ops/stop_limit.h"
 
 #include "gateway/base/clock.h"
+#include "gateway/base/stopper.h"
 #include "gateway/kafka/admin.h"
 #include "gateway/model/event.h"
-
-#include <errno.h>
-#include <pthread.h>
-#include <time.h>
 
 #define ASK_MS 1000
 
@@ -15,25 +12,8 @@ struct lt_stop_limit {
     int64_t silence_ms;
     void (*on_silent)(void *ctx);
     void *ctx;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool ending;
+    struct lt_stopper stopper;
 };
-
-/* Until it ends or the time between two questions has passed. */
-static bool ended_meanwhile(struct lt_stop_limit *l)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ASK_MS / 1000;
-    pthread_mutex_lock(&l->lock);
-    while (!l->ending && pthread_cond_timedwait(&l->wake, &l->lock, &until) != ETIMEDOUT)
-        ;
-    bool ending = l->ending;
-    pthread_mutex_unlock(&l->lock);
-    return ending;
-}
 
 static void *limit_main(void *ctx)
 {
@@ -50,7 +30,7 @@ static void *limit_main(void *ctx)
             told = true;
             l->on_silent(l->ctx);
         }
-    } while (!ended_meanwhile(l));
+    } while (!lt_stopper_wait(&l->stopper, ASK_MS));
     lt_admin_free(a);
     return NULL;
 }
@@ -60,17 +40,10 @@ struct lt_stop_limit *lt_stop_limit_start(const struct lt_config *c, int64_t sil
 {
     struct lt_stop_limit *l = lt_alloc(sizeof(*l));
     *l = (struct lt_stop_limit){.config = c, .silence_ms = silence_ms, .on_silent = on_silent, .ctx = ctx};
-    pthread_mutex_init(&l->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&l->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    if (pthread_create(&l->thread, NULL, limit_main, l) == 0)
+    lt_stopper_init(&l->stopper);
+    if (lt_stopper_start(&l->stopper, limit_main, l))
         return l;
-    pthread_cond_destroy(&l->wake);
-    pthread_mutex_destroy(&l->lock);
-    free(l);
+    lt_stop_limit_end(l);
     return NULL;
 }
 
@@ -78,12 +51,7 @@ void lt_stop_limit_end(struct lt_stop_limit *l)
 {
     if (!l)
         return;
-    pthread_mutex_lock(&l->lock);
-    l->ending = true;
-    pthread_cond_broadcast(&l->wake);
-    pthread_mutex_unlock(&l->lock);
-    pthread_join(l->thread, NULL);
-    pthread_cond_destroy(&l->wake);
-    pthread_mutex_destroy(&l->lock);
+    lt_stopper_stop(&l->stopper);
+    lt_stopper_deinit(&l->stopper);
     free(l);
 }

@@ -2,12 +2,9 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
+#include "gateway/base/stopper.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <time.h>
-
-#define LOOK_S 5
+#define LOOK_MS 5000
 #define SETTINGS_TURNS 6 /* each topic's settings are asked for in one of so many looks */
 
 struct lt_topic_watch {
@@ -15,20 +12,9 @@ struct lt_topic_watch {
     struct lt_admin *admin; /* the thread's */
     unsigned turn;
     bool settings_refused; /* describing settings takes a right of its own: without it they are not looked at */
-    pthread_t thread;
-    pthread_mutex_t lock; /* of the book and stopping */
-    pthread_cond_t wake;
-    struct lt_topic_book *book;
-    bool stopping;
+    struct lt_stopper stopper;
+    struct lt_topic_book *book; /* under stopper.lock */
 };
-
-static bool is_stopping(struct lt_topic_watch *w)
-{
-    pthread_mutex_lock(&w->lock);
-    bool is = w->stopping;
-    pthread_mutex_unlock(&w->lock);
-    return is;
-}
 
 /* false: Kafka does not answer, which says nothing of any topic. */
 static bool look_at(struct lt_topic_watch *w, size_t i)
@@ -38,9 +24,9 @@ static bool look_at(struct lt_topic_watch *w, size_t i)
     int r = lt_admin_topic_partitions(w->admin, lt_topic_book_plan(w->book, i)->name, &n, &err);
     if (r != LT_OK && r != LT_E_AUTH)
         return false;
-    pthread_mutex_lock(&w->lock);
+    pthread_mutex_lock(&w->stopper.lock);
     lt_topic_book_see(w->book, i, r == LT_E_AUTH ? -1 : n, lt_mono_ms());
-    pthread_mutex_unlock(&w->lock);
+    pthread_mutex_unlock(&w->stopper.lock);
     return true;
 }
 
@@ -55,9 +41,9 @@ static bool look_at_settings(struct lt_topic_watch *w, size_t i)
     }
     if (r != LT_OK)
         return r == LT_E_AUTH;
-    pthread_mutex_lock(&w->lock);
+    pthread_mutex_lock(&w->stopper.lock);
     lt_topic_book_see_settings(w->book, i, &report, lt_mono_ms());
-    pthread_mutex_unlock(&w->lock);
+    pthread_mutex_unlock(&w->stopper.lock);
     lt_topic_report_deinit(&report);
     return true;
 }
@@ -67,28 +53,19 @@ static void look(struct lt_topic_watch *w)
     bool answers =
         w->admin || lt_admin_new(w->config->kafka.props, w->config->kafka.props_len, &w->admin, NULL) == LT_OK;
     size_t n = lt_topic_book_len(w->book); /* does not change */
-    for (size_t i = 0; i < n && answers && !is_stopping(w); i++)
+    for (size_t i = 0; i < n && answers && !lt_stopper_stopping(&w->stopper); i++)
         answers = look_at(w, i);
-    for (size_t i = w->turn++ % SETTINGS_TURNS; i < n && answers && !w->settings_refused && !is_stopping(w);
-         i += SETTINGS_TURNS)
+    for (size_t i = w->turn++ % SETTINGS_TURNS;
+         i < n && answers && !w->settings_refused && !lt_stopper_stopping(&w->stopper); i += SETTINGS_TURNS)
         answers = look_at_settings(w, i);
 }
 
 static void *watch_main(void *ctx)
 {
     struct lt_topic_watch *w = ctx;
-    pthread_mutex_lock(&w->lock);
-    while (!w->stopping) {
-        pthread_mutex_unlock(&w->lock);
+    do
         look(w);
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += LOOK_S;
-        pthread_mutex_lock(&w->lock);
-        while (!w->stopping && pthread_cond_timedwait(&w->wake, &w->lock, &until) != ETIMEDOUT)
-            ;
-    }
-    pthread_mutex_unlock(&w->lock);
+    while (!lt_stopper_wait(&w->stopper, LOOK_MS));
     return NULL;
 }
 
@@ -96,19 +73,11 @@ int lt_topic_watch_start(const struct lt_config *c, const struct lt_routes *rout
                          struct lt_topic_watch **ret, struct lt_err *err)
 {
     struct lt_topic_watch *w = lt_alloc(sizeof(*w));
-    pthread_condattr_t monotonic;
     w->config = c;
     w->book = lt_topic_book_new(c, routes, users);
-    pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC); /* a wall clock set back must not stop the looks */
-    pthread_cond_init(&w->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    if (pthread_create(&w->thread, NULL, watch_main, w) != 0) {
-        lt_topic_book_free(w->book);
-        pthread_cond_destroy(&w->wake);
-        pthread_mutex_destroy(&w->lock);
-        free(w);
+    lt_stopper_init(&w->stopper);
+    if (!lt_stopper_start(&w->stopper, watch_main, w)) {
+        lt_topic_watch_stop(w);
         return lt_err_set(err, LT_E_IO, "thread", "cannot start a thread");
     }
     *ret = w;
@@ -119,13 +88,8 @@ void lt_topic_watch_stop(struct lt_topic_watch *w)
 {
     if (!w)
         return;
-    pthread_mutex_lock(&w->lock);
-    w->stopping = true;
-    pthread_cond_broadcast(&w->wake);
-    pthread_mutex_unlock(&w->lock);
-    pthread_join(w->thread, NULL);
-    pthread_cond_destroy(&w->wake);
-    pthread_mutex_destroy(&w->lock);
+    lt_stopper_stop(&w->stopper);
+    lt_stopper_deinit(&w->stopper);
     lt_topic_book_free(w->book);
     lt_admin_free(w->admin);
     free(w);
@@ -133,22 +97,22 @@ void lt_topic_watch_stop(struct lt_topic_watch *w)
 
 bool lt_topic_watch_ready(struct lt_topic_watch *w, struct lt_buf *why)
 {
-    pthread_mutex_lock(&w->lock);
+    pthread_mutex_lock(&w->stopper.lock);
     bool ready = lt_topic_book_ready(w->book, why);
-    pthread_mutex_unlock(&w->lock);
+    pthread_mutex_unlock(&w->stopper.lock);
     return ready;
 }
 
 void lt_topic_watch_status(struct lt_topic_watch *w, struct lt_json_writer *out)
 {
-    pthread_mutex_lock(&w->lock);
+    pthread_mutex_lock(&w->stopper.lock);
     lt_topic_book_status(w->book, lt_mono_ms(), out);
-    pthread_mutex_unlock(&w->lock);
+    pthread_mutex_unlock(&w->stopper.lock);
 }
 
 void lt_topic_watch_metrics(struct lt_topic_watch *w, struct lt_buf *out)
 {
-    pthread_mutex_lock(&w->lock);
+    pthread_mutex_lock(&w->stopper.lock);
     lt_topic_book_metrics(w->book, out);
-    pthread_mutex_unlock(&w->lock);
+    pthread_mutex_unlock(&w->stopper.lock);
 }

@@ -1,16 +1,12 @@
-#include "gateway/ingest/stopper.h"
+#include "gateway/base/stopper.h"
 
-#include <time.h>
+#include "gateway/base/clock.h"
 
 void lt_stopper_init(struct lt_stopper *s)
 {
-    pthread_condattr_t attr;
     memset(s, 0, sizeof(*s));
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    lt_mono_cond_init(&s->changed);
 }
 
 void lt_stopper_deinit(struct lt_stopper *s)
@@ -27,14 +23,7 @@ bool lt_stopper_start(struct lt_stopper *s, void *(*main)(void *), void *arg)
 
 bool lt_stopper_wait(struct lt_stopper *s, int64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = lt_mono_after(ms);
     pthread_mutex_lock(&s->lock);
     while (!s->stopping && pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0)
         continue;
