@@ -141,6 +141,13 @@ bool lt_file_mark_same(const struct lt_file_mark *a, const struct lt_file_mark *
     return memcmp(a, b, sizeof(*a)) == 0; /* words of one size, no padding */
 }
 
+bool lt_file_mark_look(const char *path, struct lt_file_mark *mark)
+{
+    struct lt_file_mark was = *mark;
+    lt_file_mark_take(path, mark);
+    return !lt_file_mark_same(mark, &was);
+}
+
 char *lt_path_beside(const char *beside, const char *path)
 {
     const char *slash = strrchr(beside, '/');

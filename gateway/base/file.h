@@ -21,6 +21,7 @@ struct lt_file_mark {
 };
 void lt_file_mark_take(const char *path, struct lt_file_mark *ret); /* path NULL: nothing there */
 bool lt_file_mark_same(const struct lt_file_mark *a, const struct lt_file_mark *b);
+bool lt_file_mark_look(const char *path, struct lt_file_mark *mark); /* taken anew; true: not as it was */
 /* path relative to the folder of `beside` unless absolute; caller frees. */
 char *lt_path_beside(const char *beside, const char *path);
 #endif

@@ -1,24 +1,18 @@
 #include "gateway/cli/reload.h"
 
 #include "gateway/base/clock.h"
+#include "gateway/base/file.h"
 #include "gateway/base/log.h"
 
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <sys/stat.h>
-
-struct seen {
-    struct timespec changed;
-    off_t size;
-    ino_t inode;
-};
 
 struct lt_reload {
     const char *path;
     struct lt_compiled *running;
     struct lt_config *source; /* of the contents that run; NULL: those of the start */
-    LT_VEC(struct seen) files;
+    LT_VEC(struct lt_file_mark) files;
     pthread_mutex_t lock; /* of what follows */
     uint64_t taken, refused;
     int64_t taken_ms, refused_ms; /* wall clock; 0 never */
@@ -26,30 +20,13 @@ struct lt_reload {
     char why[512];
 };
 
-static struct seen look_at(const char *path)
-{
-    struct stat st;
-    if (stat(path, &st) != 0)
-        return (struct seen){.size = -1};
-    return (struct seen){.changed = st.st_mtim, .size = st.st_size, .inode = st.st_ino};
-}
-
-static bool same(const struct seen *a, const struct seen *b)
-{
-    return a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec && a->size == b->size &&
-           a->inode == b->inode;
-}
-
 /* Looks at each file of a table; true when one is not as it was. */
 static bool changed(struct lt_reload *r)
 {
     const struct lt_config *c = r->running->config;
     bool any = false;
-    for (size_t i = 0; i < c->tables_len; i++) {
-        struct seen now = look_at(c->tables[i]->file);
-        any = any || !same(&now, &r->files.v[i]);
-        r->files.v[i] = now;
-    }
+    for (size_t i = 0; i < c->tables_len; i++)
+        any = lt_file_mark_look(c->tables[i]->file, &r->files.v[i]) || any;
     return any;
 }
 
@@ -60,7 +37,7 @@ struct lt_reload *lt_reload_new(const char *path, struct lt_compiled *running)
     r->running = running;
     pthread_mutex_init(&r->lock, NULL);
     for (size_t i = 0; i < running->config->tables_len; i++)
-        *lt_vec_push(&r->files) = look_at(running->config->tables[i]->file);
+        lt_file_mark_take(running->config->tables[i]->file, lt_vec_push(&r->files));
     return r;
 }
 

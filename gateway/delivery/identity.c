@@ -27,12 +27,8 @@ static bool files_changed(struct lt_engine *e)
     const struct lt_config_tls *tls = &e->set.target->tls;
     const char *const paths[] = {tls->certificate, tls->key, tls->ca};
     bool changed = false;
-    for (size_t i = 0; i < LT_ARRAY_LEN(paths); i++) {
-        struct lt_file_mark now;
-        lt_file_mark_take(paths[i], &now);
-        changed = changed || !lt_file_mark_same(&now, &e->identity.files[i]);
-        e->identity.files[i] = now;
-    }
+    for (size_t i = 0; i < LT_ARRAY_LEN(paths); i++)
+        changed = lt_file_mark_look(paths[i], &e->identity.files[i]) || changed;
     return changed;
 }
 

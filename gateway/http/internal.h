@@ -17,18 +17,11 @@
 #include <uthash.h>
 
 #include "gateway/base/crypto.h"
+#include "gateway/base/file.h"
 #include "gateway/http/head.h"
 #include "gateway/http/server.h"
 
 struct lt_http_conn;
-
-/* The server's PEM files as they looked when they were last read. */
-struct lt_http_files_seen {
-    struct {
-        int64_t changed_s, changed_ns, size;
-        uint64_t inode;
-    } v[3];
-};
 
 /* What one client certificate holds of the server. Counted by its peers; found by fingerprint under the server's lock.
  */
@@ -93,12 +86,12 @@ struct lt_http_loop {
 
 struct lt_http_server {
     atomic_uint refs;
-    struct lt_http_settings s; /* strings owned */
-    SSL_CTX *tls;              /* replaced under the lock */
-    pthread_mutex_t renewing;  /* one at a time; before `lock` */
-    struct lt_http_files_seen tls_seen;
-    struct lt_http_share *shares;    /* under the lock */
-    struct lt_http_peer_ref *nobody; /* peer of plain connections */
+    struct lt_http_settings s;        /* strings owned */
+    SSL_CTX *tls;                     /* replaced under the lock */
+    pthread_mutex_t renewing;         /* one at a time; before `lock` */
+    struct lt_file_mark tls_files[3]; /* certificate, key, client CA, as last read; under `renewing` */
+    struct lt_http_share *shares;     /* under the lock */
+    struct lt_http_peer_ref *nobody;  /* peer of plain connections */
     unsigned port;
     struct lt_http_loop *loops;
     atomic_bool draining, stopping;

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
@@ -385,20 +384,14 @@ static struct lt_http_server *server_new(const struct lt_http_settings *settings
     return s;
 }
 
-static struct lt_http_files_seen files_look(const struct lt_http_server *s)
+/* true: one is not as it was. */
+static bool files_changed(struct lt_http_server *s)
 {
-    const char *const files[] = {s->s.certificate, s->s.key, s->s.client_ca};
-    struct lt_http_files_seen seen = {0};
-    for (size_t i = 0; i < LT_ARRAY_LEN(files); i++) {
-        struct stat st;
-        if (!files[i] || stat(files[i], &st) != 0)
-            continue;
-        seen.v[i].changed_s = st.st_mtim.tv_sec;
-        seen.v[i].changed_ns = st.st_mtim.tv_nsec;
-        seen.v[i].size = st.st_size;
-        seen.v[i].inode = st.st_ino;
-    }
-    return seen;
+    const char *const paths[] = {s->s.certificate, s->s.key, s->s.client_ca};
+    bool changed = false;
+    for (size_t i = 0; i < LT_ARRAY_LEN(paths); i++)
+        changed = lt_file_mark_look(paths[i], &s->tls_files[i]) || changed;
+    return changed;
 }
 
 int lt_http_server_start(const struct lt_http_settings *settings, struct lt_http_server **ret, struct lt_err *err)
@@ -410,7 +403,7 @@ int lt_http_server_start(const struct lt_http_settings *settings, struct lt_http
         fds[i] = -1;
     signal(SIGPIPE, SIG_IGN); /* a write to a client that went away is an error code, not the end of the process */
     if (settings->certificate) {
-        s->tls_seen = files_look(s);
+        (void)files_changed(s);
         rc = lt_http_tls_server(settings->certificate, settings->key, settings->client_ca, &s->tls, err);
     }
     if (rc == LT_OK)
@@ -463,9 +456,8 @@ int lt_http_server_renew(struct lt_http_server *s, bool force, struct lt_err *er
     if (!s->s.certificate)
         return LT_OK;
     pthread_mutex_lock(&s->renewing);
-    struct lt_http_files_seen now = files_look(s); /* before reading: a change meanwhile is seen at the next look */
-    if (force || memcmp(&now, &s->tls_seen, sizeof(now)) != 0) {
-        s->tls_seen = now;
+    bool changed = files_changed(s); /* before reading: a change meanwhile is seen at the next look */
+    if (changed || force) {
         rc = lt_http_tls_server(s->s.certificate, s->s.key, s->s.client_ca, &fresh, err);
         if (rc == LT_OK)
             rc = lt_http_tls_in_force(fresh, s->s.certificate, err);

@@ -1,6 +1,7 @@
 #include "tests/unit/harness.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "gateway/base/file.h"
 #include "tests/unit/http_fixture.h"
@@ -271,6 +272,8 @@ static void certificates_are_renewed_while_running_and_bad_ones_leave_the_last_g
     assert_non_null(strstr(err.text, "live.key"));
     assert_served(f, "localhost");
     assert_int_equal(lt_http_server_renew(f->server, false, &err), LT_OK); /* the same files are not tried again */
+    assert_int_equal(chmod(live_key, 0640), 0);                            /* but when they may be read at last */
+    assert_true(lt_http_server_renew(f->server, false, &err) < 0);
     copy_file(f, "gateway.key", "live.key");
     assert_int_equal(lt_http_server_renew(f->server, false, &err), LT_HTTP_RENEWED);
     assert_served(f, "gateway");
