@@ -155,17 +155,5 @@ static bool once(enum lt_step step)
     return step == LT_STEP_PROGRESS;
 }
 
-static int64_t tick(void *self, int64_t now_ms)
-{
-    (void)self;
-    (void)now_ms;
-    return INT64_MAX;
-}
-
-const struct lt_adapter_type delivery_adapter = {.name = TARGET,
-                                                 .new = adapter_new,
-                                                 .free = adapter_free,
-                                                 .steps = steps,
-                                                 .once = once,
-                                                 .submit = submit,
-                                                 .tick = tick};
+const struct lt_adapter_type delivery_adapter = {
+    .name = TARGET, .new = adapter_new, .free = adapter_free, .steps = steps, .once = once, .submit = submit};

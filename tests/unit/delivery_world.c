@@ -100,13 +100,6 @@ static bool once(enum lt_step step)
     return step == LT_STEP_PROGRESS;
 }
 
-static int64_t tick(void *self, int64_t now_ms)
-{
-    (void)self;
-    (void)now_ms;
-    return INT64_MAX;
-}
-
 /* ---- the target ---- */
 
 static int call(void *ctx, const char *method, const char *url, const char *const *headers, struct lt_span body,
@@ -267,7 +260,7 @@ static struct world *world_of(struct lt_memory *memory, const char *name)
                                           .park_after_ms = 60000,
                                           .refused_max = 50};
     w->adapter = (struct lt_adapter_type){
-        .name = "sim", .new = sim_new, .free = sim_free, .steps = steps, .once = once, .submit = submit, .tick = tick};
+        .name = "sim", .new = sim_new, .free = sim_free, .steps = steps, .once = once, .submit = submit};
     w->now_ms = 1000;
     return w;
 }

@@ -4,8 +4,6 @@
 
 #include <stdio.h>
 
-#include "tests/unit/http_pki.h"
-
 size_t held_len(struct fixture *f)
 {
     pthread_mutex_lock(&f->lock);
@@ -137,13 +135,8 @@ void start(struct fixture *f, bool tls, void (*change)(struct lt_http_settings *
 
 struct fixture *fixture_new(void)
 {
-    static char *folder; /* one set of certificates for all tests; removed by the last */
     struct fixture *f = lt_alloc(sizeof(*f));
-    if (!folder) {
-        folder = harness_folder();
-        pki_make(folder);
-    }
-    f->folder = folder;
+    f->folder = pki_folder;
     pthread_mutex_init(&f->lock, NULL);
     return f;
 }
@@ -195,14 +188,4 @@ void one_exchange(struct fixture *f, const char *request, int status, const char
     assert_true(wire_open(&w, f->port, NULL, NULL));
     exchange(&w, request, status, part);
     wire_close(&w);
-}
-
-int remove_certificates(void **state)
-{
-    (void)state;
-    struct fixture *f = fixture_new();
-    harness_folder_remove(f->folder);
-    pthread_mutex_destroy(&f->lock);
-    free(f);
-    return 0;
 }

@@ -1,7 +1,7 @@
 /*
  * A server of gateway/http with a handler that does by path what a test wants of it: /hold keeps the request in `held`,
  * /thread, /back, /later, /never, /slow, /cut, /drop, /reset and /large say themselves, a body above body_max is told
- * as 413, everything else answers its body and notes the peer.
+ * as 413, everything else answers its body and notes the peer. The program's certificates are those of pki_setup.
  */
 #ifndef LT_TESTS_UNIT_HTTP_FIXTURE_H
 #define LT_TESTS_UNIT_HTTP_FIXTURE_H
@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "gateway/http/server.h"
+#include "tests/unit/http_pki.h"
 #include "tests/unit/http_wire.h"
 
 struct fixture {
@@ -33,7 +34,6 @@ int setup_bare(void **state);
 int teardown(void **state);
 void exchange(struct wire *w, const char *request, int status, const char *part);
 void one_exchange(struct fixture *f, const char *request, int status, const char *part);
-int remove_certificates(void **state);
 
 #define PLAIN(t) cmocka_unit_test_setup_teardown(t, setup_plain, teardown)
 #define TLS(t) cmocka_unit_test_setup_teardown(t, setup_tls, teardown)

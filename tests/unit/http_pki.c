@@ -85,3 +85,20 @@ void pki_make(const char *folder)
     drop(ca);
     drop(other);
 }
+
+char *pki_folder;
+
+int pki_setup(void **state)
+{
+    (void)state;
+    pki_folder = harness_folder();
+    pki_make(pki_folder);
+    return 0;
+}
+
+int pki_teardown(void **state)
+{
+    (void)state;
+    harness_folder_remove(pki_folder);
+    return 0;
+}

@@ -8,6 +8,10 @@
  * gateway (CN gateway, SAN DNS gateway.test).
  */
 void pki_make(const char *folder);
+/* For a whole program: the folder is made once and removed by the last. */
+extern char *pki_folder;
+int pki_setup(void **state);
+int pki_teardown(void **state);
 /* <folder>/<name>; caller frees. */
 char *pki_file(const char *folder, const char *name);
 #endif

@@ -142,3 +142,50 @@ int wire_status(const char *answer)
     assert_int_equal(strncmp(answer, "HTTP/1.1 ", 9), 0);
     return atoi(answer + 9);
 }
+
+/* ---- the server ---- */
+
+static void *server_main(void *arg)
+{
+    struct wire_server *s = arg;
+    for (;;) {
+        int fd = accept(s->fd, NULL, NULL);
+        if (fd < 0)
+            return NULL;
+        if (!atomic_load(&s->stop))
+            s->serve(s->ctx, fd);
+        close(fd);
+    }
+}
+
+void wire_server_start(struct wire_server *s, void (*serve)(void *ctx, int fd), void *ctx)
+{
+    s->serve = serve;
+    s->ctx = ctx;
+    s->fd = wire_listen(&s->port);
+    atomic_store(&s->stop, false);
+    assert_int_equal(pthread_create(&s->thread, NULL, server_main, s), 0);
+}
+
+void wire_server_stop(struct wire_server *s)
+{
+    atomic_store(&s->stop, true);
+    shutdown(s->fd, SHUT_RDWR);
+    pthread_join(s->thread, NULL);
+    close(s->fd);
+}
+
+bool wire_request(int fd, char *buf, size_t size)
+{
+    for (size_t len = 0; len < size - 1;) {
+        ssize_t n = recv(fd, buf + len, size - 1 - len, 0);
+        if (n <= 0)
+            return false;
+        len += (size_t)n;
+        buf[len] = '\0';
+        const char *end = strstr(buf, "\r\n\r\n"), *length = strcasestr(buf, "\r\nContent-Length: ");
+        if (end && (!length || len >= (size_t)(end + 4 - buf) + strtoul(length + 18, NULL, 10)))
+            return true;
+    }
+    return false;
+}

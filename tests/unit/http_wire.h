@@ -1,9 +1,12 @@
 /*
  * A blocking client for tests that says exactly the bytes it is told, plain or TLS. Each wait ends after 10 s with a
- * failed test.
+ * failed test. And a server for tests of clients.
  */
 #ifndef LT_TESTS_UNIT_HTTP_WIRE_H
 #define LT_TESTS_UNIT_HTTP_WIRE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "gateway/base/base.h"
 
@@ -30,4 +33,18 @@ void wire_close(struct wire *w);
 int wire_status(const char *answer);
 /* A listening socket on a free port of loopback. */
 int wire_listen(unsigned *ret_port);
+
+/* A server that the test plays itself: serve has one connection after another, on a thread of its own. */
+struct wire_server {
+    void (*serve)(void *ctx, int fd);
+    void *ctx;
+    int fd;
+    unsigned port;
+    pthread_t thread;
+    atomic_bool stop;
+};
+void wire_server_start(struct wire_server *s, void (*serve)(void *ctx, int fd), void *ctx);
+void wire_server_stop(struct wire_server *s);
+/* For serve: a whole request, NUL-terminated; false when the client closed before. */
+bool wire_request(int fd, char *buf, size_t size);
 #endif

@@ -82,6 +82,14 @@ static inline struct lt_log_record *worker_poll(struct worker *w, int *ret_resul
     return r;
 }
 
+static inline struct lt_log_membership *worker_capture(struct worker *w)
+{
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_log_membership *ms = NULL;
+    assert_int_equal(w->log->ops->capture(w->log, &ms, &err), LT_LOG_OK);
+    return ms;
+}
+
 static inline int worker_start_all(struct worker *w)
 {
     for (int32_t p = 0; p < WORKER_PARTITIONS; p++) {

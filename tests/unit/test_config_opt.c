@@ -93,6 +93,19 @@ static void says(struct fixture *f, const char *text, const char *message)
     assert_string_equal(f->said, line);
 }
 
+static void refused(struct fixture *f, const char *key, const char *value, const char *message)
+{
+    LT_AUTOFREE char *text = lt_asprintf("%s: \"%s\"", key, value);
+    assert_int_equal(decode(f, "f.yaml", text), 1);
+    assert_contains(f->said, message);
+}
+
+static void taken(struct fixture *f, const char *key, const char *value)
+{
+    LT_AUTOFREE char *text = lt_asprintf("%s: \"%s\"", key, value);
+    assert_int_equal(decode(f, "f.yaml", text), 0);
+}
+
 static void what_is_not_written_has_its_default(void **state)
 {
     struct fixture *f = *state;
@@ -192,20 +205,12 @@ static void addresses_and_urls_have_one_form(void **state)
                                            "ftp://h/"};
     static const char *const good_urls[] = {"http://127.0.0.1:1/", "http://[::1]:1/", "http://localhost",
                                             "https://h.example", "https://h.example:65535"};
-    for (size_t i = 0; i < LT_ARRAY_LEN(bad_addresses); i++) {
-        LT_AUTOFREE char *text = lt_asprintf("address: \"%s\"", bad_addresses[i]);
-        assert_int_equal(decode(f, "f.yaml", text), 1);
-        assert_non_null(strstr(f->said, "part.address: expected an address host:port, got '"));
-    }
-    for (size_t i = 0; i < LT_ARRAY_LEN(bad_urls); i++) {
-        LT_AUTOFREE char *text = lt_asprintf("url: \"%s\"", bad_urls[i]);
-        assert_int_equal(decode(f, "f.yaml", text), 1);
-        assert_non_null(strstr(f->said, "part.url: expected a URL https://"));
-    }
-    for (size_t i = 0; i < LT_ARRAY_LEN(good_urls); i++) {
-        LT_AUTOFREE char *text = lt_asprintf("url: \"%s\"", good_urls[i]);
-        assert_int_equal(decode(f, "f.yaml", text), 0);
-    }
+    for (size_t i = 0; i < LT_ARRAY_LEN(bad_addresses); i++)
+        refused(f, "address", bad_addresses[i], "part.address: expected an address host:port, got '");
+    for (size_t i = 0; i < LT_ARRAY_LEN(bad_urls); i++)
+        refused(f, "url", bad_urls[i], "part.url: expected a URL https://");
+    for (size_t i = 0; i < LT_ARRAY_LEN(good_urls); i++)
+        taken(f, "url", good_urls[i]);
 }
 
 static void what_is_appended_to_a_url_cannot_change_whose_it_is(void **state)
@@ -213,14 +218,10 @@ static void what_is_appended_to_a_url_cannot_change_whose_it_is(void **state)
     struct fixture *f = *state;
     static const char *const bad[] = {".other.example/x", "@other.example/", ":443/", "x", "/a b", "/x#y", ""};
     static const char *const good[] = {"/", "/login", "/a/b?c=d"};
-    for (size_t i = 0; i < LT_ARRAY_LEN(bad); i++) {
-        LT_AUTOFREE char *text = lt_asprintf("url_path: \"%s\"", bad[i]);
-        assert_int_equal(decode(f, "f.yaml", text), 1);
-        assert_non_null(strstr(f->said, "part.url_path: expected a path that begins with '/', got "));
-    }
+    for (size_t i = 0; i < LT_ARRAY_LEN(bad); i++)
+        refused(f, "url_path", bad[i], "part.url_path: expected a path that begins with '/', got ");
     for (size_t i = 0; i < LT_ARRAY_LEN(good); i++) {
-        LT_AUTOFREE char *text = lt_asprintf("url_path: \"%s\"", good[i]);
-        assert_int_equal(decode(f, "f.yaml", text), 0);
+        taken(f, "url_path", good[i]);
         assert_string_equal(f->got.url_path, good[i]);
     }
 }

@@ -52,6 +52,15 @@ static const struct lt_mend_facts *facts(struct scene *s)
     return &s->facts;
 }
 
+/* B has nothing parked any more. */
+static void unpark(struct scene *s)
+{
+    const struct lt_delivery_position p = {.incarnation = 7, .number = 5, .base = 10, .open = 2};
+    put(&s->ledger, "P/H22/B/00000000000000000003", NULL);
+    put(&s->ledger, "P/H22/B/00000000000000000011", NULL);
+    lt_delivery_position_format(&p, s->metadata);
+}
+
 static void scene_free(struct scene *s)
 {
     lt_mend_deinit(&s->mend);
@@ -136,10 +145,7 @@ static void of_a_queue_that_was_made_again_nothing_is_passed_over_unseen(void **
     lt_mend_accept_queue(facts(&s), 10, 0, &s.mend);
     assert_int_equal(s.mend.outcome, LT_MEND_REFUSED);
     assert_contains(s.mend.text, "2 parked events");
-    put(&s.ledger, "P/H22/B/00000000000000000003", NULL);
-    put(&s.ledger, "P/H22/B/00000000000000000011", NULL);
-    struct lt_delivery_position p = {.incarnation = 7, .number = 5, .base = 10, .open = 2};
-    lt_delivery_position_format(&p, s.metadata);
+    unpark(&s);
     put(&s.ledger, "O", s.metadata);
     lt_mend_accept_queue(facts(&s), 10, 0, &s.mend);
     assert_int_equal(s.mend.outcome, LT_MEND_DONE);
@@ -256,10 +262,7 @@ static void a_queue_that_ends_before_the_position_goes_on_at_its_begin_or_end_al
         struct scene s = scene_new();
         s.facts.low = 2;
         s.facts.high = 9;
-        put(&s.ledger, "P/H22/B/00000000000000000003", NULL);
-        put(&s.ledger, "P/H22/B/00000000000000000011", NULL);
-        struct lt_delivery_position p = {.incarnation = 7, .number = 5, .base = 10, .open = 2};
-        lt_delivery_position_format(&p, s.metadata);
+        unpark(&s);
         lt_mend_accept_queue(facts(&s), 10, 5, &s.mend);
         assert_int_equal(s.mend.outcome, LT_MEND_REFUSED);
         lt_mend_accept_queue(facts(&s), 10, at[i], &s.mend);

@@ -341,24 +341,31 @@ static void a_position_that_a_broker_tells_only_after_a_while_is_waited_for_with
     world_free(w);
 }
 
-/* Nothing open, nothing parked, then as now: only the number of the transaction tells (decision 15). */
-static void an_older_position_than_was_committed_is_never_delivered_from(void **state)
+/* Closed, with A's two events and B's delivered, and its position set back to where it was after A's first. */
+static struct world *put_back(struct lt_log_offset *ret_before, struct lt_log_offset *ret_at)
 {
-    (void)state;
     struct world *w = world_new();
-    struct lt_log_offset before, at;
     world_received(w, 0, "A", 0);
     world_open(w);
     world_run_until_forwarded(w, 1);
     world_turns(w, 50);
-    world_committed(w, 0, &before);
+    world_committed(w, 0, ret_before);
     world_received(w, 0, "A", 1);
     world_received(w, 0, "B", 0);
     world_run_until_forwarded(w, 3);
     world_turns(w, 50);
-    world_committed(w, 0, &at);
+    world_committed(w, 0, ret_at);
     world_close(w);
-    lt_memory_offset_set(w->memory, "lt.sim", "lt.sim", 0, before.offset, before.metadata);
+    lt_memory_offset_set(w->memory, "lt.sim", "lt.sim", 0, ret_before->offset, ret_before->metadata);
+    return w;
+}
+
+/* Nothing open, nothing parked, then as now: only the number of the transaction tells (decision 15). */
+static void an_older_position_than_was_committed_is_never_delivered_from(void **state)
+{
+    (void)state;
+    struct lt_log_offset before, at;
+    struct world *w = put_back(&before, &at);
     world_received(w, 0, "A", 2);
     world_open(w);
     world_turns(w, 5);
@@ -380,20 +387,8 @@ static void an_older_position_than_was_committed_is_never_delivered_from(void **
 static void an_older_position_from_before_the_queues_begin_is_not_taken_for_a_loss(void **state)
 {
     (void)state;
-    struct world *w = world_new();
     struct lt_log_offset before, at;
-    world_received(w, 0, "A", 0);
-    world_open(w);
-    world_run_until_forwarded(w, 1);
-    world_turns(w, 50);
-    world_committed(w, 0, &before);
-    world_received(w, 0, "A", 1);
-    world_received(w, 0, "B", 0);
-    world_run_until_forwarded(w, 3);
-    world_turns(w, 50);
-    world_committed(w, 0, &at);
-    world_close(w);
-    lt_memory_offset_set(w->memory, "lt.sim", "lt.sim", 0, before.offset, before.metadata);
+    struct world *w = put_back(&before, &at);
     lt_memory_delete_head(w->memory, "lt.sim", 0, before.offset + 1);
     world_open(w);
     world_turns(w, 5);

@@ -5,16 +5,13 @@
 #include "gateway/delivery/delivery.h"
 #include "gateway/kafka/log_memory.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/http_wire.h"
 
-#include <arpa/inet.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
 struct portal {
-    int listener;
-    pthread_t thread;
     atomic_int creates, progress;
 };
 
@@ -28,22 +25,13 @@ static void answer(int fd, const char *body)
     assert_int_equal(write(fd, text, (size_t)n), n);
 }
 
-/* One call a connection: enough to read the whole request is to see the end of its body. */
-static void serve(struct portal *p, int fd)
+/* One call a connection. */
+static void serve(void *ctx, int fd)
 {
+    struct portal *p = ctx;
     char in[16384];
-    size_t len = 0;
-    for (;;) {
-        ssize_t n = read(fd, in + len, sizeof(in) - 1 - len);
-        if (n <= 0)
-            return;
-        len += (size_t)n;
-        in[len] = 0;
-        const char *body = strstr(in, "\r\n\r\n");
-        const char *length = strcasestr(in, "content-length:");
-        if (body && length && strlen(body + 4) >= (size_t)atol(length + 15))
-            break;
-    }
+    if (!wire_request(fd, in, sizeof(in)))
+        return;
     if (strstr(in, "\"password\"")) {
         answer(fd, "{\"session\":\"s-1\",\"error_code\":0}");
     } else if (strstr(in, "TraCuuHoSo")) {
@@ -52,38 +40,6 @@ static void serve(struct portal *p, int fd)
         atomic_fetch_add(strstr(in, "CapNhatTienDoHoSoMC") ? &p->progress : &p->creates, 1);
         answer(fd, "{\"error_code\":0,\"message\":\"thành công\"}");
     }
-}
-
-static void *portal_run(void *arg)
-{
-    struct portal *p = arg;
-    for (;;) {
-        int fd = accept(p->listener, NULL, NULL);
-        if (fd < 0)
-            return NULL;
-        serve(p, fd);
-        close(fd);
-    }
-}
-
-static int portal_start(struct portal *p)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(at);
-    p->listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(p->listener >= 0);
-    assert_int_equal(bind(p->listener, (struct sockaddr *)&at, sizeof(at)), 0);
-    assert_int_equal(listen(p->listener, 16), 0);
-    assert_int_equal(getsockname(p->listener, (struct sockaddr *)&at, &len), 0);
-    assert_int_equal(pthread_create(&p->thread, NULL, portal_run, p), 0);
-    return ntohs(at.sin_port);
-}
-
-static void portal_stop(struct portal *p)
-{
-    shutdown(p->listener, SHUT_RDWR);
-    pthread_join(p->thread, NULL);
-    close(p->listener);
 }
 
 static int open_memory(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
@@ -137,96 +93,89 @@ static bool status_has(struct lt_delivery_engine *d, const char *part)
     return has;
 }
 
+/* An engine for the portal at a URL, on a log with one event. */
+struct bench {
+    struct lt_memory *m;
+    struct lt_yaml *options, *shipped;
+    struct lt_config config;
+    struct lt_config_target target;
+    struct lt_delivery_engine *engine;
+};
+
+static void bench_start(struct bench *b, const char *url)
+{
+    struct lt_diags diags = LT_DIAGS_INIT;
+    *b = (struct bench){.m = filled(), .config = {.instance = "gw1"}};
+    setenv("LT_TEST_PORTAL_PASSWORD", "secret", 1);
+    lt_log_threshold = LT_LOG_ERROR + 1;
+    assert_int_equal(
+        lt_yaml_parse("portal.yaml",
+                      LT_SPAN_LIT("{username: u, password: {env: LT_TEST_PORTAL_PASSWORD}, dstcode: d, madonvi: m}"),
+                      &b->options, &diags),
+        LT_OK);
+    assert_int_equal(lt_yaml_load("config/targets/portal.yaml", &b->shipped, &diags), LT_OK);
+    b->target = (struct lt_config_target){.name = "portal",
+                                          .adapter = "portal",
+                                          .url = url,
+                                          .timeout_ms = 5000,
+                                          .connect_timeout_ms = 2000,
+                                          .concurrency = 4,
+                                          .retry_min_ms = 1,
+                                          .retry_max_ms = 10,
+                                          .settle_ms = 10,
+                                          .options = lt_yaml_root(b->options),
+                                          .answers = lt_yaml_get(lt_yaml_root(b->shipped), "answers")};
+    const struct lt_delivery_settings s = {.config = &b->config,
+                                           .target = &b->target,
+                                           .adapter = &lt_portal_adapter,
+                                           .ctx = b->m,
+                                           .open_log = open_memory};
+    assert_int_equal(lt_delivery_check(&b->target, &lt_portal_adapter, &diags), LT_OK);
+    assert_int_equal(lt_delivery_start(&s, &b->engine, &diags), LT_OK);
+}
+
+/* The engine is stopped; how many answers it left. */
+static size_t bench_stop(struct bench *b)
+{
+    lt_delivery_stop(b->engine);
+    lt_delivery_free(b->engine);
+    size_t answers = lt_memory_count(b->m, LT_TOPIC_ANSWERS);
+    lt_memory_free(b->m);
+    lt_yaml_free(b->options);
+    lt_yaml_free(b->shipped);
+    return answers;
+}
+
 static void an_event_travels_through_thread_client_and_adapter(void **state)
 {
     (void)state;
     struct portal portal = {0};
-    struct lt_memory *m = filled();
-    struct lt_yaml *yaml = NULL;
-    struct lt_diags diags = LT_DIAGS_INIT;
-    struct lt_delivery_engine *d = NULL;
+    struct wire_server server;
+    struct bench b;
     char url[64];
-    setenv("LT_TEST_PORTAL_PASSWORD", "secret", 1);
-    lt_log_threshold = LT_LOG_ERROR + 1;
-    int port = portal_start(&portal);
-    snprintf(url, sizeof(url), "http://127.0.0.1:%d", port);
-    assert_int_equal(
-        lt_yaml_parse("portal.yaml",
-                      LT_SPAN_LIT("{username: u, password: {env: LT_TEST_PORTAL_PASSWORD}, dstcode: d, madonvi: m}"),
-                      &yaml, &diags),
-        LT_OK);
-    struct lt_yaml *shipped = NULL;
-    assert_int_equal(lt_yaml_load("config/targets/portal.yaml", &shipped, &diags), LT_OK);
-    const struct lt_config_target target = {.name = "portal",
-                                            .adapter = "portal",
-                                            .url = url,
-                                            .timeout_ms = 5000,
-                                            .connect_timeout_ms = 2000,
-                                            .concurrency = 4,
-                                            .retry_min_ms = 1,
-                                            .retry_max_ms = 10,
-                                            .settle_ms = 10,
-                                            .options = lt_yaml_root(yaml),
-                                            .answers = lt_yaml_get(lt_yaml_root(shipped), "answers")};
-    const struct lt_config config = {.instance = "gw1"};
-    const struct lt_delivery_settings s = {
-        .config = &config, .target = &target, .adapter = &lt_portal_adapter, .ctx = m, .open_log = open_memory};
-    assert_int_equal(lt_delivery_start(&s, &d, &diags), LT_OK);
-    WAIT_UNTIL(status_has(d, "\"ok\":1"));
-    assert_true(lt_delivery_ready(d));
+    wire_server_start(&server, serve, &portal);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u", server.port);
+    bench_start(&b, url);
+    WAIT_UNTIL(status_has(b.engine, "\"ok\":1"));
+    assert_true(lt_delivery_ready(b.engine));
     struct lt_buf metrics = LT_BUF_INIT(1 << 16);
-    lt_delivery_metrics(d, &metrics);
+    lt_delivery_metrics(b.engine, &metrics);
     assert_non_null(strstr(lt_buf_view(&metrics).ptr, "outcome=\"ok\"} 1\n"));
     lt_buf_deinit(&metrics);
-    lt_delivery_stop(d);
-    lt_delivery_free(d);
-    portal_stop(&portal);
+    assert_int_equal(bench_stop(&b), 2);
+    wire_server_stop(&server);
     assert_int_equal(atomic_load(&portal.creates), 1);
     assert_int_equal(atomic_load(&portal.progress), 1);
-    assert_int_equal(lt_memory_count(m, LT_TOPIC_ANSWERS), 2);
-    lt_memory_free(m);
-    lt_yaml_free(yaml);
-    lt_yaml_free(shipped);
 }
 
 static void a_portal_that_is_away_is_waited_for(void **state)
 {
     (void)state;
-    struct lt_memory *m = filled();
-    struct lt_yaml *yaml = NULL;
-    struct lt_diags diags = LT_DIAGS_INIT;
-    struct lt_delivery_engine *d = NULL;
-    setenv("LT_TEST_PORTAL_PASSWORD", "secret", 1);
-    assert_int_equal(
-        lt_yaml_parse("portal.yaml",
-                      LT_SPAN_LIT("{username: u, password: {env: LT_TEST_PORTAL_PASSWORD}, dstcode: d, madonvi: m}"),
-                      &yaml, &diags),
-        LT_OK);
-    struct lt_yaml *shipped = NULL;
-    assert_int_equal(lt_yaml_load("config/targets/portal.yaml", &shipped, &diags), LT_OK);
-    const struct lt_config_target target = {.name = "portal",
-                                            .adapter = "portal",
-                                            .url = "http://127.0.0.1:1",
-                                            .timeout_ms = 1000,
-                                            .connect_timeout_ms = 1000,
-                                            .concurrency = 4,
-                                            .retry_min_ms = 1,
-                                            .retry_max_ms = 5,
-                                            .settle_ms = 10,
-                                            .options = lt_yaml_root(yaml),
-                                            .answers = lt_yaml_get(lt_yaml_root(shipped), "answers")};
-    const struct lt_config config = {.instance = "gw1"};
-    const struct lt_delivery_settings s = {
-        .config = &config, .target = &target, .adapter = &lt_portal_adapter, .ctx = m, .open_log = open_memory};
-    assert_int_equal(lt_delivery_check(&target, &lt_portal_adapter, &diags), LT_OK);
-    assert_int_equal(lt_delivery_start(&s, &d, &diags), LT_OK);
-    WAIT_UNTIL(status_has(d, "\"reason\":\"trouble\"")); /* the breaker */
-    assert_false(status_has(d, "\"unknown\":1"));
-    lt_delivery_free(d);
-    assert_int_equal(lt_memory_count(m, LT_TOPIC_ANSWERS), 0);
-    lt_memory_free(m);
-    lt_yaml_free(yaml);
-    lt_yaml_free(shipped);
+    struct bench b;
+    bench_start(&b, "http://127.0.0.1:1");
+    WAIT_UNTIL(status_has(b.engine, "\"reason\":\"trouble\"")); /* the breaker */
+    assert_false(status_has(b.engine, "\"unknown\":1"));
+    assert_int_equal(bench_stop(&b), 0);
 }
 
 int main(void)

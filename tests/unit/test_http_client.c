@@ -67,32 +67,17 @@ enum fault { CLOSE_AT_ACCEPT, CLOSE_AFTER_REQUEST, SILENT, HALF_BODY, NO_HTTP, O
 
 struct faulty {
     enum fault fault;
-    int fd;
-    unsigned port;
-    pthread_t thread;
+    struct wire_server server;
     atomic_int requests; /* whole requests that arrived */
-    atomic_bool stop;
     char url[60];
 };
 
 static bool read_request(struct faulty *f, int fd)
 {
     char buf[4096];
-    size_t len = 0;
-    while (len < sizeof(buf) - 1) {
-        ssize_t n = recv(fd, buf + len, sizeof(buf) - 1 - len, 0);
-        if (n <= 0)
-            return false;
-        len += (size_t)n;
-        buf[len] = '\0';
-        const char *end = strstr(buf, "\r\n\r\n");
-        const char *length = strstr(buf, "Content-Length: ");
-        if (end && (!length || len >= (size_t)(end + 4 - buf) + strtoul(length + 16, NULL, 10))) {
-            atomic_fetch_add(&f->requests, 1);
-            return true;
-        }
-    }
-    return false;
+    bool whole = wire_request(fd, buf, sizeof(buf));
+    atomic_fetch_add(&f->requests, whole);
+    return whole;
 }
 
 static void say(int fd, const char *text)
@@ -100,29 +85,20 @@ static void say(int fd, const char *text)
     assert_true(send(fd, text, strlen(text), MSG_NOSIGNAL) > 0);
 }
 
-static void *faulty_main(void *arg)
+static void faulty_serve(void *ctx, int fd)
 {
-    struct faulty *f = arg;
-    for (;;) {
-        int fd = accept(f->fd, NULL, NULL);
-        if (fd < 0 || atomic_load(&f->stop)) {
-            if (fd >= 0)
-                close(fd);
-            return NULL;
-        }
-        if (f->fault != CLOSE_AT_ACCEPT && read_request(f, fd)) {
-            if (f->fault == HALF_BODY)
-                say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
-            if (f->fault == NO_HTTP)
-                say(fd, "SSH-2.0-x\r\n");
-            if (f->fault == SILENT)
-                read_request(f, fd); /* until the client gives up */
-            if (f->fault == ONE_ANSWER_THEN_CLOSE) {
-                say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-                read_request(f, fd); /* the next request on this connection is read, and then lost */
-            }
-        }
-        close(fd);
+    struct faulty *f = ctx;
+    if (f->fault == CLOSE_AT_ACCEPT || !read_request(f, fd))
+        return;
+    if (f->fault == HALF_BODY)
+        say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+    if (f->fault == NO_HTTP)
+        say(fd, "SSH-2.0-x\r\n");
+    if (f->fault == SILENT)
+        read_request(f, fd); /* until the client gives up */
+    if (f->fault == ONE_ANSWER_THEN_CLOSE) {
+        say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        read_request(f, fd); /* the next request on this connection is read, and then lost */
     }
 }
 
@@ -130,17 +106,8 @@ static void faulty_start(struct faulty *f, enum fault fault)
 {
     memset(f, 0, sizeof(*f));
     f->fault = fault;
-    f->fd = wire_listen(&f->port);
-    snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%u/x", f->port);
-    assert_int_equal(pthread_create(&f->thread, NULL, faulty_main, f), 0);
-}
-
-static void faulty_stop(struct faulty *f)
-{
-    atomic_store(&f->stop, true);
-    shutdown(f->fd, SHUT_RDWR);
-    pthread_join(f->thread, NULL);
-    close(f->fd);
+    wire_server_start(&f->server, faulty_serve, f);
+    snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%u/x", f->server.port);
 }
 
 static void a_closed_port_is_not_sent(void **state)
@@ -170,7 +137,7 @@ static void a_cut_after_the_request_could_have_left_is_unknown(void **state)
         assert_true(*o.text);
         assert_int_equal(atomic_load(&f.requests), faults[i] == CLOSE_AT_ACCEPT ? 0 : 1);
         lt_http_client_free(c);
-        faulty_stop(&f);
+        wire_server_stop(&f.server);
     }
 }
 
@@ -182,7 +149,7 @@ static void no_answer_in_time_is_unknown(void **state)
     struct lt_http_client *c = client(&(struct lt_http_client_settings){.timeout_ms = 200});
     assert_int_equal(call(c, "POST", f.url, "{}").failure, LT_HTTP_UNKNOWN);
     lt_http_client_free(c);
-    faulty_stop(&f);
+    wire_server_stop(&f.server);
 }
 
 static void a_request_lost_on_a_kept_connection_is_never_repeated_by_itself(void **state)
@@ -197,7 +164,7 @@ static void a_request_lost_on_a_kept_connection_is_never_repeated_by_itself(void
     assert_non_null(strstr(lost.text, "connection was lost")); /* for people, not libcurl's word about rewinding */
     assert_int_equal(atomic_load(&f.requests), 2);             /* one for each call */
     lt_http_client_free(c);
-    faulty_stop(&f);
+    wire_server_stop(&f.server);
 }
 
 /* ---- our own server ---- */
@@ -232,15 +199,13 @@ struct pair {
     atomic_int requests;
 };
 
-static char *folder;
-
 static void pair_start(struct pair *p, const char *certificate, const char *ca_name, size_t answer_max)
 {
-    LT_AUTOFREE char *cert = pki_file(folder, "server.pem"), *key = pki_file(folder, "server.key"),
-                     *ca = pki_file(folder, "ca.pem");
-    LT_AUTOFREE char *own = lt_asprintf("%s/%s.pem", folder, certificate),
-                     *own_key = lt_asprintf("%s/%s.key", folder, certificate);
-    LT_AUTOFREE char *trust = lt_asprintf("%s/%s.pem", folder, ca_name);
+    LT_AUTOFREE char *cert = pki_file(pki_folder, "server.pem"), *key = pki_file(pki_folder, "server.key"),
+                     *ca = pki_file(pki_folder, "ca.pem");
+    LT_AUTOFREE char *own = lt_asprintf("%s/%s.pem", pki_folder, certificate),
+                     *own_key = lt_asprintf("%s/%s.key", pki_folder, certificate);
+    LT_AUTOFREE char *trust = lt_asprintf("%s/%s.pem", pki_folder, ca_name);
     struct lt_http_settings s = {.listen = "127.0.0.1:0",
                                  .threads = 1,
                                  .certificate = cert,
@@ -357,7 +322,7 @@ static void a_server_that_does_not_verify_is_a_credential_failure(void **state)
 
 static void trust_only(const char *ca)
 {
-    LT_AUTOFREE char *from = pki_file(folder, ca), *to = pki_file(folder, "trust.pem"), *text = NULL;
+    LT_AUTOFREE char *from = pki_file(pki_folder, ca), *to = pki_file(pki_folder, "trust.pem"), *text = NULL;
     size_t len;
     assert_int_equal(lt_file_read(from, 65536, &text, &len, NULL), LT_OK);
     assert_int_equal(lt_file_write(to, lt_span(text, len), 0600, NULL), LT_OK);
@@ -392,11 +357,11 @@ static void plain_http_where_tls_is_due_is_not_sent(void **state)
     (void)state;
     struct faulty f;
     faulty_start(&f, NO_HTTP);
-    LT_AUTOFREE char *url = lt_asprintf("https://127.0.0.1:%u/", f.port);
+    LT_AUTOFREE char *url = lt_asprintf("https://127.0.0.1:%u/", f.server.port);
     struct lt_http_client *c = client(&(struct lt_http_client_settings){.timeout_ms = 300});
     assert_int_equal(call(c, "POST", url, "{}").failure, LT_HTTP_NOT_SENT);
     lt_http_client_free(c);
-    faulty_stop(&f);
+    wire_server_stop(&f.server);
 }
 
 static void cancelled_calls_end_with_what_is_known(void **state)
@@ -420,21 +385,6 @@ static void cancelled_calls_end_with_what_is_known(void **state)
     assert_int_equal(fresh.failure, LT_HTTP_NOT_SENT);
 }
 
-static int make_certificates(void **state)
-{
-    (void)state;
-    folder = harness_folder();
-    pki_make(folder);
-    return 0;
-}
-
-static int remove_certificates(void **state)
-{
-    (void)state;
-    harness_folder_remove(folder);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,5 +403,5 @@ int main(void)
         cmocka_unit_test(plain_http_where_tls_is_due_is_not_sent),
         cmocka_unit_test(cancelled_calls_end_with_what_is_known),
     };
-    return cmocka_run_group_tests(tests, make_certificates, remove_certificates);
+    return cmocka_run_group_tests(tests, pki_setup, pki_teardown);
 }

@@ -45,5 +45,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PLAIN(a_connection_is_taken_from_epoll_before_its_number_is_given_back),
     };
-    return cmocka_run_group_tests(tests, NULL, remove_certificates);
+    return cmocka_run_group_tests(tests, pki_setup, pki_teardown);
 }

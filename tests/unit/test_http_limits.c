@@ -232,5 +232,5 @@ int main(void)
         BARE(one_client_cannot_hold_all_the_memory),
         BARE(a_dawdling_handshake_makes_room_for_a_client),
     };
-    return cmocka_run_group_tests(tests, NULL, remove_certificates);
+    return cmocka_run_group_tests(tests, pki_setup, pki_teardown);
 }

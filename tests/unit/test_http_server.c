@@ -5,7 +5,6 @@
 
 #include "gateway/base/file.h"
 #include "tests/unit/http_fixture.h"
-#include "tests/unit/http_pki.h"
 
 static void requests_of_a_connection_are_answered_in_order(void **state)
 {
@@ -405,5 +404,5 @@ int main(void)
         BARE(unusable_tls_files_are_named),
         PLAIN(answers_can_be_slow_cut_dropped_or_reset),
     };
-    return cmocka_run_group_tests(tests, NULL, remove_certificates);
+    return cmocka_run_group_tests(tests, pki_setup, pki_teardown);
 }

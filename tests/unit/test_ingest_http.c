@@ -10,8 +10,6 @@
 #include "tests/unit/http_pki.h"
 #include "tests/unit/http_wire.h"
 
-static char *folder;
-
 struct fixture {
     struct ingest_kit kit;
     struct lt_ingest *ingest;
@@ -37,7 +35,7 @@ static struct fixture *fixture_new(void)
     struct lt_config *c = &f->kit.mapping.config;
     static const char *const names[] = {"server.pem", "server.key", "ca.pem", "gateway.pem", "gateway.key"};
     for (size_t i = 0; i < LT_ARRAY_LEN(names); i++)
-        f->files[i] = pki_file(folder, names[i]);
+        f->files[i] = pki_file(pki_folder, names[i]);
     c->ingest.listen = "127.0.0.1:0";
     c->ingest.tls = (struct lt_config_tls){f->files[0], f->files[1], f->files[2]};
     c->ingest.peer_tls = (struct lt_config_tls){f->files[3], f->files[4], f->files[2]};
@@ -88,7 +86,7 @@ static char *request(struct fixture *f, const char *certificate, const char *met
     struct wire w;
     LT_AUTOFREE char *text = lt_asprintf("%s %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n%s", method, path,
                                          headers, strlen(body), body);
-    assert_true(wire_open(&w, lt_ingest_port(f->ingest), folder, certificate));
+    assert_true(wire_open(&w, lt_ingest_port(f->ingest), pki_folder, certificate));
     wire_send(&w, text);
     char *answer = wire_answer(&w);
     wire_close(&w);
@@ -185,7 +183,7 @@ static void a_body_above_the_limit_of_all_is_413_with_its_beginning_kept(void **
     assert_true(lt_span_is(fake_header(r, "lt_sha256"), hex));
     /* announced and never sent: kept as a refusal without bytes and without a digest that would be of something else */
     struct wire w;
-    assert_true(wire_open(&w, lt_ingest_port(f->ingest), folder, "client"));
+    assert_true(wire_open(&w, lt_ingest_port(f->ingest), pki_folder, "client"));
     wire_send(&w, "POST /v1/events HTTP/1.1\r\nHost: x\r\n" AS_JSON
                   "Expect: 100-continue\r\nContent-Length: 300000\r\n\r\n");
     LT_AUTOFREE char *answer = wire_answer(&w);
@@ -283,7 +281,7 @@ static void an_instance_that_only_judges_tells_the_others(void **state)
     for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
         struct wire w;
         LT_AUTOFREE char *text = lt_asprintf("GET %s HTTP/1.1\r\nHost: x\r\n\r\n", rows[i].path);
-        assert_true(wire_open(&w, lt_peers_port(peers), folder, rows[i].who));
+        assert_true(wire_open(&w, lt_peers_port(peers), pki_folder, rows[i].who));
         wire_send(&w, text);
         LT_AUTOFREE char *answer = wire_answer(&w);
         assert_int_equal(wire_status(answer), rows[i].status);
@@ -303,17 +301,23 @@ static void without_a_gateway_client_nobody_is_listened_to(void **state)
     assert_null(peers);
 }
 
-static void drain_answers_what_waits_for_kafka(void **state)
+/* An event that Kafka has been given and does not answer yet. */
+static void send_and_hold(struct fixture *f, struct wire *w)
 {
-    struct fixture *f = *state;
-    struct wire w;
     const char *good = small_event("H22.01-1", "receive", "H22.01");
     LT_AUTOFREE char *text = lt_asprintf(
         "POST /v1/events HTTP/1.1\r\nHost: x\r\n" AS_JSON "Content-Length: %zu\r\n\r\n%s", strlen(good), good);
     f->kit.log.hold = true;
-    assert_true(wire_open(&w, lt_ingest_port(f->ingest), folder, "client"));
-    wire_send(&w, text);
+    assert_true(wire_open(w, lt_ingest_port(f->ingest), pki_folder, "client"));
+    wire_send(w, text);
     WAIT_UNTIL(fake_count(&f->kit.log, LT_TOPIC_INTAKE) > 0);
+}
+
+static void drain_answers_what_waits_for_kafka(void **state)
+{
+    struct fixture *f = *state;
+    struct wire w;
+    send_and_hold(f, &w);
     lt_ingest_drain(f->ingest, 1); /* too short: it still waits */
     fake_release(&f->kit.log);
     LT_AUTOFREE char *answer = wire_answer(&w);
@@ -326,13 +330,7 @@ static void a_report_after_the_listener_is_gone_ends_quietly(void **state)
 {
     struct fixture *f = *state;
     struct wire w;
-    const char *good = small_event("H22.01-1", "receive", "H22.01");
-    LT_AUTOFREE char *text = lt_asprintf(
-        "POST /v1/events HTTP/1.1\r\nHost: x\r\n" AS_JSON "Content-Length: %zu\r\n\r\n%s", strlen(good), good);
-    f->kit.log.hold = true; /* the port reports only when it is freed */
-    assert_true(wire_open(&w, lt_ingest_port(f->ingest), folder, "client"));
-    wire_send(&w, text);
-    WAIT_UNTIL(fake_count(&f->kit.log, LT_TOPIC_INTAKE) > 0);
+    send_and_hold(f, &w); /* the port reports only when it is freed */
     lt_ingest_drain(f->ingest, 1);
     lt_ingest_free(f->ingest);
     f->ingest = NULL;
@@ -359,21 +357,6 @@ static void status_and_metrics_count_what_happened(void **state)
     assert_non_null(strstr(metrics.ptr, "lt_ingest_http_requests_total 2\n"));
 }
 
-static int make_certificates(void **state)
-{
-    (void)state;
-    folder = harness_folder();
-    pki_make(folder);
-    return 0;
-}
-
-static int remove_certificates(void **state)
-{
-    (void)state;
-    harness_folder_remove(folder);
-    return 0;
-}
-
 int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -393,5 +376,5 @@ int main(void)
         T(a_report_after_the_listener_is_gone_ends_quietly),
         T(status_and_metrics_count_what_happened),
     };
-    return cmocka_run_group_tests(tests, make_certificates, remove_certificates);
+    return cmocka_run_group_tests(tests, pki_setup, pki_teardown);
 }

@@ -4,14 +4,6 @@
 
 #include <inttypes.h>
 
-static struct lt_log_membership *captured(struct worker *w)
-{
-    struct lt_err err = LT_ERR_INIT;
-    struct lt_log_membership *ms = NULL;
-    assert_int_equal(w->log->ops->capture(w->log, &ms, &err), LT_LOG_OK);
-    return ms;
-}
-
 /* A joined worker with one record written up to commit; the fault comes at the next step. */
 struct fixture {
     struct lt_memory *m;
@@ -26,7 +18,7 @@ static void prepare(struct fixture *f, enum lt_memory_fault fault)
     cluster_append(f->m, 0, "x");
     worker_open(&f->w, f->m, "g.a");
     worker_poll(&f->w, NULL);
-    f->ms = captured(&f->w);
+    f->ms = worker_capture(&f->w);
     assert_int_equal(worker_write(&f->w, f->ms, 0, 0, LT_SPAN_LIT("x"), &err), LT_LOG_OK);
     lt_memory_fault_at(f->m, lt_memory_steps(f->m) + 1, fault);
 }
@@ -97,7 +89,7 @@ static void a_crash_before_commit_leaves_the_transaction_to_the_successor(void *
     assert_int_equal(f.w.log->ops->committed(f.w.log, 0, 0, &at, &err), LT_LOG_OK);
     assert_int_equal(at.offset, 0);
     assert_int_equal(lt_memory_count(f.m, "out"), 0);
-    f.ms = captured(&f.w);
+    f.ms = worker_capture(&f.w);
     end(&f);
 }
 

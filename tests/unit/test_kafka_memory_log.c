@@ -1,14 +1,6 @@
 /* The log in memory: offsets, isolation, transactions, damage. */
 #include "kafka_worker.h"
 
-static struct lt_log_membership *captured(struct worker *w)
-{
-    struct lt_err err = LT_ERR_INIT;
-    struct lt_log_membership *ms = NULL;
-    assert_int_equal(w->log->ops->capture(w->log, &ms, &err), LT_LOG_OK);
-    return ms;
-}
-
 struct fixture {
     struct lt_memory *m;
     struct worker w;
@@ -29,7 +21,7 @@ static void join(struct fixture *f)
     worker_open(&f->w, f->m, "g.a");
     assert_null(worker_poll(&f->w, NULL));
     assert_int_equal(worker_start_all(&f->w), LT_LOG_OK);
-    f->ms = captured(&f->w);
+    f->ms = worker_capture(&f->w);
 }
 
 static void end(struct fixture *f)

@@ -15,20 +15,13 @@
     "\",\"at\":\"2024-01-05T08:30:00+07:00\",\"agency\":{\"code\":\"H22.01\"},\"procedure\":\"1.001193\",\"step\":{"   \
     "\"at\":1704418200000}}"
 
-static void open_small(struct kit *k)
-{
-    kit_init(k);
-    kit_small(k);
-    kit_compile(k);
-}
-
 static void an_xml_batch_with_one_bad_item_answers_item_by_item(void **state)
 {
     const struct lt_item *bad;
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     kit_translate(&k, XML, XML_BATCH(XML_ITEM("H22.01-1", "") XML_ITEM("H22.01-2", BAD) XML_ITEM("H22.01-3", "")));
     assert_false(k.out.refused);
     assert_true(k.out.batch);
@@ -53,7 +46,7 @@ static void the_raw_bytes_of_an_xml_item_are_a_document_again(void **state)
     char *raw;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     kit_translate(&k, XML, XML_BATCH(XML_ITEM("H22.01-1", "") XML_ITEM("H22.01-2", "")));
     raw = lt_asprintf("<Lo xmlns='urn:small'>" LT_SPAN_FMT "</Lo>", LT_SPAN_ARG(k.out.items.v[1].raw));
     assert_span_is(kit_event(&k, XML, raw)->subject, "H22.01-2");
@@ -72,7 +65,7 @@ static void a_bad_envelope_refuses_the_whole_input(void **state)
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     for (size_t i = 0; i < LT_ARRAY_LEN(bodies); i++) {
         kit_translate(&k, XML, bodies[i]);
         assert_true(k.out.refused);
@@ -89,7 +82,7 @@ static void a_batch_of_bad_items_only_is_still_answered_item_by_item(void **stat
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     kit_translate(&k, XML, XML_BATCH(XML_ITEM("H22.01-1", BAD) XML_ITEM("H22.01-2", BAD)));
     assert_false(k.out.refused);
     assert_int_equal(k.out.items.len, 2);
@@ -102,7 +95,7 @@ static void a_json_array_is_a_batch_even_with_one_element(void **state)
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     kit_translate(&k, JSON, "[" JSON_ITEM("H22.01-1", "process") "]");
     assert_true(k.out.batch);
     assert_int_equal(k.out.items.len, 1);
@@ -116,7 +109,7 @@ static void a_json_batch_refuses_items_with_pointers_from_the_root(void **state)
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     kit_translate(&k, JSON,
                   "[" JSON_ITEM("H22.01-1", "process") "," JSON_ITEM(
                       "H22.01-2", "proceed") ", 7, {\"code\": 1}," JSON_ITEM("H22.01-3", "process") "]");
@@ -138,7 +131,7 @@ static void ndjson_lines_are_items_with_their_line(void **state)
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     kit_translate(&k, NDJSON,
                   "{broken\n" JSON_ITEM("H22.01-1", "process") "\r\n\n" JSON_ITEM("H22.01-2", "proceed") "\n" JSON_ITEM(
                       "H22.01-3", "process"));
@@ -163,7 +156,7 @@ static void ndjson_without_a_line_that_is_json_is_refused_as_a_whole(void **stat
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     kit_translate(&k, NDJSON, "{broken\nthis too\n");
     assert_true(k.out.refused);
     assert_string_equal(k.out.refusal.code, "json-syntax");
@@ -181,7 +174,7 @@ static void more_events_than_allowed_are_refused_before_any_is_made(void **state
     char *array;
 
     (void)state;
-    open_small(&k); /* batch_max 5 */
+    kit_open_small(&k); /* batch_max 5 */
     kit_translate(&k, XML, XML_BATCH(SIX(XML_ITEM("H22.01-1", ""))));
     assert_true(k.out.refused);
     assert_int_equal(k.out.refusal.status, 413);
@@ -207,8 +200,7 @@ static void one_json_document_can_hold_several_events(void **state)
 
     (void)state;
     kit_init(&k);
-    kit_text(&k, KIT_TABLE, "units.yaml", kit_units);
-    kit_text(&k, KIT_TABLE, "procedures.yaml", kit_procedures);
+    kit_tables(&k);
     kit_text(&k, KIT_DIGEST, "digest.yaml", "digest: d\nversion: 0\nsources: [\"*\"]\nfields: {\"*\": [/HoSo/Ten]}\n");
     kit_text(&k, KIT_MAPPING, "each.yaml",
              "mapping: each\naccepts: {media: application/json, discriminator: [code], schema: small.json}\ndigest: d\n"
@@ -241,7 +233,7 @@ static void many_events_use_the_memory_of_one(void **state)
     size_t after_first = 0;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     for (int i = 0; i < 200; i++) {
         (void)kit_event(&k, JSON, JSON_ITEM("H22.01-1", "process"));
         if (i == 0)
@@ -258,8 +250,7 @@ static void an_envelope_made_anew_leads_to_the_item_step_by_step(void **state)
 
     (void)state;
     kit_init(&k);
-    kit_text(&k, KIT_TABLE, "units.yaml", kit_units);
-    kit_text(&k, KIT_TABLE, "procedures.yaml", kit_procedures);
+    kit_tables(&k);
     kit_text(&k, KIT_DIGEST, "digest.yaml", kit_digest);
     kit_text_with(&k, KIT_MAPPING, "small-xml.yaml", kit_small_xml, "each: s:SuKien\n", "each: s:Than/Ds/s:SuKien\n");
     kit_text(&k, KIT_MAPPING, "small-json.yaml", kit_small_json);

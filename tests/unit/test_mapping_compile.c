@@ -7,8 +7,7 @@ static char *findings_with(const char *from, const char *to)
     char *f;
 
     kit_init(&k);
-    kit_text(&k, KIT_TABLE, "units.yaml", kit_units);
-    kit_text(&k, KIT_TABLE, "procedures.yaml", kit_procedures);
+    kit_tables(&k);
     kit_text(&k, KIT_DIGEST, "digest.yaml", kit_digest);
     kit_text(&k, KIT_MAPPING, "small-json.yaml", kit_small_json);
     kit_text_with(&k, KIT_MAPPING, "small-xml.yaml", kit_small_xml, from, to);
@@ -100,8 +99,7 @@ static void ten_mistakes_are_ten_messages_in_one_run(void **state)
 
     (void)state;
     kit_init(&k);
-    kit_text(&k, KIT_TABLE, "units.yaml", kit_units);
-    kit_text(&k, KIT_TABLE, "procedures.yaml", kit_procedures);
+    kit_tables(&k);
     kit_text(&k, KIT_MAPPING, "wrong.yaml", text);
     f = kit_findings(&k);
     assert_int_equal(k.diags.errors, 11);
@@ -138,8 +136,7 @@ static void discriminators_with_other_values_tell_dialects_apart(void **state)
 
     (void)state;
     kit_init(&k);
-    kit_text(&k, KIT_TABLE, "units.yaml", kit_units);
-    kit_text(&k, KIT_TABLE, "procedures.yaml", kit_procedures);
+    kit_tables(&k);
     kit_text(&k, KIT_DIGEST, "digest.yaml", kit_digest);
     kit_text_with(&k, KIT_MAPPING, "a.yaml", kit_small_json, "[code, action]", "[code, system=one]");
     kit_text_with(&k, KIT_MAPPING, "b.yaml", kit_small_json,
@@ -170,8 +167,7 @@ static void digest_pointers_are_checked_against_the_mappings(void **state)
 
     (void)state;
     kit_init(&k);
-    kit_text(&k, KIT_TABLE, "units.yaml", kit_units);
-    kit_text(&k, KIT_TABLE, "procedures.yaml", kit_procedures);
+    kit_tables(&k);
     kit_text_with(&k, KIT_DIGEST, "digest.yaml", kit_digest, "/HoSo/ChuHoSo", "/HoSo/ChuHoSoo");
     kit_text(&k, KIT_MAPPING, "small-json.yaml", kit_small_json);
     kit_text_with(&k, KIT_MAPPING, "small-xml.yaml", kit_small_xml, "      GhiChu: {from: s:GhiChu, max: 10}\n", "");

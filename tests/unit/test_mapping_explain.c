@@ -5,13 +5,6 @@
 
 #define HERE KIT_DATA "/small.yaml" /* examples are beside the mapping's file */
 
-static void open_small(struct kit *k)
-{
-    kit_init(k);
-    kit_small(k);
-    kit_compile(k);
-}
-
 static char *explained(struct kit *k, const char *media, const char *body, bool json)
 {
     struct lt_input in = {.media = lt_span_str(media), .body = lt_span_str(body), .depth_max = 64, .batch_max = 5};
@@ -47,7 +40,7 @@ static void explain_shows_rule_place_and_steps_of_each_field(void **state)
     char *body = data_file("nhan.xml"), *text, *line;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     text = explained(&k, XML, body, false);
     assert_contains(text, "mapping small-xml, one input\n\nevent 1: accepted vn.lienthong.dossier.received.v1\n");
     assert_contains(text, "key H22/H22.01-240105-0007");
@@ -82,7 +75,7 @@ static void explain_of_json_names_pointers_and_is_json_itself(void **state)
     bool found = false;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     text = explained(&k, JSON, body, true);
     assert_int_equal(lt_json_parse(lt_span_str(text), &limits, &json, NULL), LT_OK);
     item = lt_json_at(lt_json_get(lt_json_root(json), "items"), 0);
@@ -111,7 +104,7 @@ static void explain_of_a_refusal_says_why_and_where(void **state)
     char *text;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     text = explained(&k, JSON,
                      "{\"system\":\"a\",\"code\":\"c\",\"action\":\"receive\",\"at\":\"20240230\",\"agency\":{\"code\":"
                      "\"H22.01\"},\"procedure\":\"p\"}",
@@ -136,8 +129,7 @@ static char *examples_of(const char *xml, const char *json, size_t *ret_n)
     char *f;
 
     kit_init(&k);
-    kit_text(&k, KIT_TABLE, "units.yaml", kit_units);
-    kit_text(&k, KIT_TABLE, "procedures.yaml", kit_procedures);
+    kit_tables(&k);
     kit_text(&k, KIT_DIGEST, "digest.yaml", kit_digest);
     kit_text_with(&k, KIT_MAPPING, HERE, kit_small_xml, "examples: []", xml);
     kit_text_with(&k, KIT_MAPPING, HERE, kit_small_json, "examples: []", json);
@@ -235,8 +227,7 @@ static void examples_compared_with_one_of_a_broken_mapping_are_silent(void **sta
 
     (void)state;
     kit_init(&k);
-    kit_text(&k, KIT_TABLE, "units.yaml", kit_units);
-    kit_text(&k, KIT_TABLE, "procedures.yaml", kit_procedures);
+    kit_tables(&k);
     kit_text(&k, KIT_DIGEST, "digest.yaml", kit_digest);
     kit_text_with(&k, KIT_MAPPING, HERE, kit_small_xml, "examples: []",
                   "examples: [{in: examples/nhan.xml, out: examples/nhan.out.json}]\nnobody: knows this\n");

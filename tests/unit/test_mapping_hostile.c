@@ -9,26 +9,6 @@
 
 #define MUTATIONS 60 /* of each example */
 
-static void hostile_add(struct kit *k, enum kit_part part, const char *pattern)
-{
-    glob_t found;
-
-    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
-    for (size_t i = 0; i < found.gl_pathc; i++)
-        kit_file(k, part, found.gl_pathv[i]);
-    globfree(&found);
-}
-
-static void hostile_open(struct kit *k)
-{
-    kit_init(k);
-    k->config.schemas_dir = "schemas";
-    hostile_add(k, KIT_TABLE, "config/tables/*.yaml");
-    hostile_add(k, KIT_DIGEST, "config/digests/*.yaml");
-    hostile_add(k, KIT_MAPPING, "config/mappings/*.yaml");
-    kit_compile(k);
-}
-
 static void is_explained(const struct lt_refusal *r)
 {
     assert_true(r->status == 400 || r->status == 413 || r->status == 415 || r->status == 422);
@@ -96,7 +76,7 @@ static void mutated_examples_are_answered_and_explained(void **state)
     size_t accepted = 0, runs = 0;
 
     (void)state;
-    hostile_open(&k);
+    kit_open_shipped(&k);
     assert_int_equal(glob("config/mappings/examples/*/*", 0, NULL, &found), 0);
     for (size_t i = 0; i < found.gl_pathc; i++) {
         const char *path = found.gl_pathv[i];
@@ -167,7 +147,7 @@ static void threads_share_the_mappings_and_get_the_same_events(void **state)
     struct kit k;
 
     (void)state;
-    hostile_open(&k);
+    kit_open_shipped(&k);
     for (size_t i = 0; i < LT_ARRAY_LEN(inputs); i++) {
         size_t len;
         assert_int_equal(lt_file_read(inputs[i].path, 1u << 20, &text[i], &len, NULL), LT_OK);

@@ -1,5 +1,6 @@
 #include "tests/unit/test_mapping_kit.h"
 
+#include <glob.h>
 #include <stdio.h>
 
 #include "gateway/codec/xml.h"
@@ -181,13 +182,45 @@ void kit_text_with(struct kit *k, enum kit_part part, const char *name, const ch
     kit_text(k, part, name, b.ptr);
 }
 
-void kit_small(struct kit *k)
+void kit_tables(struct kit *k)
 {
     kit_text(k, KIT_TABLE, "units.yaml", kit_units);
     kit_text(k, KIT_TABLE, "procedures.yaml", kit_procedures);
+}
+
+void kit_small(struct kit *k)
+{
+    kit_tables(k);
     kit_text(k, KIT_DIGEST, "digest.yaml", kit_digest);
     kit_text(k, KIT_MAPPING, "small-xml.yaml", kit_small_xml);
     kit_text(k, KIT_MAPPING, "small-json.yaml", kit_small_json);
+}
+
+void kit_open_small(struct kit *k)
+{
+    kit_init(k);
+    kit_small(k);
+    kit_compile(k);
+}
+
+void kit_glob(struct kit *k, enum kit_part part, const char *pattern)
+{
+    glob_t found;
+
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        kit_file(k, part, found.gl_pathv[i]);
+    globfree(&found);
+}
+
+void kit_open_shipped(struct kit *k)
+{
+    kit_init(k);
+    k->config.schemas_dir = "schemas";
+    kit_glob(k, KIT_TABLE, "config/tables/*.yaml");
+    kit_glob(k, KIT_DIGEST, "config/digests/*.yaml");
+    kit_glob(k, KIT_MAPPING, "config/mappings/*.yaml");
+    kit_compile(k);
 }
 
 char *kit_print(struct kit *k)

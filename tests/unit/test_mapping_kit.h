@@ -33,6 +33,11 @@ void kit_text_with(struct kit *k, enum kit_part part, const char *name, const ch
                    const char *to);
 /* The small dialects of the tests: XML and JSON forms of one system, with their tables and digest profile. */
 void kit_small(struct kit *k);
+void kit_tables(struct kit *k);       /* their tables alone */
+void kit_open_small(struct kit *k);   /* compiled, from the start */
+void kit_open_shipped(struct kit *k); /* what config/ ships, likewise */
+/* Every file of the pattern. */
+void kit_glob(struct kit *k, enum kit_part part, const char *pattern);
 extern const char kit_small_xml[], kit_small_json[], kit_units[], kit_procedures[], kit_digest[];
 
 /* Compiles; on failure prints the findings and fails the test. */

@@ -23,13 +23,6 @@ static const char json_event[] =
     "\"Ảnh\"}]},"
     " \"step\": {\"at\": 1704418200999, \"office\": \"Một cửa\"}}";
 
-static void open_small(struct kit *k)
-{
-    kit_init(k);
-    kit_small(k);
-    kit_compile(k);
-}
-
 /* ce_id and digest of the JSON event in a configuration with one text changed. */
 struct identity {
     char id[LT_EVENT_ID_LEN + 1], digest[LT_EVENT_DIGEST_LEN + 1];
@@ -62,7 +55,7 @@ static void an_event_gets_its_attributes_and_canonical_data(void **state)
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     e = kit_event(&k, "Application/XML; charset=utf-8", xml_event);
     assert_string_equal(k.out.mapping, "small-xml");
     assert_false(k.out.batch);
@@ -95,7 +88,7 @@ static void xml_and_json_forms_of_one_event_have_one_identity_and_digest(void **
     char *xml_data;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     a = identity_of(&k, XML, xml_event);
     data = k.out.items.v[0].event.data;
     xml_data = lt_strndup(data.ptr, data.len);
@@ -131,7 +124,7 @@ static void identity_and_digest_are_exactly_as_documented(void **state)
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     a = identity_of(&k, XML, xml_event);
     for (size_t i = 0; i < LT_ARRAY_LEN(id_fields); i++)
         lt_sha256_field(h, lt_span_str(id_fields[i]));
@@ -154,7 +147,7 @@ static void other_content_changes_the_digest_and_not_the_identity(void **state)
     char body[4096];
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     a = identity_of(&k, XML, xml_event);
     replace(body, sizeof(body), xml_event, "Tờ khai", "Đơn");
     b = identity_of(&k, XML, body);
@@ -175,7 +168,7 @@ static void assert_same_after(enum kit_part part, const char *name, const char *
     struct kit k;
     char *data;
 
-    open_small(&k);
+    kit_open_small(&k);
     before = identity_of(&k, JSON, body);
     kit_deinit(&k);
 
@@ -238,7 +231,7 @@ static void truncations_are_counted_by_characters(void **state)
     char body[4096];
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     replace(body, sizeof(body), xml_event, "NGUYỄN VĂN MẪU", "ĐẶNG THỊ ÁNH NGUYỆT CÔNG HUYỀN");
     (void)kit_event(&k, XML, body);
     assert_int_equal(k.out.items.v[0].truncated, 1);
@@ -252,7 +245,7 @@ static void a_source_may_write_one_word_as_number_or_text_and_null_is_nothing(vo
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     e = kit_event(
         &k, JSON,
         "{\"system\":\"a\",\"code\":\"H22.01-1\",\"action\":\"receive\",\"at\":\"2024-01-01T08:00:00\",\"agency\":{"
@@ -273,7 +266,7 @@ static void codes_are_looked_up_at_the_time_of_the_event(void **state)
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     e = kit_event(&k, JSON,
                   "{\"system\":\"a\",\"code\":\"H22.01-1\",\"action\":\"receive\",\"at\":\"2024-06-01T00:00:00\","
                   "\"agency\":{\"code\":\"H22.01\"},"
@@ -330,7 +323,7 @@ static void what_is_wrong_is_refused_with_status_code_field_and_place(void **sta
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     for (size_t i = 0; i < LT_ARRAY_LEN(cases); i++) {
         const struct lt_refusal *r;
         char body[4096];
@@ -356,7 +349,7 @@ static void xml_refusals_have_the_line(void **state)
     char body[4096];
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     replace(body, sizeof(body), xml_event, "TRUC_TUYEN", "FAX");
     assert_int_equal(kit_refusal(&k, XML, body)->line, 4);
     replace(body, sizeof(body), xml_event, "<Kenh>", "<So>x</So><Kenh>");
@@ -371,7 +364,7 @@ static void a_refused_event_still_names_its_dossier_when_it_can(void **state)
     char body[4096];
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     replace(body, sizeof(body), json_event, "\"channel\": 1", "\"channel\": \"1\"");
     (void)kit_refusal(&k, JSON, body);
     e = &k.out.items.v[0].event;
@@ -388,7 +381,7 @@ static void depth_beyond_the_limit_is_refused_as_syntax(void **state)
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     for (int i = 0; i < 10000; i++)
         lt_buf_char(&b, '[');
     assert_string_equal(kit_refusal(&k, JSON, b.ptr)->code, "json-depth");
@@ -407,8 +400,7 @@ static void a_source_outside_the_digest_profile_is_refused(void **state)
 
     (void)state;
     kit_init(&k);
-    kit_text(&k, KIT_TABLE, "units.yaml", kit_units);
-    kit_text(&k, KIT_TABLE, "procedures.yaml", kit_procedures);
+    kit_tables(&k);
     kit_text_with(&k, KIT_DIGEST, "digest.yaml", kit_digest, "[\"*\"]", "[\"dichvu.*\"]");
     kit_text(&k, KIT_MAPPING, "small-json.yaml", kit_small_json);
     kit_compile(&k);
@@ -423,8 +415,7 @@ static void rules_for_some_types_join_one_of_and_pattern_hold(void **state)
 
     (void)state;
     kit_init(&k);
-    kit_text(&k, KIT_TABLE, "units.yaml", kit_units);
-    kit_text(&k, KIT_TABLE, "procedures.yaml", kit_procedures);
+    kit_tables(&k);
     kit_text(&k, KIT_DIGEST, "digest.yaml", kit_digest);
     kit_text_with(&k, KIT_MAPPING, "small-json.yaml", kit_small_json, "      GhiChu: {from: note, max: 10}\n",
                   "      GhiChu: {from: note, one-of: [a, b], pattern: \"a*\"}\n"
@@ -452,8 +443,7 @@ static void birth_dates_may_be_days_or_years(void **state)
 
     (void)state;
     kit_init(&k);
-    kit_text(&k, KIT_TABLE, "units.yaml", kit_units);
-    kit_text(&k, KIT_TABLE, "procedures.yaml", kit_procedures);
+    kit_tables(&k);
     kit_text(&k, KIT_DIGEST, "digest.yaml", kit_digest);
     kit_text_with(&k, KIT_MAPPING, "small-json.yaml", kit_small_json, "GhiChu: {from: note, max: 10}",
                   "GhiChu: {from: note, format: [dd/MM/yyyy, yyyy], as: date}");
@@ -475,7 +465,7 @@ static void translating_again_gives_the_same_bytes(void **state)
     char *first;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     e = kit_event(&k, JSON, json_event);
     first = lt_strndup(e->data.ptr, e->data.len);
     (void)kit_refusal(&k, XML, "<Lo xmlns='urn:small'><X/></Lo>");

@@ -17,20 +17,13 @@ static const char *event(char *out, const char *code, const char *unit, const ch
     return out;
 }
 
-static void open_small(struct kit *k)
-{
-    kit_init(k);
-    kit_small(k);
-    kit_compile(k);
-}
-
 static void a_unit_in_force_is_itself(void **state)
 {
     char body[1024];
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     assert_span_is(
         kit_event(&k, JSON,
                   event(body, "H22.Q1-250630-1", "H22.Q1", "2025-06-30T23:59:59+07:00", "2025-06-30T08:00:00"))
@@ -46,7 +39,7 @@ static void an_ended_unit_is_accepted_for_a_dossier_from_before_and_becomes_its_
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     e = kit_event(&k, JSON,
                   event(body, "H22.Q1-250620-1", "H22.Q1", "2025-07-01T00:00:00+07:00", "2025-06-30T23:59:59+07:00"));
     assert_span_is(e->unit, "H22.P1");
@@ -65,7 +58,7 @@ static void an_ended_unit_is_refused_for_a_dossier_from_after_and_the_successor_
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     r = kit_refusal(&k, JSON,
                     event(body, "H22.Q1-250620-1", "H22.Q1", "2025-07-02T08:00:00+07:00", "2025-07-01T00:00:00+07:00"));
     assert_int_equal(r->status, 422);
@@ -96,7 +89,7 @@ static void the_date_in_the_code_counts_where_the_data_has_none_and_the_events_t
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     for (size_t i = 0; i < LT_ARRAY_LEN(cases); i++) {
         event(body, cases[i].code, "H22.Q1", "2025-08-01T08:00:00+07:00", NULL);
         if (cases[i].accepted)
@@ -113,7 +106,7 @@ static void an_ended_unit_without_successor_stays_itself_for_old_dossiers(void *
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     assert_span_is(kit_event(&k, JSON, event(body, "H22.X-250620-1", "H22.X", "2025-07-22T08:00:00+07:00", NULL))->unit,
                    "H22.X");
     kit_deinit(&k);
@@ -126,7 +119,7 @@ static void a_unit_that_begins_later_is_unknown_yet(void **state)
     struct kit k;
 
     (void)state;
-    open_small(&k);
+    kit_open_small(&k);
     r = kit_refusal(&k, JSON, event(body, "H22.P1-250620-1", "H22.P1", "2025-06-22T08:00:00+07:00", NULL));
     assert_string_equal(r->code, "unknown-unit");
     assert_contains(r->detail, "H22.P1, which begins on 2025-07-01");
@@ -143,8 +136,7 @@ static void the_province_is_the_level_1_part_wherever_it_stands_in_the_unit(void
 
     (void)state;
     kit_init(&k);
-    kit_text(&k, KIT_TABLE, "units.yaml", kit_units);
-    kit_text(&k, KIT_TABLE, "procedures.yaml", kit_procedures);
+    kit_tables(&k);
     kit_text(&k, KIT_DIGEST, "digest.yaml", kit_digest);
     kit_text_with(&k, KIT_MAPPING, "small-json.yaml", kit_small_json, "table: units", "table: units, unknown: keep");
     kit_compile(&k);
@@ -163,8 +155,7 @@ static void a_province_may_be_sent_by_itself_and_must_be_one(void **state)
 
     (void)state;
     kit_init(&k);
-    kit_text(&k, KIT_TABLE, "units.yaml", kit_units);
-    kit_text(&k, KIT_TABLE, "procedures.yaml", kit_procedures);
+    kit_tables(&k);
     kit_text(&k, KIT_DIGEST, "digest.yaml", kit_digest);
     kit_text_with(&k, KIT_MAPPING, "small-json.yaml", kit_small_json, "attributes:\n",
                   "attributes:\n  province: {from: system}\n");

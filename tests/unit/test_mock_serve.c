@@ -12,7 +12,6 @@
 #include "tests/unit/http_pki.h"
 
 struct world {
-    char *folder;
     struct lt_mock_portal_settings settings;
     struct lt_mock_portal *portal;
     struct lt_mock mock;
@@ -47,8 +46,6 @@ static int start(void **state, int64_t hold_ms)
 {
     struct world *w = lt_alloc(sizeof *w);
     struct lt_diags diags = LT_DIAGS_INIT;
-    w->folder = harness_folder();
-    pki_make(w->folder);
     assert_int_equal(
         lt_opts_decode(NULL, "", lt_mock_portal_opts, lt_mock_portal_opts_len, &w->settings, &w->arena, &diags), 0);
     lt_diags_deinit(&diags);
@@ -56,11 +53,11 @@ static int start(void **state, int64_t hold_ms)
     assert_int_equal(lt_mock_portal_new(&w->settings, &w->portal, NULL), LT_OK);
     w->mock = (struct lt_mock){"portal", w->portal, lt_mock_portal_handle};
 
-    LT_AUTOFREE char *certificate = pki_file(w->folder, "server.pem");
-    LT_AUTOFREE char *key = pki_file(w->folder, "server.key");
-    LT_AUTOFREE char *ca = pki_file(w->folder, "ca.pem");
-    LT_AUTOFREE char *expired_certificate = pki_file(w->folder, "expired.pem");
-    LT_AUTOFREE char *expired_key = pki_file(w->folder, "expired.key");
+    LT_AUTOFREE char *certificate = pki_file(pki_folder, "server.pem");
+    LT_AUTOFREE char *key = pki_file(pki_folder, "server.key");
+    LT_AUTOFREE char *ca = pki_file(pki_folder, "ca.pem");
+    LT_AUTOFREE char *expired_certificate = pki_file(pki_folder, "expired.pem");
+    LT_AUTOFREE char *expired_key = pki_file(pki_folder, "expired.key");
     const struct lt_mock_serve_settings s = {.listen = "127.0.0.1:0",
                                              .certificate = certificate,
                                              .key = key,
@@ -96,16 +93,15 @@ static int teardown(void **state)
     }
     lt_mock_portal_free(w->portal);
     lt_arena_deinit(&w->arena);
-    harness_folder_remove(w->folder);
     free(w);
     return 0;
 }
 
-static struct lt_http_client *client(struct world *w, const char *who, long timeout_ms)
+static struct lt_http_client *client(const char *who, long timeout_ms)
 {
-    LT_AUTOFREE char *certificate = lt_asprintf("%s/%s.pem", w->folder, who);
-    LT_AUTOFREE char *key = lt_asprintf("%s/%s.key", w->folder, who);
-    LT_AUTOFREE char *ca = pki_file(w->folder, "ca.pem");
+    LT_AUTOFREE char *certificate = lt_asprintf("%s/%s.pem", pki_folder, who);
+    LT_AUTOFREE char *key = lt_asprintf("%s/%s.key", pki_folder, who);
+    LT_AUTOFREE char *ca = pki_file(pki_folder, "ca.pem");
     const struct lt_http_client_settings s = {.certificate = certificate,
                                               .key = key,
                                               .ca = ca,
@@ -135,7 +131,7 @@ static struct outcome call(struct world *w, struct lt_http_client *c, const char
 static void a_client_with_a_certificate_logs_in(void **state)
 {
     struct world *w = *state;
-    struct lt_http_client *c = client(w, "client", 10000);
+    struct lt_http_client *c = client("client", 10000);
     struct outcome o = call(w, c, "POST", "/login", "{\"username\":\"h22\",\"password\":\"mau\"}");
     assert_int_equal(o.failure, LT_HTTP_ANSWERED);
     assert_int_equal(o.status, 200);
@@ -151,7 +147,7 @@ static void a_client_with_a_certificate_logs_in(void **state)
 static void a_certificate_of_another_authority_is_not_let_in(void **state)
 {
     struct world *w = *state;
-    struct lt_http_client *c = client(w, "stranger", 10000);
+    struct lt_http_client *c = client("stranger", 10000);
     struct outcome o = call(w, c, "GET", "/oracle/counters", "");
     assert_int_equal(o.failure, LT_HTTP_CREDENTIAL);
     lt_http_client_free(c);
@@ -161,7 +157,7 @@ static void a_certificate_of_another_authority_is_not_let_in(void **state)
 static void while_its_certificate_is_expired_no_new_connection_is_trusted(void **state)
 {
     struct world *w = *state;
-    struct lt_http_client *open = client(w, "client", 10000), *later = client(w, "client", 10000);
+    struct lt_http_client *open = client("client", 10000), *later = client("client", 10000);
     struct outcome o = call(w, open, "POST", "/control/faults", "{\"kind\":\"certificate-expired\",\"ms\":600000}");
     assert_int_equal(o.status, 200);
     assert_int_equal(call(w, later, "GET", "/oracle/counters", "").failure, LT_HTTP_CREDENTIAL);
@@ -179,7 +175,7 @@ static void while_its_certificate_is_expired_no_new_connection_is_trusted(void *
 static void a_held_answer_never_comes_though_the_call_was_applied(void **state)
 {
     struct world *w = *state;
-    struct lt_http_client *c = client(w, "client", 10000);
+    struct lt_http_client *c = client("client", 10000);
     struct outcome o =
         call(w, c, "POST", "/control/faults", "{\"kind\":\"timeout-after-apply\",\"service\":\"login\"}");
     assert_int_equal(o.status, 200);
@@ -195,7 +191,7 @@ static void a_held_answer_never_comes_though_the_call_was_applied(void **state)
 static void a_dropped_call_is_unknown_to_the_client(void **state)
 {
     struct world *w = *state;
-    struct lt_http_client *c = client(w, "client", 10000);
+    struct lt_http_client *c = client("client", 10000);
     struct outcome o =
         call(w, c, "POST", "/control/faults", "{\"kind\":\"drop-before\",\"count\":1,\"service\":\"login\"}");
     assert_int_equal(o.status, 200);
@@ -218,7 +214,7 @@ static void answers_come_late_slowly_by_half_or_not_at_all(void **state)
         {"delay", LT_HTTP_ANSWERED, "\"logins\":1,"},    {"slow-body", LT_HTTP_ANSWERED, "\"logins\":2,"},
         {"half-body", LT_HTTP_UNKNOWN, "\"logins\":3,"}, {"reset-after-apply", LT_HTTP_UNKNOWN, "\"logins\":4,"},
         {"reset", LT_HTTP_UNKNOWN, "\"logins\":4,"},     {"apply-late", LT_HTTP_UNKNOWN, "\"logins\":5,"}};
-    struct lt_http_client *c = client(w, "client", 10000);
+    struct lt_http_client *c = client("client", 10000);
     for (size_t i = 0; i < LT_ARRAY_LEN(rows); i++) {
         LT_AUTOFREE char *body = i == 0 ? lt_strdup("{\"kind\":\"delay\",\"ms\":50,\"service\":\"login\"}")
                                         : lt_asprintf("{\"kind\":\"%s\",\"service\":\"login\"}", rows[i].kind);
@@ -239,7 +235,7 @@ static void answers_come_late_slowly_by_half_or_not_at_all(void **state)
 static void a_call_applied_late_is_applied_after_the_client_has_given_up(void **state)
 {
     struct world *w = *state;
-    struct lt_http_client *c = client(w, "client", 100), *patient = client(w, "client", 10000);
+    struct lt_http_client *c = client("client", 100), *patient = client("client", 10000);
     (void)call(w, patient, "POST", "/control/faults", "{\"kind\":\"apply-late\",\"ms\":400,\"service\":\"login\"}");
     struct outcome o = call(w, c, "POST", "/login", "{\"username\":\"h22\",\"password\":\"mau\"}");
     assert_int_equal(o.failure, LT_HTTP_UNKNOWN);
@@ -255,7 +251,7 @@ static void a_call_applied_late_is_applied_after_the_client_has_given_up(void **
 static void a_server_that_ends_does_not_wait_for_what_it_holds(void **state)
 {
     struct world *w = *state;
-    struct lt_http_client *c = client(w, "client", 60000);
+    struct lt_http_client *c = client("client", 60000);
     (void)call(w, c, "POST", "/control/faults", "{\"kind\":\"timeout-after-apply\",\"service\":\"login\"}");
     static const char *const headers[] = {"Content-Type: application/json", "dstcode: VN", NULL};
     struct outcome o = {.calls = 0}, seen;
@@ -263,7 +259,7 @@ static void a_server_that_ends_does_not_wait_for_what_it_holds(void **state)
     assert_int_equal(lt_http_client_call(c, "POST", url, headers,
                                          LT_SPAN_LIT("{\"username\":\"a\",\"password\":\"b\"}"), on_done, &o, NULL),
                      LT_OK);
-    struct lt_http_client *other = client(w, "client", 10000);
+    struct lt_http_client *other = client("client", 10000);
     int64_t end = lt_mono_ms() + 10000;
     do { /* until it is applied, and so held */
         (void)lt_http_client_run(c, 10);
@@ -298,5 +294,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_server_that_ends_does_not_wait_for_what_it_holds, setup_long_hold, teardown),
     };
     lt_mock_block_signals();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, pki_setup, pki_teardown);
 }

@@ -22,68 +22,25 @@
 /* ---- a server that says one thing to every request ---- */
 
 struct server {
-    int fd;
-    unsigned port;
-    pthread_t thread;
-    atomic_bool stop;
+    struct wire_server wire;
     atomic_int requests;
     const char *head;   /* everything up to the body; "%s" of a date is filled in before */
     size_t body_repeat; /* then this many times 1 KiB */
 };
 
-static bool take_request(int fd)
+static void serve(void *ctx, int fd)
 {
-    char buf[8192];
-    size_t len = 0;
-    while (len < sizeof(buf) - 1) {
-        ssize_t n = recv(fd, buf + len, sizeof(buf) - 1 - len, 0);
-        if (n <= 0)
-            return false;
-        len += (size_t)n;
-        buf[len] = '\0';
-        const char *end = strstr(buf, "\r\n\r\n"), *length = strstr(buf, "Content-Length: ");
-        if (end && (!length || len >= (size_t)(end + 4 - buf) + strtoul(length + 16, NULL, 10)))
-            return true;
-    }
-    return false;
-}
-
-static void *serve(void *arg)
-{
-    struct server *s = arg;
-    char kilobyte[1024];
+    struct server *s = ctx;
+    char in[8192], kilobyte[1024];
     memset(kilobyte, ' ', sizeof(kilobyte));
-    for (;;) {
-        int fd = accept(s->fd, NULL, NULL);
-        if (fd < 0 || atomic_load(&s->stop)) {
-            if (fd >= 0)
-                close(fd);
-            return NULL;
-        }
-        while (take_request(fd)) {
-            atomic_fetch_add(&s->requests, 1);
-            bool going = send(fd, s->head, strlen(s->head), MSG_NOSIGNAL) > 0;
-            for (size_t i = 0; going && i < s->body_repeat; i++)
-                going = send(fd, kilobyte, sizeof(kilobyte), MSG_NOSIGNAL) > 0;
-            if (!going || strstr(s->head, "Connection: close"))
-                break;
-        }
-        close(fd);
+    while (wire_request(fd, in, sizeof(in))) {
+        atomic_fetch_add(&s->requests, 1);
+        bool going = send(fd, s->head, strlen(s->head), MSG_NOSIGNAL) > 0;
+        for (size_t i = 0; going && i < s->body_repeat; i++)
+            going = send(fd, kilobyte, sizeof(kilobyte), MSG_NOSIGNAL) > 0;
+        if (!going || strstr(s->head, "Connection: close"))
+            break;
     }
-}
-
-static void server_start(struct server *s)
-{
-    s->fd = wire_listen(&s->port);
-    assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
-}
-
-static void server_stop(struct server *s)
-{
-    atomic_store(&s->stop, true);
-    shutdown(s->fd, SHUT_RDWR);
-    pthread_join(s->thread, NULL);
-    close(s->fd);
 }
 
 /* ---- tables ---- */
@@ -163,10 +120,10 @@ static struct got ask_url(const char *url, enum lt_portal_call call)
 static struct got ask(struct server *s, enum lt_portal_call call)
 {
     char url[64];
-    server_start(s);
-    snprintf(url, sizeof(url), "http://127.0.0.1:%u/x", s->port);
+    wire_server_start(&s->wire, serve, s);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u/x", s->wire.port);
     struct got g = ask_url(url, call);
-    server_stop(s);
+    wire_server_stop(&s->wire);
     assert_int_equal(atomic_load(&s->requests), 1); /* whatever it says, nothing is sent twice by itself */
     return g;
 }
