@@ -132,10 +132,13 @@ static void pause_endpoint(struct provincial *p, struct endpoint *e, const struc
            alarm ? "; certificate, key or rights there need a person" : "");
 }
 
-static void endpoint_heard(struct provincial *p, struct endpoint *e, const struct lt_classified *a)
+static void endpoint_heard(struct provincial *p, struct endpoint *e, const struct lt_http_answer *http,
+                           const struct lt_classified *a)
 {
     bool probe = e->probing;
     e->probing = false;
+    if (http->kept_back) /* the province was not asked */
+        return;
     switch (a->is) {
     case LT_CLASS_CREDENTIAL:
     case LT_CLASS_THROTTLE:
@@ -184,7 +187,7 @@ static void on_answer(void *ctx, const struct lt_http_answer *http)
     struct lt_arena arena = LT_ARENA_INIT;
     LT_AUTO_CLASSIFIED struct lt_classified a;
     lt_classifier_read(p->answers, 0, http, &arena, &a);
-    endpoint_heard(p, c->endpoint, &a);
+    endpoint_heard(p, c->endpoint, http, &a);
     /* A credential or a throttle of one province is a wait of that province, never a pause of the target. */
     bool wait = a.is == LT_CLASS_CREDENTIAL || a.is == LT_CLASS_THROTTLE;
     struct lt_result r = LT_RESULT(wait ? LT_OUTCOME_RETRY : lt_post_outcome(a.is));

@@ -32,11 +32,16 @@ static void call_end(struct lt_out_call *c, const struct lt_http_answer *a)
     fn(ctx, a);
 }
 
-static void not_sent(struct lt_out_call *c, const char *why)
+/* kept_back: by this side itself, so it is no word about the target. */
+static void not_sent(struct lt_out_call *c, bool kept_back, const char *why)
 {
-    struct lt_http_answer a = {.failure = LT_HTTP_NOT_SENT, .content_type = "", .retry_after_s = -1};
+    struct lt_engine *e = c->engine;
+    struct lt_http_answer a = {
+        .failure = LT_HTTP_NOT_SENT, .kept_back = kept_back, .content_type = "", .retry_after_s = -1};
     snprintf(a.text, sizeof(a.text), "%s", why);
+    e->keeping_back = kept_back;
     call_end(c, &a);
+    e->keeping_back = false;
 }
 
 static void answered(void *ctx, const struct lt_http_answer *a)
@@ -62,9 +67,10 @@ static void start_calls(struct lt_engine *e)
             break;
         DL_DELETE(e->waiting, c);
         if (e->refusing || held || late) {
-            not_sent(c, e->refusing ? "the target is being closed"
-                        : held      ? "an operator paused the target"
-                                    : "the call could not start in time after its intent");
+            not_sent(c, true,
+                     e->refusing ? "the target is being closed"
+                     : held      ? "an operator paused the target"
+                                 : "the call could not start in time after its intent");
             continue;
         }
         struct lt_err err = LT_ERR_INIT;
@@ -73,7 +79,7 @@ static void start_calls(struct lt_engine *e)
         c->begun_ms = now;
         if (e->set.caller.call(e->set.caller.ctx, c->method, c->url, c->headers, c->body, answered, c, &err) != LT_OK) {
             e->flying--;
-            not_sent(c, err.text);
+            not_sent(c, false, err.text);
         }
     }
 }

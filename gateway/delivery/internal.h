@@ -79,6 +79,7 @@ struct lt_item {
     size_t steps_len, step_at;
     enum lt_outcome outcome; /* of the event so far: pass, ok, exists */
     bool done;               /* RUNNING, and the result has come */
+    bool kept_back;          /* the result: its call was kept back on this side and never left */
     struct lt_result result; /* code and reason point to the two below */
     char code[48], reason[256];
     struct lt_span forward; /* changed data, ptr NULL: none */
@@ -92,6 +93,8 @@ struct lt_item {
     size_t sent_to;     /* steps below it may have been applied with the data it had before they were replaced */
     int64_t settled_ms; /* unknown: settled by then, by the engine's clock, which no one turns */
     int64_t retry_since_ms;
+    int64_t denied_since_ms, denied_ms; /* first and last answer that paused the whole target; 0 none */
+    unsigned denied_alone;              /* such answers since others were let in after the one before */
     int64_t not_before_ms, arrived_ms, asked_ms, sent_ms;
     size_t bytes;
 };
@@ -232,6 +235,7 @@ struct lt_engine {
     struct lt_out_call *waiting;
     size_t flying;
     bool refusing;          /* draining or closing: calls that did not start yet are not sent any more */
+    bool keeping_back;      /* while the adapter is told that a call was kept back on this side */
     int64_t drain_since_ms; /* lt_mono_ms of the first revocation in this poll, 0 none */
     bool closed, fatal;
     size_t bytes, records;
@@ -241,7 +245,8 @@ struct lt_engine {
     char failed_code[48], failed_text[256]; /* the last attempt that was not taken, and when */
     int64_t failed_ms;
     struct lt_identity identity;
-    int64_t good_ms; /* last answer that shows the target healthy */
+    int64_t good_ms;   /* last answer that shows the target healthy */
+    int64_t let_in_ms; /* the last of them that came from the target itself */
     struct lt_txn txn;
     int64_t dirty_since_ms; /* -1: nothing to commit */
     int64_t txn_retry_ms, txn_trouble_since_ms;

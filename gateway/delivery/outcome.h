@@ -10,7 +10,7 @@ enum lt_outcome {
     LT_OUTCOME_THROTTLE,   /* certainly not applied, the target names a time: the whole target waits */
     LT_OUTCOME_CREDENTIAL, /* certainly not applied, we are not let in: the whole target pauses, probed again by itself
                             */
-    LT_OUTCOME_REJECT,     /* certainly refused: stops the queue partition with its reason */
+    LT_OUTCOME_REJECT,     /* certainly refused: a dead letter, its dossier is parked */
     LT_OUTCOME_UNKNOWN,    /* may have been applied (rule 7): settle, then by operation: ask, send again, or hold */
     LT_OUTCOMES
 };

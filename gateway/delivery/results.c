@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define DENIED_ALONE 3 /* once may be chance: others were out when the target closed its door */
+
 int64_t lt_delivery_now_ms(const struct lt_engine *e)
 {
     return lt_engine_now(e);
@@ -14,7 +16,7 @@ int64_t lt_delivery_now_ms(const struct lt_engine *e)
 void lt_delivery_done(struct lt_engine *e, struct lt_work *w, const struct lt_result *r)
 {
     struct lt_item *i = (struct lt_item *)w;
-    (void)e;
+    i->kept_back = e->keeping_back;
     i->result = *r;
     snprintf(i->code, sizeof(i->code), "%s", r->code);
     snprintf(i->reason, sizeof(i->reason), "%s", r->reason);
@@ -105,7 +107,8 @@ static void step_ended(struct lt_engine *e, struct lt_item *i)
     i->step_at++;
     i->work.attempt = 0;
     i->work.after_unknown = false;
-    i->retry_since_ms = 0;
+    i->retry_since_ms = i->denied_since_ms = i->denied_ms = 0;
+    i->denied_alone = 0;
     if (i->step_at >= i->steps_len)
         lt_item_finish(e, i);
     else if (i->part->state == LT_PART_RUNNING)
@@ -131,7 +134,25 @@ static void again(struct lt_engine *e, struct lt_item *i, int64_t delay_ms)
     else if (delay_ms > 0)
         lt_item_delay(e, i, now + delay_ms);
     else
-        lt_item_ready(e, i, true);
+        lt_item_ready(e, i, e->gate.state == LT_GATE_FLOWING); /* else another one probes next */
+}
+
+/*
+ * A whole target waits for whom it does not let in, but an answer such as 403 may be about this one event, and would
+ * stop all others for good (rule 6). It is, when it alone got it again and again while others were let in.
+ */
+static void ended_denied(struct lt_engine *e, struct lt_item *i)
+{
+    int64_t now = lt_engine_now(e), after = e->set.target->park_after_ms;
+    if (i->denied_since_ms == 0)
+        i->denied_since_ms = now;
+    i->denied_alone += i->denied_ms > 0 && e->let_in_ms > i->denied_ms;
+    i->denied_ms = now;
+    i->retry_since_ms = 0; /* the whole target waits, and the gate with it */
+    if (after > 0 && now - i->denied_since_ms >= after && i->denied_alone >= DENIED_ALONE)
+        lt_lane_park(e, i, i->unknown ? "unknown" : "retrying", i->code, i->reason);
+    else
+        again(e, i, 0);
 }
 
 /* Rule 7. What can be asked or sent again with the same values waits until it is settled; the rest is held, unless the
@@ -152,7 +173,7 @@ static void ended_refused(struct lt_engine *e, struct lt_item *i)
 {
     /* Rule 8: so many refusals are the target's, not the dossiers'. */
     if (e->gate.state != LT_GATE_FLOWING && !i->result.local) {
-        again(e, i, 1 + lt_gate_jitter(&e->gate, i->work.attempt)); /* another one probes next */
+        again(e, i, 1 + lt_gate_jitter(&e->gate, i->work.attempt));
         return;
     }
     add_notes(e, i);
@@ -164,8 +185,9 @@ static void take_result(struct lt_engine *e, struct lt_item *i)
 {
     const struct lt_result *r = &i->result;
     int64_t now = lt_engine_now(e);
+    enum lt_outcome heard = i->kept_back ? LT_OUTCOME_PASS : r->outcome; /* of the target */
     i->done = false;
-    if (!r->local && lt_gate_outcome(&e->gate, r->outcome, r->wait_ms, now)) {
+    if (!r->local && lt_gate_outcome(&e->gate, heard, r->wait_ms, now)) {
         /* credential and refusals need people; the others pass by themselves */
         if (r->outcome == LT_OUTCOME_CREDENTIAL)
             lt_identity_refused(e, i->sent_ms);
@@ -181,7 +203,9 @@ static void take_result(struct lt_engine *e, struct lt_item *i)
     }
     if (r->outcome == LT_OUTCOME_OK || r->outcome == LT_OUTCOME_EXISTS) {
         e->good_ms = now;
-    } else if (r->outcome > LT_OUTCOME_PASS) {
+        if (!r->local)
+            e->let_in_ms = now;
+    } else if (heard > LT_OUTCOME_PASS) {
         snprintf(e->failed_code, sizeof(e->failed_code), "%s", r->code);
         snprintf(e->failed_text, sizeof(e->failed_text), "%s", r->reason);
         e->failed_ms = now;
@@ -202,9 +226,10 @@ static void take_result(struct lt_engine *e, struct lt_item *i)
         break;
     case LT_OUTCOME_THROTTLE:
     case LT_OUTCOME_CREDENTIAL:
-        if (!r->local)
-            i->retry_since_ms = 0; /* the whole target waits, and the gate with it */
-        again(e, i, r->local ? LT_MAX(lt_gate_jitter(&e->gate, i->work.attempt - 1), r->wait_ms) : 0);
+        if (r->local)
+            again(e, i, LT_MAX(lt_gate_jitter(&e->gate, i->work.attempt - 1), r->wait_ms));
+        else
+            ended_denied(e, i);
         break;
     case LT_OUTCOME_UNKNOWN:
         ended_unknown(e, i);

@@ -25,6 +25,7 @@ enum lt_http_failure {
 };
 struct lt_http_answer {
     enum lt_http_failure failure;
+    bool kept_back; /* NOT_SENT by whoever holds the client, for reasons of his own; the client itself never says it */
     long status;
     struct lt_span body;      /* lent during the callback */
     const char *content_type; /* "" */

@@ -155,6 +155,13 @@ void host_fail(struct host *h, enum lt_http_failure failure)
     deliver(h, &a);
 }
 
+void host_keep_back(struct host *h)
+{
+    const struct lt_http_answer a = {
+        .failure = LT_HTTP_NOT_SENT, .kept_back = true, .content_type = "", .retry_after_s = -1, .text = "kept back"};
+    deliver(h, &a);
+}
+
 void host_tick(struct host *h, int64_t ms)
 {
     h->now_ms += ms;

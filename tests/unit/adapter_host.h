@@ -54,6 +54,7 @@ struct host_call *host_call(struct host *h);
 size_t host_open(const struct host *h); /* calls not answered */
 void host_answer(struct host *h, long status, const char *body);
 void host_fail(struct host *h, enum lt_http_failure failure);
+void host_keep_back(struct host *h);        /* the engine does not let it leave */
 void host_tick(struct host *h, int64_t ms); /* time goes on by so much */
 
 /* Another secret is in force, as when its file was replaced. */

@@ -117,7 +117,7 @@ static void credential_trouble_pauses_the_target_and_it_resumes_by_itself(void *
     world_open(w);
     world_turns(w, 10);
     world_expect_status(w, "\"state\":\"paused\",\"reason\":\"credential\"");
-    world_received(w, 1, "B", 0);
+    world_received(w, 1, "A2", 0);
     world_turns(w, 20);
     assert_int_equal(w->calls, 1);           /* nothing while it is paused */
     assert_true(lt_engine_ready(w->engine)); /* the gateway is: what is sent to it waits in Kafka */

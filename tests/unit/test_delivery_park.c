@@ -63,6 +63,89 @@ static void while_the_target_is_in_trouble_nobody_is_parked(void **state)
     world_free(w);
 }
 
+static enum reply keep_a_out(struct world *w, const struct seen *call)
+{
+    const enum reply *said = w->ctx;
+    return call->dossier[0] == 'A' ? *said : REPLY_OK;
+}
+
+/* A page of a firewall that dislikes what one event says (403), or a busy signal that only it gets, however often. */
+static void a_dossier_that_alone_is_never_let_in_is_parked_and_the_others_go_on(void **state)
+{
+    (void)state;
+    static const enum reply replies[] = {REPLY_CREDENTIAL, REPLY_THROTTLE};
+    for (size_t i = 0; i < LT_ARRAY_LEN(replies); i++) {
+        enum reply said = replies[i];
+        struct world *w = world_new();
+        w->script = keep_a_out;
+        w->ctx = &said;
+        w->target.park_after_ms = 100000;
+        world_received(w, 0, "A", 0);
+        world_received(w, 0, "A", 1);
+        world_open(w);
+        for (int n = 0; n < 8; n++) {
+            world_received(w, 0, "B", n);
+            world_advance(w, 31000);
+            world_turns(w, 1000);
+        }
+        world_check_forwarded_in_order(w, "B", 8);
+        assert_int_equal(world_parked(w, "A"), 2);
+        struct lt_ledger l;
+        world_ledger(w, 0, &l);
+        assert_string_equal(world_lane(&l, "A")->record.reason, "retrying");
+        lt_ledger_deinit(&l);
+        said = REPLY_OK;
+        world_decide(w, 0, "A", "d1", LT_VERB_RETRY, 0, NULL);
+        world_advance(w, 31000);
+        world_run_until_forwarded(w, 10);
+        world_check_forwarded_in_order(w, "A", 2);
+        world_free(w);
+    }
+}
+
+struct outage {
+    size_t let_in; /* calls taken before it begins, and each time it seems to be over */
+    bool over;
+};
+
+static enum reply not_let_in_for_long(struct world *w, const struct seen *call)
+{
+    struct outage *o = w->ctx;
+    (void)call;
+    if (o->over || o->let_in > 0) {
+        o->let_in -= o->let_in > 0;
+        return REPLY_OK;
+    }
+    return REPLY_CREDENTIAL;
+}
+
+/* That others were taken while the first ones were refused already shows nothing: they were out before. */
+static void while_nobody_is_let_in_nobody_is_parked(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct outage o = {.let_in = 3};
+    char code[16];
+    w->script = not_let_in_for_long;
+    w->ctx = &o;
+    w->target.park_after_ms = 3000;
+    for (int d = 0; d < 20; d++) {
+        snprintf(code, sizeof(code), "D%d", d);
+        world_received(w, d % 2, code, 0);
+    }
+    world_open(w);
+    for (int i = 0; i < 100; i++) {
+        world_advance(w, 1000);
+        world_turns(w, 20);
+        o.let_in = i == 50; /* one of them gets through */
+    }
+    world_expect_status(w, "\"parked_now\":0");
+    o.over = true;
+    world_advance(w, 60000);
+    world_run_until_forwarded(w, 20);
+    world_free(w);
+}
+
 static void a_dossier_that_waits_holds_the_done_set_only_so_far(void **state)
 {
     (void)state;
@@ -519,6 +602,8 @@ int main(void)
         cmocka_unit_test(a_backlog_that_the_rate_holds_back_does_not_keep_the_engine_spinning),
         cmocka_unit_test(a_dossier_that_alone_fails_for_long_is_parked),
         cmocka_unit_test(while_the_target_is_in_trouble_nobody_is_parked),
+        cmocka_unit_test(a_dossier_that_alone_is_never_let_in_is_parked_and_the_others_go_on),
+        cmocka_unit_test(while_nobody_is_let_in_nobody_is_parked),
         cmocka_unit_test(a_dossier_that_waits_holds_the_done_set_only_so_far),
         cmocka_unit_test(a_target_that_refuses_everything_is_paused_instead_of_parking_everything),
         cmocka_unit_test(a_create_that_was_out_at_a_crash_is_asked_for_only_when_it_is_settled),

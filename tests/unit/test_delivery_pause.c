@@ -105,6 +105,70 @@ static void a_call_that_is_out_ends_and_is_committed_during_the_pause(void **sta
     world_free(w);
 }
 
+static int (*new_sim)(const struct lt_adapter_settings *s, void **ret, struct lt_adapter_traits *traits,
+                      struct lt_diags *diags);
+
+/* Work for four calls at each place: most of them wait for their turn. */
+static int new_crowded(const struct lt_adapter_settings *s, void **ret, struct lt_adapter_traits *traits,
+                       struct lt_diags *diags)
+{
+    int r = new_sim(s, ret, traits, diags);
+    traits->batch_max = 4;
+    return r;
+}
+
+static struct world *crowded_world(bool *held)
+{
+    struct world *w = world_new();
+    char code[16];
+    new_sim = w->adapter.new;
+    w->adapter.new = new_crowded;
+    w->script = hold_all;
+    w->ctx = held;
+    for (int d = 0; d < 40; d++) {
+        snprintf(code, sizeof(code), "D%d", d);
+        world_received(w, d % 2, code, 0);
+    }
+    world_open(w);
+    world_turns(w, 100);
+    assert_int_equal(w->flying_len, 8);
+    return w;
+}
+
+/* They say nothing of the target: it was not asked. */
+static void calls_that_an_operators_pause_keeps_back_do_not_open_the_breaker(void **state)
+{
+    (void)state;
+    bool held = true;
+    struct world *w = crowded_world(&held);
+    world_decide(w, 0, "*0", "d1", LT_VERB_PAUSE, -1, NULL);
+    world_decide(w, 1, "*1", "d2", LT_VERB_PAUSE, -1, NULL);
+    world_advance(w, 1000);
+    world_turns(w, 20);
+    assert_int_equal(world_history(w, "\"what\":\"retry\""), 24);
+    world_expect_status(w, "\"state\":\"paused\",\"reason\":\"operator\"");
+    held = false;
+    world_decide(w, 0, "*0", "d3", LT_VERB_RESUME, -1, NULL);
+    world_decide(w, 1, "*1", "d4", LT_VERB_RESUME, -1, NULL);
+    world_advance(w, 1000);
+    world_run_until_forwarded(w, 40);
+    world_free(w);
+}
+
+static void calls_that_grew_too_old_in_our_own_queue_do_not_open_the_breaker(void **state)
+{
+    (void)state;
+    bool held = true;
+    struct world *w = crowded_world(&held);
+    world_advance(w, 60000);
+    world_turns(w, 20);
+    assert_int_equal(world_history(w, "\"what\":\"retry\""), 24);
+    world_expect_status(w, "\"adapter\":\"sim\",\"state\":\"running\"");
+    held = false;
+    world_run_until_forwarded(w, 40);
+    world_free(w);
+}
+
 /* ---- what needs no call ---- */
 
 static enum reply not_let_in(struct world *w, const struct seen *call)
@@ -197,6 +261,8 @@ int main(void)
         cmocka_unit_test(an_intent_that_was_asked_for_is_withdrawn_by_an_operators_pause),
         cmocka_unit_test(a_call_that_waits_for_its_turn_does_not_leave_after_an_operators_pause),
         cmocka_unit_test(a_call_that_is_out_ends_and_is_committed_during_the_pause),
+        cmocka_unit_test(calls_that_an_operators_pause_keeps_back_do_not_open_the_breaker),
+        cmocka_unit_test(calls_that_grew_too_old_in_our_own_queue_do_not_open_the_breaker),
         cmocka_unit_test(an_event_the_target_has_nothing_to_do_with_passes_a_paused_target),
         cmocka_unit_test(a_skip_is_carried_out_while_the_target_is_paused),
         cmocka_unit_test(a_skip_is_carried_out_during_an_operators_pause_and_what_follows_it_waits),

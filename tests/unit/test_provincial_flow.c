@@ -109,6 +109,23 @@ static void failures_in_a_row_pause_and_a_refusal_of_one_event_does_not(void **s
     host_free(h);
 }
 
+/* Paused by an operator, or left too late: the province was not asked and its breaker has nothing to count. */
+static void what_the_engine_keeps_back_is_no_failure_of_the_province(void **state)
+{
+    (void)state;
+    struct host *h = provincial("failures_max: 2\n");
+    struct host_work *w = host_submit(h, LT_STEP_CALL, "A-1", DATA);
+    for (int i = 0; i < 4; i++) {
+        host_keep_back(h);
+        is(w, LT_OUTCOME_RETRY, "not-sent");
+        host_submit_again(h, w, false);
+    }
+    assert_int_equal(host_open(h), 1);
+    host_answer(h, 200, "");
+    is(w, LT_OUTCOME_OK, "taken");
+    host_free(h);
+}
+
 static void a_call_back_that_may_have_arrived_is_unknown_and_the_option_decides(void **state)
 {
     (void)state;
@@ -196,6 +213,7 @@ int main(void)
         cmocka_unit_test(each_province_gets_its_own_form_at_its_own_address),
         cmocka_unit_test(a_province_that_does_not_let_us_in_keeps_only_its_own_waiting),
         cmocka_unit_test(failures_in_a_row_pause_and_a_refusal_of_one_event_does_not),
+        cmocka_unit_test(what_the_engine_keeps_back_is_no_failure_of_the_province),
         cmocka_unit_test(a_call_back_that_may_have_arrived_is_unknown_and_the_option_decides),
         cmocka_unit_test(a_notification_carries_the_fields_and_the_token),
         cmocka_unit_test(a_url_that_paths_cannot_follow_and_a_path_that_changes_the_host_are_mistakes),
