@@ -132,7 +132,8 @@ struct lt_parked_state {
     int64_t settles_ms; /* then: so long after it was parked; INT64_MAX: the former version did not say */
     enum lt_outcome outcome;
 };
-/* put: values are allocated in the arena. get: takes the headers out of h. */
+/* put: values are allocated in the arena; headers that are not ours give way where there is no room. get: takes the
+ * headers out of h. */
 void lt_parked_state_put(const struct lt_parked_state *s, struct lt_arena *a, struct lt_headers *h);
 void lt_parked_state_get(struct lt_headers *h, struct lt_parked_state *ret);
 

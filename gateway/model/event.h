@@ -28,7 +28,6 @@
 
 #define LT_EVENT_ID_LEN 32     /* ce_id: first 128 bits of SHA-256 in lower-case hex (design 2) */
 #define LT_EVENT_DIGEST_LEN 64 /* lt_digest: SHA-256 in lower-case hex */
-#define LT_EVENT_HEADERS_MAX 32
 
 struct lt_event {
     struct lt_span id;        /* ce_id */

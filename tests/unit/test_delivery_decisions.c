@@ -37,6 +37,39 @@ static void that_a_row_was_sent_before_is_remembered_when_the_replaced_event_is_
     world_free(w);
 }
 
+static void copy_with_many_headers(void *ctx, const struct lt_log_record *r)
+{
+    struct world *w = ctx;
+    struct lt_headers h = r->headers;
+    static char names[LT_HEADERS_MAX][32];
+    for (size_t i = 0; h.len < LT_HEADERS_MAX; i++) {
+        snprintf(names[i], sizeof(names[i]), "foreign%zu", i);
+        lt_headers_put(&h, names[i], LT_SPAN_LIT("x"));
+    }
+    lt_memory_append(w->memory, w->queue, 1, r->key, &h, r->value);
+}
+
+/* As many headers as fit: what is known of its call has to find room all the same. */
+static void what_is_known_of_a_row_is_kept_however_many_headers_its_event_has(void **state)
+{
+    (void)state;
+    struct world_first f = {.n = 1, .reply = REPLY_LOST, .step = LT_STEP_PROGRESS};
+    struct world *w = world_that_answers_first(&f);
+    world_received(w, 0, "A", 0);
+    lt_memory_read(w->memory, w->queue, 0, copy_with_many_headers, w);
+    lt_memory_truncate(w->memory, w->queue, 0, 0);
+    world_open(w);
+    world_turns(w, 100);
+    assert_int_equal(world_parked(w, "A"), 1);
+    world_decide(w, 1, "A", "d1", LT_VERB_RETRY, 0, NULL);
+    world_advance(w, 1000);
+    world_run_until_forwarded(w, 1);
+    assert_int_equal(world_applied_count(w, "A", 0, LT_STEP_UPSERT), 1); /* done before: not again */
+    assert_int_equal(world_applied_count(w, "A", 0, LT_STEP_PROGRESS), 2);
+    world_expect_status(w, "\"repeats\":1");
+    world_free(w);
+}
+
 /* The call may still be at work at the target: what is decided waits as a retry does. */
 static void a_decision_about_an_unknown_event_waits_until_its_call_is_settled(void **state)
 {
@@ -158,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_row_that_goes_again_with_replaced_data_is_a_listed_repeat),
         cmocka_unit_test(that_a_row_was_sent_before_is_remembered_when_the_replaced_event_is_parked_again),
+        cmocka_unit_test(what_is_known_of_a_row_is_kept_however_many_headers_its_event_has),
         cmocka_unit_test(a_decision_about_an_unknown_event_waits_until_its_call_is_settled),
         cmocka_unit_test(the_next_step_of_a_redriven_event_is_no_repeat_of_the_former),
         cmocka_unit_test(a_redriven_dossier_alone_tries_a_target_whose_pause_is_over),
