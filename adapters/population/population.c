@@ -25,8 +25,7 @@ struct question {
     struct lt_population *population;
     struct lt_work *work;
     struct lt_citizen citizen; /* in the arena */
-    const char *request_id;    /* MaYeuCau */
-    char xroad_id[37];         /* "": none */
+    char request_id[37];       /* MaYeuCau, and X-Road's id of the message */
     struct lt_arena arena;
     struct question *prev, *next;
 };
@@ -207,7 +206,7 @@ static void on_answer(void *ctx, const struct lt_http_answer *http)
     bool verify = p->options.operation == LT_POPULATION_ASK_VERIFY;
     const struct lt_population_asked asked = {.operation = verify ? LT_POPULATION_VERIFY : LT_POPULATION_LOOKUP,
                                               .id = q->citizen.id,
-                                              .xroad_id = lt_span_str(q->xroad_id)};
+                                              .xroad_id = lt_span_str(p->options.xroad_client ? q->request_id : "")};
     lt_population_answer_read(p->answers, &asked, http, &q->arena, &a);
     if (a.outcome == LT_OUTCOME_CREDENTIAL && p->options.auth == LT_POPULATION_BASIC &&
         (http->clock_ahead_s > SKEW_MAX_S || http->clock_ahead_s < -SKEW_MAX_S)) {
@@ -270,7 +269,7 @@ static bool answered_here(struct lt_population *p, struct question *q)
     return true;
 }
 
-/* X-Road wants a UUID for each message. */
+/* As X-Road wants it for each message. Drawn, not counted: another process would count from the beginning. */
 static void uuid(char out[37])
 {
     uint8_t b[16];
@@ -314,11 +313,8 @@ static void submit(void *self, struct lt_work *w)
     if (answered_here(p, q))
         return;
     LT_AUTOBUF struct lt_buf body = LT_BUF_INIT(BODY_MAX);
-    q->request_id = lt_arena_printf(&q->arena, LT_SPAN_FMT "-%u", LT_SPAN_ARG(w->event->id), w->attempt);
-    if (p->options.xroad_client)
-        uuid(q->xroad_id);
-    lt_population_body(&p->options, &q->citizen, lt_span_str(q->request_id), w->event->procedure,
-                       lt_span_str(q->xroad_id), &body);
+    uuid(q->request_id);
+    lt_population_body(&p->options, &q->citizen, lt_span_str(q->request_id), w->event->procedure, &body);
     lt_delivery_call(p->engine, "POST", p->url, lt_population_headers(&p->options, lt_now_ms(), &q->arena),
                      lt_buf_view(&body), w->start_by_ms, on_answer, q);
 }

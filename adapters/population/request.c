@@ -74,7 +74,7 @@ static void xroad_member(struct lt_buf *out, const char *element_name, const cha
     lt_buf_printf(out, "</xro:%s>", element_name);
 }
 
-static void soap_header(const struct lt_population_options *o, const struct lt_citizen *c, struct lt_span xroad_id,
+static void soap_header(const struct lt_population_options *o, const struct lt_citizen *c, struct lt_span request_id,
                         struct lt_buf *out)
 {
     if (!o->xroad_client) {
@@ -88,19 +88,19 @@ static void soap_header(const struct lt_population_options *o, const struct lt_c
     lt_buf_str(out, "<xro:userId>");
     lt_buf_xml(out, c->officer);
     lt_buf_str(out, "</xro:userId><xro:id>");
-    lt_buf_xml(out, xroad_id);
+    lt_buf_xml(out, request_id);
     lt_buf_str(out, "</xro:id><xro:protocolVersion>4.0</xro:protocolVersion></soapenv:Header>");
 }
 
 void lt_population_body(const struct lt_population_options *o, const struct lt_citizen *c, struct lt_span request_id,
-                        struct lt_span procedure, struct lt_span xroad_id, struct lt_buf *out)
+                        struct lt_span procedure, struct lt_buf *out)
 {
     const char *operation =
         o->operation == LT_POPULATION_ASK_VERIFY ? "XacThucThongTinCongDan" : "TraCuuThongTinCongDan";
     lt_buf_str(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
                     "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" "
                     "xmlns:dan=\"http://dancuquocgia.bca\">");
-    soap_header(o, c, xroad_id, out);
+    soap_header(o, c, request_id, out);
     lt_buf_printf(out, "<soapenv:Body><dan:%s>", operation);
     element(out, "MaYeuCau", request_id);
     element(out, "MaDVC", o->service_code && *o->service_code ? lt_span_str(o->service_code) : procedure);

@@ -23,9 +23,9 @@ enum lt_citizen_result {
 int lt_citizen_read(const struct lt_population_options *o, lt_json_value data, struct lt_arena *a,
                     struct lt_citizen *ret);
 
-/* xroad_id: id of the X-Road message, empty when there are no such headers. */
+/* request_id: MaYeuCau, and the id of the X-Road message where it is one. */
 void lt_population_body(const struct lt_population_options *o, const struct lt_citizen *c, struct lt_span request_id,
-                        struct lt_span procedure, struct lt_span xroad_id, struct lt_buf *out);
+                        struct lt_span procedure, struct lt_buf *out);
 /*
  * The HTTP headers of a call, NULL-terminated, in the arena: SOAP's, and what `auth`, `api_key` and `xroad_client` ask
  * for. now_ms: wall clock, which the other side compares with its own.

@@ -15,7 +15,7 @@ static char *body(const struct lt_population_options *o, const char *data, int *
     assert_int_equal(lt_json_parse(lt_span_str(data), &limits, &json, NULL), LT_OK);
     *ret_result = lt_citizen_read(o, lt_json_root(json), &a, &c);
     if (*ret_result == LT_OK)
-        lt_population_body(o, &c, LT_SPAN_LIT("6f0c-1"), LT_SPAN_LIT("1.001193"), LT_SPAN_NULL, &out);
+        lt_population_body(o, &c, LT_SPAN_LIT("6f0c-1"), LT_SPAN_LIT("1.001193"), &out);
     lt_arena_deinit(&a);
     return lt_buf_take(&out);
 }
@@ -130,12 +130,12 @@ static void a_verification_and_its_xroad_headers_have_the_form_of_the_service(vo
                                  .name = LT_SPAN_LIT("NGUYEN VAN MAU"),
                                  .birth = LT_SPAN_LIT("1990"),
                                  .officer = LT_SPAN_LIT("cb01")};
-    lt_population_body(&o, &c, LT_SPAN_LIT("6f0c-1"), LT_SPAN_LIT("1.001193"), LT_SPAN_LIT("u-1"), &out);
+    lt_population_body(&o, &c, LT_SPAN_LIT("6f0c-1"), LT_SPAN_LIT("1.001193"), &out);
     assert_contains(out.ptr, "<xro:client iden:objectType=\"SUBSYSTEM\"><iden:xRoadInstance>VN</iden:xRoadInstance>"
                              "<iden:memberClass>GOV</iden:memberClass><iden:memberCode>H22</iden:memberCode>"
                              "<iden:subsystemCode>MOTCUA</iden:subsystemCode></xro:client>");
     assert_contains(out.ptr, "<iden:serviceCode>XacThuc</iden:serviceCode><iden:serviceVersion>v1</iden:serviceVersion>"
-                             "</xro:service><xro:userId>cb01</xro:userId><xro:id>u-1</xro:id>"
+                             "</xro:service><xro:userId>cb01</xro:userId><xro:id>6f0c-1</xro:id>"
                              "<xro:protocolVersion>4.0</xro:protocolVersion></soapenv:Header>");
     assert_contains(out.ptr, "<dan:XacThucThongTinCongDan><dan:MaYeuCau>6f0c-1</dan:MaYeuCau>");
     assert_contains(out.ptr, "<dan:NgayThangNamSinh><dan:Nam>1990</dan:Nam></dan:NgayThangNamSinh>");
