@@ -128,6 +128,7 @@ struct lt_log_ops {
     int (*start)(struct lt_log *l, int32_t partition, int64_t offset, struct lt_err *err);
     /* undo start; the partition stays assigned to the group member */
     int (*stop)(struct lt_log *l, int32_t partition, struct lt_err *err);
+    /* Poll gives nothing of a paused partition, whatever was fetched before; then it goes on with the next record. */
     int (*pause)(struct lt_log *l, int32_t partition, bool paused, struct lt_err *err);
     int (*committed)(struct lt_log *l, int32_t partition, int timeout_ms, struct lt_log_offset *ret,
                      struct lt_err *err);

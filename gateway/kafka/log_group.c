@@ -321,20 +321,27 @@ static size_t weight(const struct lt_log_record *r)
     return sizeof(*r) + r->key.len + r->value.len;
 }
 
-void lt_log_kafka_kept_drop(struct lt_log_kafka *k, int32_t partition)
+/* What was given out of the middle leaves a gap. */
+static void kept_close_up(struct lt_log_kafka *k)
 {
     size_t to = 0;
-    for (size_t i = k->kept_first; i < k->kept.len; i++) {
-        struct lt_kafka_kept kept = k->kept.v[i];
-        if (partition < 0 || kept.record->partition == partition) {
-            k->kept_bytes -= weight(kept.record);
-            lt_record_free(kept.record);
-        } else {
-            k->kept.v[to++] = kept;
-        }
-    }
+    for (size_t i = k->kept_first; i < k->kept.len; i++)
+        if (k->kept.v[i].record)
+            k->kept.v[to++] = k->kept.v[i];
     k->kept_first = 0;
     k->kept.len = to;
+}
+
+void lt_log_kafka_kept_drop(struct lt_log_kafka *k, int32_t partition)
+{
+    for (size_t i = k->kept_first; i < k->kept.len; i++) {
+        struct lt_log_record *r = k->kept.v[i].record;
+        if (r && (partition < 0 || r->partition == partition)) {
+            k->kept_bytes -= weight(r);
+            lt_record_free(lt_steal(&k->kept.v[i].record));
+        }
+    }
+    kept_close_up(k);
     for (size_t i = k->fetched_first; i < k->fetched_len; i++) {
         rd_kafka_message_t *m = k->fetched[i];
         if (m && (partition < 0 || m->partition == partition)) {
@@ -346,6 +353,7 @@ void lt_log_kafka_kept_drop(struct lt_log_kafka *k, int32_t partition)
 
 void lt_log_kafka_serve(struct lt_log_kafka *k)
 {
+    kept_close_up(k);
     /* Bounded: a full fetch queue must not keep a scan from going on. */
     for (int i = 0; i < 64; i++) {
         rd_kafka_message_t *m = rd_kafka_consumer_poll(k->consumer, 0);
@@ -394,6 +402,11 @@ static void fetch_more(struct lt_log_kafka *k)
         k->fetched[k->fetched_len++] = m;
 }
 
+static bool is_paused(const struct lt_log_kafka *k, int32_t partition)
+{
+    return partition >= 0 && (size_t)partition < k->partitions.len && k->partitions.v[partition].paused;
+}
+
 /* The next one that was fetched, of a partition that is not paused; NULL: none. */
 static rd_kafka_message_t *fetched_next(struct lt_log_kafka *k)
 {
@@ -401,14 +414,33 @@ static rd_kafka_message_t *fetched_next(struct lt_log_kafka *k)
         k->fetched_first++;
     for (size_t i = k->fetched_first; i < k->fetched_len; i++) {
         rd_kafka_message_t *m = k->fetched[i];
-        bool paused =
-            m && m->partition >= 0 && (size_t)m->partition < k->partitions.len && k->partitions.v[m->partition].paused;
-        if (m && !paused) {
+        if (m && !is_paused(k, m->partition)) {
             k->fetched[i] = NULL;
             return m;
         }
     }
     return NULL;
+}
+
+/*
+ * The same of what was kept, which is younger than what was fetched: given out while that waits for its partition, it
+ * would come first, and the owner take those for records that he has had. record NULL: none.
+ */
+static struct lt_kafka_kept kept_next(struct lt_log_kafka *k)
+{
+    while (k->kept_first < k->kept.len && !k->kept.v[k->kept_first].record)
+        k->kept_first++;
+    if (k->kept_first == k->kept.len)
+        k->kept_first = k->kept.len = 0;
+    for (size_t i = k->kept_first; i < k->kept.len; i++) {
+        struct lt_kafka_kept kept = k->kept.v[i];
+        if (kept.record && !is_paused(k, kept.record->partition)) {
+            k->kept.v[i].record = NULL;
+            k->kept_bytes -= weight(kept.record);
+            return kept;
+        }
+    }
+    return (struct lt_kafka_kept){0};
 }
 
 static void watch(struct lt_log_kafka *k)
@@ -423,14 +455,11 @@ static void watch(struct lt_log_kafka *k)
 int lt_log_kafka_poll(struct lt_log *l, int timeout_ms, struct lt_log_record **ret, struct lt_err *err)
 {
     struct lt_log_kafka *k = lt_log_kafka_of(l);
-    rd_kafka_message_t *next = fetched_next(k); /* before what was kept, which is younger */
+    rd_kafka_message_t *next = fetched_next(k);
     if (next)
         return classify(k, next, ret, err);
-    if (k->kept_first < k->kept.len) {
-        struct lt_kafka_kept kept = k->kept.v[k->kept_first++];
-        if (k->kept_first == k->kept.len)
-            k->kept_first = k->kept.len = 0;
-        k->kept_bytes -= weight(kept.record);
+    struct lt_kafka_kept kept = kept_next(k);
+    if (kept.record) {
         if (kept.result != LT_LOG_OK && err)
             *err = kept.err;
         *ret = kept.record;

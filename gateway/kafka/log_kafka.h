@@ -44,9 +44,9 @@ struct lt_kafka_partition {
     bool revoking; /* on_revoke runs: the unassign follows by itself */
 };
 
-struct lt_kafka_kept { /* a record that came while polls were served aside (rule 14) */
-    struct lt_log_record *record;
-    int result; /* LT_LOG_OK, or LT_LOG_PARTITION */
+struct lt_kafka_kept {            /* a record that came while polls were served aside (rule 14) */
+    struct lt_log_record *record; /* NULL: given out since */
+    int result;                   /* LT_LOG_OK, or LT_LOG_PARTITION */
     struct lt_err err;
 };
 

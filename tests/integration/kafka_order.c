@@ -111,9 +111,66 @@ static void what_is_paused_at_any_moment_goes_on_where_it_was(void **state LT_UN
     free(topic);
 }
 
+static int one_is_enough(void *ctx LT_UNUSED, const struct lt_log_record *r LT_UNUSED)
+{
+    return 1;
+}
+
+/* So many records lie in the consumer's queue, beyond what one poll takes out of it. */
+static void await_queue(struct worker *w, size_t records)
+{
+    const struct lt_log_kafka *k = lt_log_kafka_of(w->log);
+    int64_t until = lt_mono_ms() + SUPPORT_WAIT_MS;
+    while (rd_kafka_queue_length(k->queue) < records) {
+        assert_true(lt_mono_ms() < until);
+        sched_yield();
+    }
+}
+
+static void assert_next(struct worker *w, int64_t offset)
+{
+    struct lt_log_record *r = worker_record(w);
+    assert_int_equal(r->offset, offset);
+    w->log->ops->record_free(w->log, r);
+}
+
+/* The next poll takes many records out of the queue, a scan keeps those after them: a pause must hold back both, or
+ * the owner meets the younger ones first and takes the older ones for what he has had. */
+static void a_pause_holds_back_what_was_polled_and_what_a_scan_kept(void **state LT_UNUSED)
+{
+    char *topic = support_topic("in", SUPPORT_PARTITIONS), *group = support_name("group");
+    fill(topic);
+    struct worker *w = worker_new(group, topic, "one");
+    struct lt_err err = LT_ERR_INIT;
+    worker_join(w, SUPPORT_PARTITIONS);
+    assert_ok(w->log->ops->start(w->log, 0, 0, &err), err);
+    await_queue(w, 2 * LT_KAFKA_FETCHED);
+    assert_next(w, 0);
+    assert_ok(w->log->ops->scan(w->log, topic, 1, 0, 1, one_is_enough, NULL, &err), err);
+    assert_true(lt_log_kafka_of(w->log)->kept.len > 0);
+    assert_ok(w->log->ops->pause(w->log, 0, true, &err), err);
+    struct lt_log_record *r = NULL;
+    assert_int_equal(w->log->ops->poll(w->log, 0, &r, &err), LT_LOG_NONE);
+    assert_ok(w->log->ops->start(w->log, 1, 0, &err), err); /* what others have comes meanwhile */
+    for (int64_t next = 0; next < LT_KAFKA_FETCHED; next++) {
+        r = worker_record(w);
+        assert_int_equal(r->partition, 1);
+        assert_int_equal(r->offset, next);
+        w->log->ops->record_free(w->log, r);
+    }
+    assert_ok(w->log->ops->stop(w->log, 1, &err), err);
+    assert_ok(w->log->ops->pause(w->log, 0, false, &err), err);
+    for (int64_t next = 1; next < 3 * LT_KAFKA_FETCHED; next++)
+        assert_next(w, next);
+    worker_free(w);
+    free(group);
+    free(topic);
+}
+
 int order_tests(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pause_holds_back_what_was_polled_and_what_a_scan_kept),
         cmocka_unit_test(what_is_paused_at_any_moment_goes_on_where_it_was),
     };
     return cmocka_run_group_tests_name("kafka order", tests, NULL, NULL);
