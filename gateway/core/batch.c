@@ -9,9 +9,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define DEADLETTER_KEEP (64 * 1024) /* of a value that does not fit (protocol 4) */
-#define DEADLETTER_ROOM 4096        /* for what Kafka adds */
-#define DEADLETTER_HEADERS 9        /* headers that are added to a dead letter */
+#define DEADLETTER_ROOM 4096 /* for what Kafka adds */
+#define DEADLETTER_HEADERS 9 /* headers that are added to a dead letter */
 #define DEADLETTER_HEADER_MAX 1024
 #define DETAIL_MAX 127   /* of an invalid record's reason, as a header */
 #define ORIGIN_HEADERS 3 /* lt_origin, lt_path, lt_hop */
@@ -63,14 +62,6 @@ static void add_copy(struct lt_batch *b, struct lt_batch_item *it, int output, c
     it->copy_len++;
 }
 
-static size_t headers_bytes(const struct lt_headers *h)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < h->len; i++)
-        n += h->v[i].name.len + h->v[i].value.len;
-    return n;
-}
-
 void lt_batch_add_take(struct lt_batch *b, struct lt_log_record *r, struct lt_partition *p,
                        const struct lt_routes *routes)
 {
@@ -89,7 +80,7 @@ void lt_batch_add_take(struct lt_batch *b, struct lt_log_record *r, struct lt_pa
                                  .is_plain = !own.is_routed && !r->headers.over && r->headers.len <= room,
                                  .tell = lt_routes_told(routes, own.replay.len > 0, own.effects),
                                  .copy_first = (uint32_t)b->copies.len};
-    b->bytes += r->key.len + r->value.len + headers_bytes(&r->headers);
+    b->bytes += r->key.len + r->value.len + lt_headers_bytes(&r->headers);
     if (read < 0 || !lt_index_key_of(event.id, event.digest, event.digest_v, own.replay, &it->key)) {
         it->reason = lt_strdup(err.text[0] ? err.text : "ce_id or lt_digest is not hexadecimal");
         if (!lt_tell_has_addressee(r->key, &r->headers))
@@ -352,22 +343,11 @@ static struct destination destination_of(const struct lt_batch_env *env, const s
                                 env->output_partitions[copy->output]};
 }
 
-/* Names of ours come last in a record that is not: room for them is made, a header too long to keep is left out. */
-static void trim_headers(struct lt_headers *h)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < h->len && kept < LT_HEADERS_MAX - DEADLETTER_HEADERS; i++)
-        if (h->v[i].value.len <= DEADLETTER_HEADER_MAX && h->v[i].name.len <= DEADLETTER_HEADER_MAX)
-            h->v[kept++] = h->v[i];
-    h->len = kept;
-    h->over = false;
-}
-
 /* A dead letter always fits: of a value that does not, digest, length and the first 64 KiB are kept (protocol 4). */
 static void fit_deadletter(const struct lt_batch_env *env, struct lt_span key, struct lt_headers *h,
                            struct lt_span *value, char digest[2 * LT_SHA256_SIZE + 1], char length[24])
 {
-    if (key.len + value->len + headers_bytes(h) + DEADLETTER_ROOM <= env->record_max)
+    if (key.len + value->len + lt_headers_bytes(h) + DEADLETTER_ROOM <= env->record_max)
         return;
     uint8_t sha[LT_SHA256_SIZE];
     lt_sha256_once(*value, sha);
@@ -375,7 +355,7 @@ static void fit_deadletter(const struct lt_batch_env *env, struct lt_span key, s
     snprintf(length, 24, "%zu", value->len);
     lt_headers_put(h, "lt_length", lt_span_str(length));
     lt_headers_put(h, "lt_sha256", lt_span_str(digest));
-    value->len = LT_MIN(value->len, (size_t)DEADLETTER_KEEP);
+    value->len = LT_MIN(value->len, LT_DEADLETTER_KEEP);
 }
 
 /* "<incarnation>/<partition>/<offset>": what stands before the offset is the same for a run of records. */
@@ -413,7 +393,7 @@ static int write_changed(const struct lt_batch_env *env, const struct lt_batch_i
     char length[24], digest[2 * LT_SHA256_SIZE + 1];
     bool deadletter = copy->undeliverable || copy->output == LT_OUTPUT_DEADLETTER;
     if (deadletter)
-        trim_headers(&h);
+        lt_headers_trim(&h, DEADLETTER_HEADERS, DEADLETTER_HEADER_MAX);
     lt_headers_drop_prefix(&h, "lt_path");
     lt_headers_drop_prefix(&h, "lt_hop");
     lt_headers_drop_prefix(&h, "lt_verdict");

@@ -6,8 +6,7 @@
 
 #include <inttypes.h>
 
-#define DEADLETTER_ROOM 4096 /* for what Kafka adds */
-#define DEADLETTER_KEEP ((size_t)64 * 1024)
+#define DEADLETTER_ROOM 4096             /* for what Kafka adds */
 #define DEADLETTER_HEADERS 10            /* that are added */
 #define DEADLETTER_PART_MAX (size_t)1024 /* of a header's name or value, and of a key where the whole does not fit */
 
@@ -93,25 +92,6 @@ void lt_effect_note(const struct lt_log_record *r, const struct lt_event *e, con
         lt_headers_put(out, "lt_replay", replay);
 }
 
-static size_t headers_bytes(const struct lt_headers *h)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < h->len; i++)
-        n += h->v[i].name.len + h->v[i].value.len;
-    return n;
-}
-
-/* Room for ours in a record that is none of ours; a header too long to keep is left out. */
-static void trim_headers(struct lt_headers *h)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < h->len && kept < LT_HEADERS_MAX - DEADLETTER_HEADERS; i++)
-        if (h->v[i].value.len <= DEADLETTER_PART_MAX && h->v[i].name.len <= DEADLETTER_PART_MAX)
-            h->v[kept++] = h->v[i];
-    h->len = kept;
-    h->over = false;
-}
-
 void lt_effect_deadletter(const struct lt_log_record *r, const struct lt_refused *why, size_t record_max,
                           struct lt_arena *a, struct lt_effect *ret)
 {
@@ -119,7 +99,7 @@ void lt_effect_deadletter(const struct lt_log_record *r, const struct lt_refused
     ret->topic = LT_TOPIC_DEADLETTER;
     ret->key = r->key;
     ret->headers = r->headers;
-    trim_headers(h);
+    lt_headers_trim(h, DEADLETTER_HEADERS, DEADLETTER_PART_MAX);
     ret->value = r->value.ptr ? r->value : lt_span("", 0);
     lt_headers_put(h, "lt_reason", lt_span_str(lt_arena_str(a, lt_span_str(why->reason))));
     lt_headers_put(h, "lt_target", lt_span_str(why->target));
@@ -130,10 +110,10 @@ void lt_effect_deadletter(const struct lt_log_record *r, const struct lt_refused
     lt_headers_put(h, "lt_redrives", lt_span_str(lt_arena_printf(a, "%" PRId64, why->rounds)));
     lt_headers_put(h, "lt_refused", lt_span_str(lt_arena_printf(a, "%" PRId64, why->wall_ms)));
     /* The whole event stands in the ledger too; here it must only fit (protocol 4). */
-    if (record_max > 0 && r->key.len + ret->value.len + headers_bytes(h) + DEADLETTER_ROOM > record_max) {
+    if (record_max > 0 && r->key.len + ret->value.len + lt_headers_bytes(h) + DEADLETTER_ROOM > record_max) {
         lt_headers_put(h, "lt_length", lt_span_str(lt_arena_printf(a, "%zu", ret->value.len)));
         lt_headers_put(h, "lt_truncated", LT_SPAN_LIT("true"));
-        ret->value.len = LT_MIN(ret->value.len, DEADLETTER_KEEP);
+        ret->value.len = LT_MIN(ret->value.len, LT_DEADLETTER_KEEP);
         ret->key.len = LT_MIN(ret->key.len, DEADLETTER_PART_MAX);
     }
 }

@@ -6,8 +6,7 @@
 #include "gateway/config/config.h"
 #include "gateway/mapping/mapping.h"
 
-#define LT_DEADLETTER_KEEP ((size_t)64 * 1024) /* of what is above the record limit */
-#define LT_RECORD_ROOM ((size_t)4096)          /* between intake's limit and the others' (protocol 4) */
+#define LT_RECORD_ROOM ((size_t)4096) /* between intake's limit and the others' (protocol 4) */
 
 /* Where an input came from and whose it is. */
 struct lt_record_source {

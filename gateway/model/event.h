@@ -25,6 +25,7 @@
 #define LT_GROUP_CORE "lt.core"
 /* The delivery queue of a target and its consumer group have the same name: lt.<target>. */
 #define LT_TOPIC_QUEUE_PREFIX "lt."
+#define LT_DEADLETTER_KEEP ((size_t)64 * 1024) /* of a value above the record limit (protocol 4) */
 
 #define LT_EVENT_ID_LEN 32     /* ce_id: first 128 bits of SHA-256 in lower-case hex (design 2) */
 #define LT_EVENT_DIGEST_LEN 64 /* lt_digest: SHA-256 in lower-case hex */

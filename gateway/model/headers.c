@@ -42,6 +42,16 @@ void lt_headers_drop_prefix(struct lt_headers *h, const char *prefix)
     h->len = kept;
 }
 
+void lt_headers_trim(struct lt_headers *h, size_t room, size_t part_max)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < h->len && kept < LT_HEADERS_MAX - room; i++)
+        if (h->v[i].value.len <= part_max && h->v[i].name.len <= part_max)
+            h->v[kept++] = h->v[i];
+    h->len = kept;
+    h->over = false;
+}
+
 bool lt_headers_get(const struct lt_headers *h, const char *name, struct lt_span *ret)
 {
     for (size_t i = 0; i < h->len; i++) {

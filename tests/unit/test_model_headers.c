@@ -51,6 +51,23 @@ static void incoming_gateway_headers_are_stripped_and_the_rest_stays(void **stat
     assert_span_is(h.v[1].name, "lt");
 }
 
+static void where_ours_are_added_the_last_and_the_long_of_theirs_give_way(void **state)
+{
+    (void)state;
+    static const char text[11] = "0123456789";
+    struct lt_headers h;
+    lt_headers_reset(&h);
+    lt_headers_add(&h, lt_span(text, 9), LT_SPAN_LIT("v"));
+    lt_headers_add(&h, LT_SPAN_LIT("n"), lt_span(text, 9));
+    for (int i = 0; i < LT_HEADERS_MAX; i++)
+        lt_headers_add(&h, LT_SPAN_LIT("kept"), lt_span(text, 8));
+    lt_headers_trim(&h, 5, 8);
+    assert_false(h.over);
+    assert_int_equal(h.len, LT_HEADERS_MAX - 5);
+    assert_int_equal(lt_headers_bytes(&h), (LT_HEADERS_MAX - 5) * 12);
+    assert_span_is(h.v[0].name, "kept");
+}
+
 static void one_header_too_many_is_told_and_dropped(void **state)
 {
     (void)state;
@@ -80,6 +97,7 @@ int main(void)
         cmocka_unit_test(headers_keep_their_order_and_are_found_by_name),
         cmocka_unit_test(put_replaces_the_value_and_removes_a_repetition),
         cmocka_unit_test(incoming_gateway_headers_are_stripped_and_the_rest_stays),
+        cmocka_unit_test(where_ours_are_added_the_last_and_the_long_of_theirs_give_way),
         cmocka_unit_test(one_header_too_many_is_told_and_dropped),
         cmocka_unit_test(each_verdict_has_its_word),
     };

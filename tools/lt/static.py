@@ -14,14 +14,14 @@ import xml.etree.ElementTree as ET
 from tools.lt.stack import ROOT
 
 # Who may include whom (design 9): base <- config, model, codec, kafka, http <- mapping <- ingest, core, delivery <- adapters <- ops <- cli.
-# Within a layer, config and model are below kafka and http; the port of the log names properties of the configuration.
+# Within a layer, config and model are below kafka; the port of the log names properties of the configuration.
 ALLOWED = {
     "gateway/base": set(),
     "gateway/config": {"gateway/base"},
     "gateway/model": {"gateway/base"},
     "gateway/codec": {"gateway/base"},
     "gateway/kafka": {"gateway/base", "gateway/config", "gateway/model"},
-    "gateway/http": {"gateway/base", "gateway/config", "gateway/model"},
+    "gateway/http": {"gateway/base"},
 }
 LAYER1 = set(ALLOWED)
 ALLOWED["gateway/mapping"] = LAYER1
