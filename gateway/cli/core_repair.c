@@ -14,9 +14,9 @@ struct answered {
 };
 
 /* The gateway that runs here, if one does; text: the first line of its answer, or why there is none. */
-static struct answered ask_gateway(const struct lt_config *c, int64_t partition)
+static struct answered ask_gateway(const struct lt_config *c, const char *what, int64_t partition)
 {
-    LT_AUTOFREE char *path = lt_asprintf("/core/rebuild?partition=%" PRId64, partition);
+    LT_AUTOFREE char *path = lt_asprintf("/core/%s?partition=%" PRId64, what, partition);
     LT_AUTOBUF struct lt_buf body = LT_BUF_INIT(LT_ASK_BYTES_MAX);
     struct lt_err err = LT_ERR_INIT;
     struct answered f = {.status = lt_ask(c, "POST", path, &body, &err)};
@@ -72,7 +72,7 @@ static void tell(void *ctx, const struct lt_repair_report *r)
 static void nudge(const struct lt_cli_core *s, const struct lt_repair_report *r)
 {
     if (r->outcome == LT_REPAIR_DONE && !s->options.dry_run)
-        (void)ask_gateway(s->compiled.config, r->partition);
+        (void)ask_gateway(s->compiled.config, "look", r->partition);
 }
 
 static void begin_list(struct lt_cli_core *s, const char *name)
@@ -197,7 +197,7 @@ int lt_cli_core_rebuild(struct lt_cli_core *s)
     snprintf(report.text, sizeof(report.text), "the index is dropped and built again from the log");
     if (s->options.dry_run)
         return conclude_one(s, LT_OK, &report, &err);
-    struct answered f = ask_gateway(s->compiled.config, s->partition);
+    struct answered f = ask_gateway(s->compiled.config, "rebuild", s->partition);
     if (f.status == 0) {
         fprintf(stderr, "lienthong core rebuild: %s Run this where the partition's owner runs.\n", f.text);
         return LT_EXIT_UNAVAILABLE;

@@ -114,10 +114,10 @@ static void status(void *ctx, struct lt_json_writer *w)
     lt_json_end_object(w);
 }
 
-static bool rebuild(void *ctx, int32_t partition)
+static bool look(void *ctx, int32_t partition, bool rebuild)
 {
     struct gateway *g = ctx;
-    return g->core_on && lt_core_rebuild(g->core, partition);
+    return g->core_on && lt_core_look(g->core, partition, rebuild);
 }
 
 /* ---- starting and stopping ---- */
@@ -188,7 +188,7 @@ static int start_edges(struct gateway *g, struct lt_err *err)
     }
     if (r == LT_OK && g->core_on && !g->ingest_on)
         r = lt_peers_start(c, lt_core_fate(g->core), &g->peers, err);
-    struct lt_listener_port port = {.ctx = g, .ready = ready, .metrics = metrics, .status = status, .rebuild = rebuild};
+    struct lt_listener_port port = {.ctx = g, .ready = ready, .metrics = metrics, .status = status, .look = look};
     if (r == LT_OK)
         r = lt_listener_start(c->admin.listen, &port, &g->listener, err);
     return r;

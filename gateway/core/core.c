@@ -316,7 +316,7 @@ bool lt_core_ready(struct lt_core *c)
     return t.states[LT_PARTITION_LOADING] == 0 && t.states[LT_PARTITION_STOPPED] == 0;
 }
 
-bool lt_core_rebuild(struct lt_core *c, int32_t partition)
+bool lt_core_look(struct lt_core *c, int32_t partition, bool rebuild)
 {
     bool owned = false;
     for (size_t i = 0; i < c->workers_len && !owned; i++) {
@@ -327,7 +327,7 @@ bool lt_core_rebuild(struct lt_core *c, int32_t partition)
             pthread_mutex_lock(&p->lock);
             owned = p->state != LT_PARTITION_ABSENT;
             if (owned)
-                atomic_store(&p->rebuild, true);
+                atomic_store(rebuild ? &p->rebuild : &p->look, true);
             pthread_mutex_unlock(&p->lock);
         }
         pthread_mutex_unlock(&w->lock);

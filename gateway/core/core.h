@@ -49,8 +49,9 @@ void lt_core_metrics(struct lt_core *c, struct lt_buf *out);
  * somebody own every partition, and are those of this process running?
  */
 bool lt_core_ready(struct lt_core *c);
-/* Thread-safe: the worker that owns the partition drops its index and builds it again. false: nobody here owns it. */
-bool lt_core_rebuild(struct lt_core *c, int32_t partition);
+/* Thread-safe: the worker that owns the partition tries it again at once, if it is stopped; rebuild: it drops the index
+ * and the local files and builds them again from the log. false: nobody here owns it. */
+bool lt_core_look(struct lt_core *c, int32_t partition, bool rebuild);
 /* Port for receipts. */
 struct lt_fate_port lt_core_fate(struct lt_core *c);
 #endif

@@ -60,6 +60,7 @@ struct lt_partition {
     int64_t unstable_since_ms;       /* rule 10: last stable offset below the high watermark since; 0 not */
     bool foreign_transaction;        /* alarm FOREIGN-TRANSACTION is up */
     bool no_append_time;             /* alarm NO-APPEND-TIME is up: of the last record taken */
+    atomic_bool look;                /* an operator mended something: try again at once; set by any thread */
     atomic_bool rebuild;             /* an operator asked: drop the index and build it again; set by any thread */
     enum lt_files_state files_state; /* while it runs, as the three below */
     char files_why[192];             /* WITHOUT */

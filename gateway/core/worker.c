@@ -283,11 +283,13 @@ static struct lt_load load_of(struct lt_worker *w)
     };
 }
 
-/* As `lienthong core rebuild` asked. */
-static void rebuild_asked(struct lt_worker *w)
+/* As `lienthong core` asked: after a repair, or rebuild. */
+static void look_asked(struct lt_worker *w)
 {
     for (int32_t i = 0; i < w->partitions_len; i++) {
         struct lt_partition *p = &w->partitions[i];
+        if (atomic_exchange(&p->look, false))
+            p->retry_at_ms = 0;
         if (!atomic_exchange(&p->rebuild, false) || p->state == LT_PARTITION_ABSENT)
             continue;
         lt_info("core", "rebuild", "partition %d: the index is built again, as an operator asked", (int)i);
@@ -298,7 +300,7 @@ static void rebuild_asked(struct lt_worker *w)
 
 static void serve_partitions(struct lt_worker *w)
 {
-    rebuild_asked(w);
+    look_asked(w);
     if (!outputs_ready(w)) {
         w->loading = false;
         return;

@@ -32,7 +32,7 @@ static void answer_metrics(struct lt_listener *l, struct lt_http_request *r)
     lt_http_reply(r, 200, NULL, 0, "text/plain; version=0.0.4; charset=utf-8", lt_buf_view(&out));
 }
 
-static void answer_rebuild(struct lt_listener *l, struct lt_http_request *r)
+static void answer_look(struct lt_listener *l, struct lt_http_request *r, bool rebuild)
 {
     struct lt_span query = lt_span_str(lt_http_query(r));
     int64_t n = -1;
@@ -41,8 +41,9 @@ static void answer_rebuild(struct lt_listener *l, struct lt_http_request *r)
                  n >= 0 && n <= INT32_MAX;
     if (!named)
         lt_http_reply(r, 400, NULL, 0, "text/plain", LT_SPAN_LIT("expected ?partition=N\n"));
-    else if (l->port.rebuild && l->port.rebuild(l->port.ctx, (int32_t)n))
-        lt_http_reply(r, 202, NULL, 0, "text/plain", LT_SPAN_LIT("the index is built again\n"));
+    else if (l->port.look && l->port.look(l->port.ctx, (int32_t)n, rebuild))
+        lt_http_reply(r, 202, NULL, 0, "text/plain",
+                      rebuild ? LT_SPAN_LIT("the index is built again\n") : LT_SPAN_LIT("it is looked at again\n"));
     else
         lt_http_reply(r, 404, NULL, 0, "text/plain",
                       LT_SPAN_LIT("this process does not own the partition; lienthong core status names its owner\n"));
@@ -52,8 +53,9 @@ static void handle(void *ctx, struct lt_http_request *r)
 {
     struct lt_listener *l = ctx;
     const char *path = lt_http_path(r);
-    if (strcmp(lt_http_method(r), "POST") == 0 && strcmp(path, "/core/rebuild") == 0) {
-        answer_rebuild(l, r);
+    bool rebuild = strcmp(path, "/core/rebuild") == 0;
+    if (strcmp(lt_http_method(r), "POST") == 0 && (rebuild || strcmp(path, "/core/look") == 0)) {
+        answer_look(l, r, rebuild);
     } else if (strcmp(lt_http_method(r), "GET") != 0) {
         static const struct lt_http_header_out allow[] = {{"Allow", "GET"}};
         lt_http_reply(r, 405, allow, 1, "text/plain", LT_SPAN_LIT("GET only\n"));

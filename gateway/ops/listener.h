@@ -1,7 +1,8 @@
 /*
- * The admin listener: GET /health, /ready, /metrics, /status, and POST /core/rebuild?partition=N on loopback, plain
- * HTTP: who reaches it may look at everything and cost some time, but change no verdict. Answers come from the modules'
- * own thread-safe functions through a port; nothing here knows what runs.
+ * The admin listener: GET /health, /ready, /metrics, /status, and POST /core/look?partition=N and
+ * /core/rebuild?partition=N on loopback, plain HTTP: who reaches it may look at everything and cost some time, but
+ * change no verdict. Answers come from the modules' own thread-safe functions through a port; nothing here knows what
+ * runs.
  */
 #ifndef LT_OPS_LISTENER_H
 #define LT_OPS_LISTENER_H
@@ -14,7 +15,8 @@ struct lt_listener_port {
     bool (*ready)(void *ctx, struct lt_buf *ret_why); /* false: why, one line each */
     void (*metrics)(void *ctx, struct lt_buf *out);
     void (*status)(void *ctx, struct lt_json_writer *w); /* one object */
-    bool (*rebuild)(void *ctx, int32_t partition);       /* false: not owned here; NULL: never */
+    /* A stopped partition is tried again at once, or built again from the log. false: not owned here; NULL: never */
+    bool (*look)(void *ctx, int32_t partition, bool rebuild);
 };
 
 struct lt_listener;

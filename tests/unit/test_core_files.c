@@ -121,6 +121,31 @@ static void a_start_reads_the_files_and_not_the_log(void **state)
     world_free(w);
 }
 
+/* `lienthong core position` writes the position back and asks the gateway to look again: no reason to read a whole log.
+ */
+static void a_stop_that_was_mended_is_tried_at_once_and_from_the_files(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    append_new(w, 40);
+    struct lt_log_offset at;
+    lt_memory_offset_get(w->core.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, &at);
+    core_world_close(&w->core);
+    lt_memory_offset_set(w->core.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, 0, "");
+    core_world_turns(&w->core, 3);
+    core_world_must_stop(&w->core, 0, LT_STOP_MOVED);
+    lt_memory_offset_set(w->core.memory, LT_GROUP_CORE, LT_TOPIC_INTAKE, 0, at.offset, at.metadata);
+    core_world_turns(&w->core, 3);
+    core_world_must_stop(&w->core, 0, LT_STOP_MOVED);
+    atomic_store(&w->core.worker.partitions[0].look, true);
+    core_world_turns(&w->core, 3);
+    assert_int_equal(w->core.worker.partitions[0].state, LT_PARTITION_RUNNING);
+    assert_int_equal(read_from_log(w), 0);
+    assert_int_equal(w->core.worker.partitions[0].files_records, 40);
+    nothing_comes_out_again(w);
+    world_free(w);
+}
+
 static void the_loader_writes_what_it_reads_from_the_log(void **state)
 {
     (void)state;
@@ -425,6 +450,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_start_reads_the_files_and_not_the_log),
+        cmocka_unit_test(a_stop_that_was_mended_is_tried_at_once_and_from_the_files),
         cmocka_unit_test(the_loader_writes_what_it_reads_from_the_log),
         cmocka_unit_test(a_torn_end_is_cut_off_and_read_from_the_log),
         cmocka_unit_test(any_flipped_bit_is_found),
