@@ -258,6 +258,25 @@ int lt_kafka_partitions(rd_kafka_t *rk, const char *topic, int timeout_ms, int32
     return r;
 }
 
+int lt_kafka_group(rd_kafka_t *rk, const char *group, int timeout_ms, const struct rd_kafka_group_list **ret,
+                   struct lt_err *err)
+{
+    const struct rd_kafka_group_list *list = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_list_groups(rk, group, &list, timeout_ms);
+    bool found = list && list->group_cnt > 0;
+    if (code == RD_KAFKA_RESP_ERR__PARTIAL && found) /* all brokers are asked, and one has not answered */
+        code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!code && found)
+        code = list->groups[0].err;
+    *ret = code || !found ? NULL : list;
+    if (list && !*ret)
+        rd_kafka_group_list_destroy(list);
+    if (code == RD_KAFKA_RESP_ERR__PARTIAL)
+        code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    return code && code != RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND ? lt_kafka_fail(err, code, "members of group %s", group)
+                                                                : LT_LOG_OK;
+}
+
 /*
  * ListOffsets with one of its two special times, through the one call of 2.0.2 that sends it under a time limit. The
  * handle's isolation level goes with the request.

@@ -52,6 +52,13 @@ int lt_kafka_partitions(rd_kafka_t *rk, const char *topic, int timeout_ms, int32
                         struct lt_err *err) LT_MUST_CHECK;
 
 /*
+ * The group as its coordinator describes it; LT_LOG_OK with *ret NULL when there is none of this name. The caller
+ * destroys it. A broker that does not answer matters only if it may be the coordinator.
+ */
+int lt_kafka_group(rd_kafka_t *rk, const char *group, int timeout_ms, const struct rd_kafka_group_list **ret,
+                   struct lt_err *err) LT_MUST_CHECK;
+
+/*
  * First offset of a partition, and the end: the high watermark, or the last stable offset when the handle reads
  * committed records only. Keeps its time limit, which rd_kafka_query_watermark_offsets of 2.0.2 does not (it waits for
  * the request's own end, minutes when a broker is frozen). Results as for lt_kafka_partitions.

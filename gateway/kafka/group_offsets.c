@@ -25,19 +25,14 @@ static int group_handle(const struct lt_admin *a, const char *group, rd_kafka_t 
 int lt_admin_group_members(struct lt_admin *a, const char *group, int *ret, struct lt_err *err)
 {
     const struct rd_kafka_group_list *list;
-    rd_kafka_resp_err_t code = rd_kafka_list_groups(a->rk, group, &list, ASK_MS);
-    *ret = 0;
-    if (!code) {
-        if (list->group_cnt > 0) {
-            code = list->groups[0].err;
-            *ret = list->groups[0].member_cnt;
-        }
+    struct lt_err own = LT_ERR_INIT;
+    err = err ? err : &own;
+    if (lt_kafka_group(a->rk, group, ASK_MS, &list, err) != LT_LOG_OK)
+        return err->code;
+    *ret = list ? list->groups[0].member_cnt : 0;
+    if (list)
         rd_kafka_group_list_destroy(list);
-    }
-    if (!code || code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND)
-        return LT_OK;
-    lt_kafka_fail(err, code, "members of group %s", group);
-    return lt_kafka_error(code);
+    return LT_OK;
 }
 
 static int row_read_once(struct lt_admin *a, rd_kafka_t *member, const char *topic, int32_t partition,

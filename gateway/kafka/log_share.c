@@ -57,10 +57,10 @@ static bool look(struct lt_log_kafka *k, const char *member_id, struct lt_log_sh
     const struct rd_kafka_group_list *list = NULL;
     struct lt_log_share s = {0};
     if (lt_kafka_partitions(k->peek, k->topic, ASK_MS, &s.partitions, NULL) != LT_LOG_OK ||
-        rd_kafka_list_groups(k->peek, k->group, &list, ASK_MS) || !list)
+        lt_kafka_group(k->peek, k->group, ASK_MS, &list, NULL) != LT_LOG_OK || !list)
         return false;
-    const struct rd_kafka_group_info *g = list->group_cnt == 1 ? &list->groups[0] : NULL;
-    bool known = g && !g->err && strcmp(g->state, "Stable") == 0;
+    const struct rd_kafka_group_info *g = &list->groups[0];
+    bool known = strcmp(g->state, "Stable") == 0;
     bool *owned = lt_calloc((size_t)LT_MAX(s.partitions, 1), sizeof(*owned));
     *ret_first = true;
     for (int i = 0; known && i < g->member_cnt; i++) {

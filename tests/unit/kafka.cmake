@@ -1,5 +1,6 @@
 foreach(part client producer record_wire transaction memory_log memory_group memory_faults)
   lt_test(kafka_${part} DEPS kafka model base test_harness PkgConfig::rdkafka)
 endforeach()
+target_link_options(test_kafka_client PRIVATE -Wl,--wrap=rd_kafka_list_groups -Wl,--wrap=rd_kafka_group_list_destroy)
 lt_test(kafka_close DEPS kafka model base test_harness PkgConfig::rdkafka Threads::Threads)
 target_link_options(test_kafka_close PRIVATE -Wl,--wrap=rd_kafka_consumer_close -Wl,--wrap=rd_kafka_new -Wl,--wrap=rd_kafka_destroy)

@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #include "gateway/config/config.h"
+#include "gateway/kafka/admin.h"
 #include "gateway/kafka/client.h"
 #include "gateway/kafka/properties.h"
 
@@ -173,6 +174,68 @@ static void headers_go_over_in_order_with_null_and_empty_values(void **state LT_
     rd_kafka_headers_destroy(to);
 }
 
+/* What the library answers of groups, and whether somebody gives it back. */
+static struct {
+    rd_kafka_resp_err_t code;
+    struct rd_kafka_group_info group;
+    struct rd_kafka_group_list list;
+    int lent;
+} groups;
+
+rd_kafka_resp_err_t __wrap_rd_kafka_list_groups(rd_kafka_t *rk, const char *group,
+                                                const struct rd_kafka_group_list **ret, int timeout_ms);
+rd_kafka_resp_err_t __wrap_rd_kafka_list_groups(rd_kafka_t *rk LT_UNUSED, const char *group LT_UNUSED,
+                                                const struct rd_kafka_group_list **ret, int timeout_ms LT_UNUSED)
+{
+    if (groups.code && groups.code != RD_KAFKA_RESP_ERR__PARTIAL)
+        return groups.code;
+    *ret = &groups.list;
+    groups.lent++;
+    return groups.code;
+}
+
+void __wrap_rd_kafka_group_list_destroy(const struct rd_kafka_group_list *list);
+void __wrap_rd_kafka_group_list_destroy(const struct rd_kafka_group_list *list)
+{
+    assert_ptr_equal(list, &groups.list);
+    groups.lent--;
+}
+
+static int members(rd_kafka_resp_err_t code, int found, rd_kafka_resp_err_t of_group, int *ret)
+{
+    static const struct lt_config_prop props[] = {{"bootstrap.servers", "127.0.0.1:1"}};
+    struct lt_admin *a = NULL;
+    struct lt_err err = LT_ERR_INIT;
+    groups.code = code;
+    groups.group = (struct rd_kafka_group_info){.err = of_group, .member_cnt = 2};
+    groups.list = (struct rd_kafka_group_list){.groups = &groups.group, .group_cnt = found};
+    assert_int_equal(lt_admin_new(props, 1, &a, &err), LT_OK);
+    *ret = -1;
+    int r = lt_admin_group_members(a, "g", ret, &err);
+    assert_int_equal(groups.lent, 0);
+    lt_admin_free(a);
+    return r;
+}
+
+/* All brokers are asked for their groups: one that hangs must neither hide a group that another one has told of, nor
+ * make one that may be its own look empty. */
+static void a_broker_that_does_not_answer_matters_only_if_the_group_may_be_its(void **state LT_UNUSED)
+{
+    int n;
+    assert_int_equal(members(RD_KAFKA_RESP_ERR_NO_ERROR, 1, RD_KAFKA_RESP_ERR_NO_ERROR, &n), LT_OK);
+    assert_int_equal(n, 2);
+    assert_int_equal(members(RD_KAFKA_RESP_ERR_NO_ERROR, 0, RD_KAFKA_RESP_ERR_NO_ERROR, &n), LT_OK);
+    assert_int_equal(n, 0);
+    assert_int_equal(members(RD_KAFKA_RESP_ERR__PARTIAL, 1, RD_KAFKA_RESP_ERR_NO_ERROR, &n), LT_OK);
+    assert_int_equal(n, 2);
+    assert_int_equal(members(RD_KAFKA_RESP_ERR__PARTIAL, 0, RD_KAFKA_RESP_ERR_NO_ERROR, &n), LT_E_TIMEOUT);
+    assert_int_equal(members(RD_KAFKA_RESP_ERR__TIMED_OUT, 0, RD_KAFKA_RESP_ERR_NO_ERROR, &n), LT_E_TIMEOUT);
+    assert_int_equal(members(RD_KAFKA_RESP_ERR_NO_ERROR, 1, RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND, &n), LT_OK);
+    assert_int_equal(n, 0);
+    assert_int_equal(members(RD_KAFKA_RESP_ERR_NO_ERROR, 1, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, &n),
+                     LT_E_AUTH);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +249,7 @@ int main(void)
         cmocka_unit_test(properties_are_proved_one_by_one_and_together_without_a_broker),
         cmocka_unit_test(a_consumer_does_not_warn_of_what_the_section_says_to_producers),
         cmocka_unit_test(headers_go_over_in_order_with_null_and_empty_values),
+        cmocka_unit_test(a_broker_that_does_not_answer_matters_only_if_the_group_may_be_its),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
