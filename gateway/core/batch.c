@@ -27,14 +27,6 @@ void lt_batch_reset(struct lt_batch *b, struct lt_log *log)
     for (size_t i = 0; i < b->items.len; i++)
         item_free(&b->items.v[i], log);
     b->items.len = b->copies.len = b->bytes = 0;
-    b->judged = false;
-}
-
-void lt_batch_deinit(struct lt_batch *b, struct lt_log *log)
-{
-    lt_batch_reset(b, log);
-    lt_vec_deinit(&b->items);
-    lt_vec_deinit(&b->copies);
 }
 
 static bool item_current(const struct lt_batch_item *it)
@@ -200,7 +192,6 @@ void lt_batch_judge(struct lt_batch *b, const struct lt_batch_env *env)
         judge_group(b, env->routes, from, to);
     }
     lt_batch_prune(b, env->log); /* partitions that were stopped on the way */
-    b->judged = true;
 }
 
 /* ---- positions ---- */

@@ -46,7 +46,6 @@ struct lt_batch {
     LT_VEC(struct lt_batch_item) items;
     LT_VEC(struct lt_batch_copy) copies;
     size_t bytes; /* of keys, values and headers */
-    bool judged;
 };
 
 struct lt_batch_env {
@@ -62,7 +61,6 @@ struct lt_batch_env {
 void lt_batch_add_take(struct lt_batch *b, struct lt_log_record *r, struct lt_partition *p,
                        const struct lt_routes *routes);
 void lt_batch_reset(struct lt_batch *b, struct lt_log *log); /* frees the records */
-void lt_batch_deinit(struct lt_batch *b, struct lt_log *log);
 /* Drop the records of partitions whose epoch is over or that do not run (rules 10, 14). */
 void lt_batch_prune(struct lt_batch *b, struct lt_log *log);
 

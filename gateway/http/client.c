@@ -347,8 +347,3 @@ size_t lt_http_client_run(struct lt_http_client *c, int timeout_ms)
     }
     return c->calls_len;
 }
-
-void lt_http_client_wake(struct lt_http_client *c)
-{
-    curl_multi_wakeup(c->multi);
-}

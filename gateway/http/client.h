@@ -56,6 +56,4 @@ int lt_http_client_call(struct lt_http_client *c, const char *method, const char
 /* Move bytes for up to timeout_ms or until something finished. Returns the number of calls in flight. fn may start
  * further calls. */
 size_t lt_http_client_run(struct lt_http_client *c, int timeout_ms);
-/* From any thread: end the wait of a lt_http_client_run that is under way, or of the next one. */
-void lt_http_client_wake(struct lt_http_client *c);
 #endif

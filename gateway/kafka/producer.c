@@ -320,11 +320,7 @@ static void release(struct lt_producer *p)
         free(t->name);
         free(t);
     }
-    for (size_t i = 0; i < p->props_len; i++) {
-        free((void *)(uintptr_t)p->props[i].name);
-        free((void *)(uintptr_t)p->props[i].value);
-    }
-    free(p->props);
+    lt_kafka_props_free(p->props, p->props_len);
     free(p->client_id);
     pthread_cond_destroy(&p->changed);
     pthread_mutex_destroy(&p->lock);
@@ -335,10 +331,8 @@ int lt_producer_new(const struct lt_config_prop *props, size_t n_props, const ch
                     int message_timeout_ms, struct lt_producer **ret, struct lt_err *err)
 {
     struct lt_producer *p = lt_alloc(sizeof(*p));
-    p->props = lt_calloc(n_props + 1, sizeof(*p->props));
+    p->props = lt_kafka_props_copy(props, n_props);
     p->props_len = n_props;
-    for (size_t i = 0; i < n_props; i++)
-        p->props[i] = (struct lt_config_prop){lt_strdup(props[i].name), lt_strdup(props[i].value)};
     p->client_id = lt_strdup(client_id);
     p->queue_bytes = queue_bytes;
     p->message_timeout_ms = message_timeout_ms;

@@ -99,11 +99,6 @@ int lt_listener_start(const char *listen, const struct lt_listener_port *port, s
     return LT_OK;
 }
 
-unsigned lt_listener_port_number(const struct lt_listener *l)
-{
-    return lt_http_server_port(l->server);
-}
-
 void lt_listener_stop(struct lt_listener *l)
 {
     if (!l)

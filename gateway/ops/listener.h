@@ -22,6 +22,5 @@ struct lt_listener_port {
 struct lt_listener;
 int lt_listener_start(const char *listen, const struct lt_listener_port *port, struct lt_listener **ret,
                       struct lt_err *err) LT_MUST_CHECK;
-unsigned lt_listener_port_number(const struct lt_listener *l);
 void lt_listener_stop(struct lt_listener *l); /* and free; NULL is fine */
 #endif
