@@ -5,12 +5,19 @@
 #include <string.h>
 
 #define FILE_MAX ((size_t)16 << 20)
+#define PUBLIC "1" /* TRANGTHAI (domain 1.7) */
 
-static const char *const keys[LT_PROC_VALUES] = {[LT_PROC_CODE] = "code",       [LT_PROC_NAME] = "name",
-                                                 [LT_PROC_FIELD] = "linh-vuc",  [LT_PROC_FIELD_NAME] = "linh-vuc-name",
-                                                 [LT_PROC_TIME] = "time-1",     [LT_PROC_TIME + 1] = "time-2",
-                                                 [LT_PROC_TIME + 2] = "time-3", [LT_PROC_FEE] = "fee-1",
-                                                 [LT_PROC_FEE + 1] = "fee-2",   [LT_PROC_FEE + 2] = "fee-3"};
+static const char *const keys[LT_PROC_VALUES] = {[LT_PROC_CODE] = "code",
+                                                 [LT_PROC_NAME] = "name",
+                                                 [LT_PROC_STATUS] = "status",
+                                                 [LT_PROC_FIELD] = "linh-vuc",
+                                                 [LT_PROC_FIELD_NAME] = "linh-vuc-name",
+                                                 [LT_PROC_TIME] = "time-1",
+                                                 [LT_PROC_TIME + 1] = "time-2",
+                                                 [LT_PROC_TIME + 2] = "time-3",
+                                                 [LT_PROC_FEE] = "fee-1",
+                                                 [LT_PROC_FEE + 1] = "fee-2",
+                                                 [LT_PROC_FEE + 2] = "fee-3"};
 
 void lt_procedures_deinit(struct lt_procedures *p)
 {
@@ -148,9 +155,12 @@ int lt_procedures_take(lt_json_value answer, struct lt_span code, struct lt_proc
     struct lt_procedure p = {0};
     for (size_t k = 0; k < LT_PROC_VALUES; k++)
         p.values[k] = "";
+    struct lt_span status = member(v, "TRANGTHAI", a);
     lt_json_value field = lt_json_at(lt_json_get(v, "LINHVUCTHUCHIEN"), 0), ways = lt_json_get(v, "CACHTHUCTHUCHIEN");
     p.values[LT_PROC_CODE] = lt_arena_str(a, code);
     p.values[LT_PROC_NAME] = lt_arena_str(a, member(v, "TENTTHC", a));
+    if (!lt_span_is(status, PUBLIC))
+        p.values[LT_PROC_STATUS] = lt_arena_str(a, status);
     if (lt_json_present(field)) {
         p.values[LT_PROC_FIELD] = lt_arena_str(a, member(field, "MALINHVUC", a));
         p.values[LT_PROC_FIELD_NAME] = lt_arena_str(a, member(field, "TENLINHVUC", a));

@@ -10,10 +10,12 @@
 #include "gateway/codec/json.h"
 #include "gateway/config/yaml.h"
 
-/* In the order of the file: code, name, field, its name, then time limit and fee of channel 1, 2, 3. */
+/* In the order of the file: code, name, status ("" for the 1 of what is public), field, its name, then time limit and
+ * fee of channel 1, 2, 3. */
 enum {
     LT_PROC_CODE,
     LT_PROC_NAME,
+    LT_PROC_STATUS,
     LT_PROC_FIELD,
     LT_PROC_FIELD_NAME,
     LT_PROC_TIME,

@@ -9,17 +9,20 @@ struct table {
 };
 
 /* code=name pairs: what the portal has now. */
+static const char *status = "1"; /* TRANGTHAI of all of them */
+
 static void take(struct lt_procedures *now, const char *code, const char *name, const char *days)
 {
     LT_AUTO_JSON struct lt_json *doc = NULL;
     struct lt_err err = LT_ERR_INIT;
     const struct lt_json_limits limits = {.bytes_max = 65536, .depth_max = 16};
-    LT_AUTOFREE char *text = lt_asprintf("{\"result\":[{\"MATTHC\":\"%s\",\"TENTTHC\":\"%s\",\"LINHVUCTHUCHIEN\":[{"
-                                         "\"MALINHVUC\":\"HT\",\"TENLINHVUC\":\"Hộ "
-                                         "tịch\"}],\"CACHTHUCTHUCHIEN\":[{\"KENH\":\"2\",\"THOIGIAN\":[{"
-                                         "\"THOIGIANGIAIQUYET\":\"%s\",\"DONVITINH\":\"ngày\","
-                                         "\"PHILEPHI\":[{\"SOTIEN\":\"8000\"}]}]}]}]}",
-                                         code, name, days);
+    LT_AUTOFREE char *text =
+        lt_asprintf("{\"result\":[{\"MATTHC\":\"%s\",\"TENTTHC\":\"%s\",\"TRANGTHAI\":\"%s\",\"LINHVUCTHUCHIEN\":[{"
+                    "\"MALINHVUC\":\"HT\",\"TENLINHVUC\":\"Hộ "
+                    "tịch\"}],\"CACHTHUCTHUCHIEN\":[{\"KENH\":\"2\",\"THOIGIAN\":[{"
+                    "\"THOIGIANGIAIQUYET\":\"%s\",\"DONVITINH\":\"ngày\","
+                    "\"PHILEPHI\":[{\"SOTIEN\":\"8000\"}]}]}]}]}",
+                    code, name, status, days);
     assert_int_equal(lt_json_parse(lt_span_str(text), &limits, &doc, NULL), LT_OK);
     if (lt_procedures_take(lt_json_root(doc), lt_span_str(code), now, &err) != LT_OK)
         fail_msg("%s", err.text);
@@ -93,6 +96,29 @@ static void several_pulls_of_a_day_leave_no_entry_of_no_time(void **state)
     unload(&t);
 }
 
+/* A table of a former version knows nothing of it, and is no other one for that. */
+static void a_procedure_that_is_not_public_any_more_is_a_difference_and_stands_in_the_table(void **state)
+{
+    (void)state;
+    struct table t = {.procedures = LT_PROCEDURES_INIT};
+    LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(65536);
+    PULL(&t, "2025-09-01", "1", "A", "3");
+    assert_string_equal(t.procedures.list.v[0].values[LT_PROC_STATUS], "");
+    status = "2";
+    PULL(&t, "2025-09-02", "1", "A", "3");
+    assert_int_equal(t.changes.list.len, 1);
+    assert_int_equal(t.changes.list.v[0].what, LT_PROC_CHANGED);
+    assert_string_equal(t.changes.list.v[0].field, "status");
+    assert_string_equal(t.changes.list.v[0].after, "2");
+    is(&t, "1 A ..2025-09-02\n1 A 2025-09-02..\n");
+    lt_procedures_write(&t.procedures, "portal-procedures", &out);
+    assert_contains(out.ptr, "name: \"A\", status: \"2\", linh-vuc");
+    status = "1";
+    PULL(&t, "2025-09-03", "1", "A", "3");
+    assert_string_equal(t.changes.list.v[0].before, "2");
+    unload(&t);
+}
+
 static void what_is_written_is_read_again_alike(void **state)
 {
     (void)state;
@@ -142,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(changes_begin_and_end_at_their_day_and_nothing_is_taken_out),
         cmocka_unit_test(several_pulls_of_a_day_leave_no_entry_of_no_time),
+        cmocka_unit_test(a_procedure_that_is_not_public_any_more_is_a_difference_and_stands_in_the_table),
         cmocka_unit_test(what_is_written_is_read_again_alike),
         cmocka_unit_test(an_answer_about_another_procedure_is_none),
     };
