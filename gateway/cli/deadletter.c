@@ -9,10 +9,19 @@
 
 #define ROUNDS_MAX 5 /* redriven and refused so often: the table is not what is wrong with it */
 
+/* What a target has parked now. */
+struct held {
+    char *target;
+    bool known;
+    struct lt_parked parked;
+};
+
 struct listing {
     const struct lt_decide *d;
-    const char *target; /* NULL: all, inputs that were refused too */
-    size_t shown;
+    const struct lt_config *config;
+    const char *target;       /* NULL: all, inputs that were refused too */
+    LT_VEC(struct held) held; /* of targets that letters name */
+    size_t shown, deliveries, parked;
 };
 
 static struct lt_span header(const struct lt_log_record *r, const char *name)
@@ -43,6 +52,41 @@ static bool wanted(const struct listing *l, const struct lt_log_record *r)
            (f->since_ms == 0 || at >= f->since_ms) && (f->until_ms == 0 || at < f->until_ms);
 }
 
+/* Read when the first letter of the target is met: it cannot be older than the letters that this listing shows. */
+static struct held *held_by(struct listing *l, struct lt_span target)
+{
+    struct lt_err err = LT_ERR_INIT;
+    for (size_t i = 0; i < l->held.len; i++)
+        if (lt_span_is(target, l->held.v[i].target))
+            return &l->held.v[i];
+    struct held *h = lt_vec_push(&l->held);
+    *h = (struct held){.target = lt_strndup(target.ptr, target.len)};
+    h->known = lt_parked_read(l->config, h->target, NULL, &h->parked, &err) == LT_OK;
+    if (!h->known)
+        fprintf(stderr, "lienthong deadletter: what became of the letters of %s is not known: %s\n", h->target,
+                err.text);
+    return h;
+}
+
+/* Of a refused delivery: parked, or ended since (it was redriven and taken, or skipped). "": neither, or not known. */
+static const char *now(struct listing *l, const struct lt_log_record *r)
+{
+    struct lt_span target = header(r, "lt_target");
+    const struct lt_parked_event *e;
+    int64_t order;
+    if (target.len == 0 || lt_span_is(header(r, "lt_reason"), "bad-record") ||
+        !lt_span_i64(header(r, "lt_order"), &order))
+        return "";
+    const struct held *h = held_by(l, target);
+    if (!h->known)
+        return "";
+    LT_AUTOFREE char *key = lt_ledger_order_key(LT_LEDGER_PARKED, r->key, order);
+    HASH_FIND_STR(h->parked.events, key, e);
+    l->deliveries++;
+    l->parked += e != NULL;
+    return e ? "parked" : "ended";
+}
+
 static int list_one(void *ctx, const struct lt_log_record *r)
 {
     struct listing *l = ctx;
@@ -52,13 +96,15 @@ static int list_one(void *ctx, const struct lt_log_record *r)
     if (!wanted(l, r))
         return 0;
     l->shown++;
+    const char *is = now(l, r);
     lt_time_rfc3339(time_of(r), time);
     if (!l->d->cli.json) {
         struct lt_span target = header(r, "lt_target"), source = header(r, "lt_source");
-        printf("%d.%lld  %s  " LT_SPAN_FMT "  " LT_SPAN_FMT "  " LT_SPAN_FMT " " LT_SPAN_FMT ": " LT_SPAN_FMT "\n",
+        printf("%d.%lld  %s  " LT_SPAN_FMT "  " LT_SPAN_FMT "  " LT_SPAN_FMT " " LT_SPAN_FMT "%s%s%s: " LT_SPAN_FMT
+               "\n",
                (int)r->partition, (long long)r->offset, time, LT_SPAN_ARG(target.len ? target : source),
                LT_SPAN_ARG(r->key), LT_SPAN_ARG(header(r, "lt_reason")), LT_SPAN_ARG(header(r, "lt_code")),
-               LT_SPAN_ARG(header(r, "lt_detail")));
+               *is ? " (" : "", is, *is ? ")" : "", LT_SPAN_ARG(header(r, "lt_detail")));
         return 0;
     }
     struct lt_buf out = LT_BUF_INIT((size_t)64 << 10);
@@ -73,6 +119,8 @@ static int list_one(void *ctx, const struct lt_log_record *r)
     for (size_t i = 0; i < LT_ARRAY_LEN(names); i++)
         if (header(r, names[i]).len > 0)
             lt_json_str(&w, names[i] + 3, header(r, names[i]));
+    if (*is)
+        lt_json_str(&w, "now", lt_span_str(is));
     lt_json_end_object(&w);
     puts(lt_buf_view(&out).ptr);
     lt_buf_deinit(&out);
@@ -81,16 +129,24 @@ static int list_one(void *ctx, const struct lt_log_record *r)
 
 static int list(const struct lt_decide *d, const struct lt_config *config, const char *target)
 {
-    struct listing l = {.d = d, .target = target};
+    struct listing l = {.d = d, .config = config, .target = target};
     struct lt_reader *reader = NULL;
     struct lt_err err = LT_ERR_INIT;
     int r = lt_reader_new(config->kafka.props, config->kafka.props_len, &reader, &err);
     if (r == LT_OK)
         r = lt_reader_scan(reader, LT_TOPIC_DEADLETTER, list_one, &l, &err);
     lt_reader_free(reader);
+    for (size_t i = 0; i < l.held.len; i++) {
+        free(l.held.v[i].target);
+        lt_parked_deinit(&l.held.v[i].parked);
+    }
+    lt_vec_deinit(&l.held);
     if (r != LT_OK)
         return lt_decide_complain(&lt_command_deadletter, &err);
-    fprintf(stderr, "%zu dead letters\n", l.shown);
+    fprintf(stderr, "%zu dead letters", l.shown);
+    if (l.deliveries)
+        fprintf(stderr, ", %zu of deliveries, %zu of them parked still", l.deliveries, l.parked);
+    fprintf(stderr, "\n");
     return l.shown ? LT_EXIT_FINDING : LT_EXIT_OK;
 }
 
@@ -196,7 +252,10 @@ static int deadletter(int argc, char **argv)
 const struct lt_command lt_command_deadletter = {
     "deadletter",
     "VERB [OPTION…]\n"
-    "  list [TARGET]                  what was refused and why (exit 1 when there is any): inputs, deliveries\n"
+    "  list [TARGET]                  what was refused and why (exit 1 when there is any): inputs, deliveries; of "
+    "these "
+    "whether\n"
+    "                                 they are parked still or ended since (taken when redriven, or skipped)\n"
     "  show PARTITION.OFFSET          one with its headers and its bytes\n"
     "  redrive TARGET                 run the dossiers that this target refused again, in order, after its cause is "
     "mended\n"

@@ -39,6 +39,11 @@ def rows(world, d):
     return [r["item"]["NoiDungXuLy"] for r in json.loads(body)["progress"]] if status == 200 else []
 
 
+def letters(world, d):
+    out = command(world, "deadletter", "list", "portal", "--json", check=1).stdout
+    return [x for x in map(json.loads, out.splitlines()) if x["dossier"] == d.key]
+
+
 def audits(world, action):
     return [r for r in (json.loads(value) for _, _, _, _, value in world.read("lt.audit")) if r["action"] == action]
 
@@ -142,10 +147,13 @@ def test_what_is_refused_again_and_again_is_left_out_of_a_redrive_and_told(world
         wait_for(f"round {n} to end", lambda: lanes(world).get(d.key, {}).get("redrives") == n, every=0.3)
     r = command(world, "deadletter", "redrive", "portal", "--rounds-max", "2", check=1)
     assert "1 left out" in r.stderr and r.stdout == ""
-    letters = [json.loads(line) for line in command(world, "deadletter", "list", "portal", "--json", check=1).stdout.splitlines()]
-    assert [x["redrives"] for x in letters if x["dossier"] == d.key] == ["0", "1", "2"]
+    assert [(x["redrives"], x["now"]) for x in letters(world, d)] == [("0", "parked"), ("1", "parked"), ("2", "parked")]
+    assert "(parked): " in command(world, "deadletter", "list", "portal", check=1).stdout
     command(world, "parked", "retry", "portal", d.key)
     wait_for("it to go on", lambda: lanes(world) == {} and len(rows(world, d)) == 2)
+    assert [x["now"] for x in letters(world, d)] == ["ended"] * 3
+    r = command(world, "deadletter", "list", "portal", check=1)
+    assert "(parked): " not in r.stdout and "0 of them parked still" in r.stderr
 
 
 def test_targets_status_tells_an_operators_pause_by_name_and_one_of_the_targets_own(world):
