@@ -360,7 +360,7 @@ static void submit(void *self, struct lt_work *w)
         submit_born(p, j);
         return;
     }
-    bool known = !w->after_unknown && lt_known_has(p->known, w->event->key);
+    bool known = !w->after_unknown && !w->probe && lt_known_has(p->known, w->event->key);
     switch (w->step) {
     case LT_STEP_UPSERT:
         if (!lt_json_present(j->hoso))

@@ -22,9 +22,11 @@ struct lt_engine;
 struct lt_work {
     const struct lt_event *event;
     enum lt_step step;
-    unsigned attempt;       /* of this step, from 1 */
-    bool after_unknown;     /* an attempt of this step ended unknown: the target may have applied it */
-    int64_t start_by_ms;    /* 0, or: its call may not start after this moment of the engine's clock (rule 4) */
+    unsigned attempt;    /* of this step, from 1 */
+    bool after_unknown;  /* an attempt of this step ended unknown: the target may have applied it */
+    bool probe;          /* its call shows whether a target that was paused is back: what can be asked is asked, though
+                            the answer be remembered, before anything is sent that cannot be repeated */
+    int64_t start_by_ms; /* 0, or: its call may not start after this moment of the engine's clock (rule 4) */
     struct lt_arena *arena; /* lives until the event is finished */
     void *adapter;          /* the adapter's own; NULL at submit, not looked at after done */
 };

@@ -47,6 +47,7 @@ void lt_engine_submit(struct lt_engine *e, struct lt_item *i, int64_t start_by_m
     i->work.step = lt_item_step(i);
     i->work.attempt++;
     i->work.after_unknown = i->unknown;
+    i->work.probe = e->gate.state == LT_GATE_PROBING;
     i->work.start_by_ms = start_by_ms;
     i->work.adapter = NULL;
     i->done = i->repeated = false;
@@ -119,13 +120,30 @@ static bool start(struct lt_engine *e, struct lt_item *i, int64_t now)
     return true;
 }
 
+/*
+ * After failures a probe may end unknown, as those before it did. So what may be repeated probes, while there is any:
+ * of what may not each one would park its dossier, one after the other for as long as the target is away.
+ */
+static struct lt_item *next_ready(const struct lt_engine *e, int64_t now)
+{
+    struct lt_item *i, *first = e->lists[LT_ITEM_READY];
+    size_t out = e->counts[LT_ITEM_RUNNING] + e->counts[LT_ITEM_INTENT];
+    bool probes = e->gate.state != LT_GATE_FLOWING && out == 0 && lt_gate_wait_ms(&e->gate, now) == 0;
+    if (!first || !probes || e->gate.reason != LT_OUTCOME_RETRY)
+        return first;
+    DL_FOREACH (first, i)
+        if (i->part->state == LT_PART_RUNNING && !i->part->paused_by[0] && !lt_item_once(e, i))
+            return i;
+    return first;
+}
+
 void lt_engine_start_ready(struct lt_engine *e)
 {
     int64_t now = lt_engine_now(e);
     wake_delayed(e, now);
     while (e->lists[LT_ITEM_LOCAL])
         (void)start(e, e->lists[LT_ITEM_LOCAL], now);
-    while (e->lists[LT_ITEM_READY] && start(e, e->lists[LT_ITEM_READY], now))
+    for (struct lt_item *i; (i = next_ready(e, now)) && start(e, i, now);)
         ;
 }
 

@@ -84,6 +84,12 @@ static void a_known_dossier_is_updated_without_a_look_up(void **state)
     is(again, LT_OUTCOME_OK);
     struct host_work *ensured = host_submit(h, LT_STEP_ENSURE, "A-1", PROGRESS_DATA);
     is(ensured, LT_OUTCOME_PASS);
+    ensured->work.probe =
+        true; /* is the portal back? A memory does not tell, and the row behind it cannot be repeated */
+    host_submit_again(h, ensured, false);
+    host_expect(h, "TraCuuHoSo");
+    host_answer(h, 200, FOUND);
+    is(ensured, LT_OUTCOME_OK);
     host_free(h);
 }
 
