@@ -13,7 +13,7 @@
 #define DEADLETTER_HEADERS 9 /* headers that are added to a dead letter */
 #define DEADLETTER_HEADER_MAX 1024
 #define DETAIL_MAX 127   /* of an invalid record's reason, as a header */
-#define ORIGIN_HEADERS 3 /* lt_origin, lt_path, lt_hop */
+#define ORIGIN_HEADERS 3 /* lt_origin, lt_path, lt_hop; of a conflict lt_origin, lt_reason, lt_first */
 #define JUDGE_GROUP 32   /* look-ups that wait for memory together */
 
 static void item_free(struct lt_batch_item *it, struct lt_log *log)
@@ -388,6 +388,7 @@ static int write_changed(const struct lt_batch_env *env, const struct lt_batch_i
     lt_headers_drop_prefix(&h, "lt_path");
     lt_headers_drop_prefix(&h, "lt_hop");
     lt_headers_drop_prefix(&h, "lt_verdict");
+    lt_event_make_room(&h, ORIGIN_HEADERS);
     lt_headers_put(&h, "lt_origin", origin);
     if (copy->undeliverable && copy->told)
         lt_headers_put(&h, "lt_verdict", lt_span_str(lt_verdict_name(it->verdict)));

@@ -1,6 +1,7 @@
 #include "gateway/delivery/ledger.h"
 
 #include "gateway/codec/json.h"
+#include "gateway/model/event.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -362,22 +363,9 @@ void lt_ledger_deinit(struct lt_ledger *l)
 
 /* ---- parked events ---- */
 
-/* Where a record brings as many headers as fit, those that nobody of ours reads give way: without the marks its event
- * would begin anew as one that was never sent. */
-static void make_room(struct lt_headers *h)
-{
-    for (size_t i = h->len; h->len > LT_HEADERS_MAX - MARKS && i-- > 0;) {
-        struct lt_span name = h->v[i].name;
-        if (lt_span_starts(name, "ce_") || lt_span_starts(name, "lt_") || lt_span_is(name, "content-type"))
-            continue;
-        memmove(&h->v[i], &h->v[i + 1], (h->len - i - 1) * sizeof(h->v[0]));
-        h->len--;
-    }
-}
-
 void lt_parked_state_put(const struct lt_parked_state *s, struct lt_arena *a, struct lt_headers *h)
 {
-    make_room(h);
+    lt_event_make_room(h, MARKS); /* without them its event would begin anew as one that was never sent */
     lt_headers_put(h, LT_PARK_PREFIX "step", lt_span_str(lt_arena_str(a, lt_span_str(s->step))));
     lt_headers_put(h, LT_PARK_PREFIX "outcome", lt_span_str(lt_outcome_name(s->outcome)));
     if (s->sent[0])

@@ -35,6 +35,17 @@ void lt_event_headers(const struct lt_event *e, struct lt_arena *a, struct lt_he
     lt_headers_add(h, LT_SPAN_LIT("lt_digest_v"), lt_span_str(lt_arena_printf(a, "%u", e->digest_v)));
 }
 
+void lt_event_make_room(struct lt_headers *h, size_t more)
+{
+    for (size_t i = h->len; h->len > LT_HEADERS_MAX - more && i-- > 0;) {
+        struct lt_span name = h->v[i].name;
+        if (lt_span_starts(name, "ce_") || lt_span_starts(name, "lt_") || lt_span_is(name, "content-type"))
+            continue;
+        memmove(&h->v[i], &h->v[i + 1], (h->len - i - 1) * sizeof(h->v[0]));
+        h->len--;
+    }
+}
+
 /*
  * The headers that are read, with their lengths, because every record of intake passes here. In the order in which
  * ingest writes them, in a circle: before the first attribute stands the version.

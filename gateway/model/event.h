@@ -51,6 +51,9 @@ struct lt_event {
  * and channel only when they are not empty. Spans are lent from e and the arena.
  */
 void lt_event_headers(const struct lt_event *e, struct lt_arena *a, struct lt_headers *h);
+/* So many headers more shall fit: where a record brings as many as there can be, those that nobody of ours reads give
+ * way. */
+void lt_event_make_room(struct lt_headers *h, size_t more);
 /*
  * Read an event back from a record. LT_OK or LT_E_INVALID (kind missing-header, bad-header): structural only, decided
  * by the bytes: ce_specversion 1.0, ce_id 32 lower-case hex digits, ce_source, ce_type, ce_subject, ce_time present and

@@ -93,6 +93,30 @@ static void a_path_that_came_with_the_event_does_not_get_through(void **state)
     assert_header(w, CORE_PLAIN, "lt_origin", CORE_INCARNATION_HEX "/0/0;");
 }
 
+#define OF_THE_EVENT 13 /* headers that core_world_append gives it */
+
+/* As many as there can be: a copy without its path would never be forwarded. */
+static void a_copy_has_its_origin_and_path_however_many_headers_its_event_has(void **state)
+{
+    struct core_world *w = *state;
+    struct lt_header many[LT_HEADERS_MAX + 1] = {0};
+    char names[LT_HEADERS_MAX][16];
+    for (size_t i = 0; i < LT_HEADERS_MAX - OF_THE_EVENT; i++) {
+        snprintf(names[i], sizeof(names[i]), "foreign%zu", i);
+        many[i] = (struct lt_header){lt_span_str(names[i]), LT_SPAN_LIT("x")};
+    }
+    append(w, 0, 1, many);
+    (void)core_world_append(w, &(struct core_event){.subject = 1, .id = 1, .digest = 2, .more = many});
+    run_to_the_end(w);
+    assert_verdicts(w, 0, (uint64_t[LT_VERDICTS]){[LT_VERDICT_NEW] = 1, [LT_VERDICT_CONFLICT] = 1});
+    assert_header(w, CORE_HOP, "lt_origin", CORE_INCARNATION_HEX "/0/0;");
+    assert_header(w, CORE_HOP, "lt_path", "population,portal;");
+    assert_header(w, CORE_HOP, "lt_hop", "0;");
+    assert_header(w, CORE_HOP, "ce_subject", "HS-1;");
+    assert_header(w, LT_TOPIC_QUARANTINE, "lt_reason", "conflict;");
+    assert_header(w, LT_TOPIC_QUARANTINE, "lt_first", CORE_INCARNATION_HEX "/0/0;");
+}
+
 static void a_conflict_names_the_record_it_conflicts_with(void **state)
 {
     struct core_world *w = *state;
@@ -427,6 +451,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_A_WORLD(delivery_copies_carry_their_path_and_plain_copies_do_not),
         IN_A_WORLD(a_path_that_came_with_the_event_does_not_get_through),
+        IN_A_WORLD(a_copy_has_its_origin_and_path_however_many_headers_its_event_has),
         IN_A_WORLD(a_conflict_names_the_record_it_conflicts_with),
         IN_A_WORLD(a_replay_reaches_plain_topics_only),
         IN_A_WORLD(a_replay_reaches_a_target_that_its_effects_name),
