@@ -1,4 +1,4 @@
-"""Add up the JUnit files of a test run and print the closing line: `python3 -m tools.lt.results FOLDER [FAILED-STAGE …]`."""
+"""Add up the JUnit files of a test run, name what failed and print the closing line: `python3 -m tools.lt.results FOLDER [FAILED-STAGE …]`."""
 
 import pathlib
 import sys
@@ -6,10 +6,11 @@ import xml.etree.ElementTree as ET
 
 
 def count(path):
-    passed = failed = skipped = 0
+    """Passed, names of the failed, skipped."""
+    passed, failed, skipped = 0, [], 0
     for case in ET.parse(path).getroot().iter("testcase"):
         if case.find("failure") is not None or case.find("error") is not None or case.get("status") == "fail":
-            failed += 1
+            failed.append(".".join(filter(None, (case.get("classname"), case.get("name")))))
         elif case.find("skipped") is not None or case.get("status") in ("notrun", "disabled"):
             skipped += 1
         else:
@@ -19,11 +20,15 @@ def count(path):
 
 def main():
     folder, stages = pathlib.Path(sys.argv[1]), sys.argv[2:]
-    total = [0, 0, 0]
+    total, names = [0, 0, 0], []
     for path in sorted(folder.glob("*.xml")):
-        numbers = count(path)
+        passed, failed, skipped = count(path)
+        numbers = passed, len(failed), skipped
+        names += [f"{path.stem}: {name}" for name in failed]
         print(f"{path.stem:14} {numbers[0]} passed, {numbers[1]} failed, {numbers[2]} skipped")
         total = [a + b for a, b in zip(total, numbers)]
+    for name in names:
+        print(f"failed: {name}")
     if stages:
         print(f"stages that failed: {', '.join(stages)}")
         total[1] = max(total[1], len(stages))
