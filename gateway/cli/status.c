@@ -64,6 +64,31 @@ static size_t put_stops(struct lt_span module, lt_json_value partitions, struct 
     return stops;
 }
 
+/* Partitions that load or that are nobody's: without this an instance whose Kafka is away looks like one that has
+ * nothing to do. Stopped ones are told as such. */
+static size_t put_not_ready(struct lt_span module, lt_json_value v, struct lt_buf *out)
+{
+    lt_json_value partitions = lt_json_get(v, "partitions");
+    size_t len = lt_json_len(partitions), loading = 0, stopped = 0;
+    bool ready = true;
+    lt_json_bool(lt_json_get(v, "ready"), &ready);
+    for (size_t i = 0; i < len; i++) {
+        struct lt_span state = text_of(lt_json_at(partitions, i), "state");
+        loading += lt_span_is(state, "loading");
+        stopped += lt_span_is(state, "stopped");
+    }
+    if (ready || (stopped && !loading))
+        return 0;
+    lt_buf_printf(out, "NOT READY " LT_SPAN_FMT ": ", LT_SPAN_ARG(module));
+    if (loading)
+        lt_buf_printf(out, "%zu of %zu partitions are loading\n", loading, len);
+    else if (len)
+        lt_buf_str(out, "some partitions are nobody's; its group shares them anew within half a minute\n");
+    else
+        lt_buf_str(out, "it has no partition: Kafka does not answer, or the group has not shared them out yet\n");
+    return 1;
+}
+
 /* Local index files that are not written or were not all used: nothing is stopped by it, but a start takes longer. */
 static void put_files(lt_json_value partitions, struct lt_buf *out)
 {
@@ -311,8 +336,11 @@ static size_t put_target(lt_json_value t, struct lt_buf *out)
         lt_buf_printf(out, "          parked: %" PRId64 " dossiers, see lienthong parked list " LT_SPAN_FMT "\n",
                       parked, LT_SPAN_ARG(name));
     put_unlisted(lt_json_get(lt_json_get(t, "details"), "answers"), out);
-    return waits_for_people(t) + put_log(t, name, out) + put_secrets(lt_json_get(t, "secrets"), name, out) +
-           put_stops(name, lt_json_get(t, "partitions"), out);
+    size_t findings = waits_for_people(t);
+    findings += put_not_ready(name, t, out);
+    findings += put_log(t, name, out);
+    findings += put_secrets(lt_json_get(t, "secrets"), name, out);
+    return findings + put_stops(name, lt_json_get(t, "partitions"), out);
 }
 
 /* For people; returns the number of findings, for people and machines alike. */
@@ -329,6 +357,7 @@ static size_t describe(lt_json_value root, struct lt_buf *out)
         lt_buf_str(out, "core      ");
         put_counters(lt_json_get(core, "verdicts"), out);
         lt_buf_char(out, '\n');
+        findings += put_not_ready(LT_SPAN_LIT("core"), core, out);
         findings += put_troubles(lt_json_get(core, "workers"), out);
         findings += put_stops(LT_SPAN_LIT("core"), lt_json_get(core, "partitions"), out);
         put_files(lt_json_get(core, "partitions"), out);
@@ -379,8 +408,9 @@ static int status(int argc, char **argv)
 }
 
 const struct lt_command lt_command_status = {
-    "status", "[--json]", "what a running gateway says of itself; exit 1 when something is stopped", status,
+    "status", "[--json]", "what a running gateway says of itself; exit 1 when something is stopped or not ready",
+    status,
     "  asks the gateway at admin.listen of the configuration; names each stop with cause, what is safe and the "
     "command\n"
     "  --json          all it knows, as the admin listener's /status\n"
-    "  exit 0 well, 1 something is stopped or waits for people, 69 no gateway answers\n"};
+    "  exit 0 well, 1 something is stopped, not ready (yet) or waits for people, 69 no gateway answers\n"};

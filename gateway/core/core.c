@@ -197,6 +197,7 @@ void lt_core_status(struct lt_core *c, struct lt_json_writer *w)
     struct totals t;
     totals_of(c, &t);
     lt_json_begin_object(w);
+    lt_json_flag(w, "ready", lt_core_ready(c));
     lt_json_key(w, LT_SPAN_LIT("verdicts"));
     lt_json_begin_object(w);
     for (int v = 0; v < LT_VERDICTS; v++)

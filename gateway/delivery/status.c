@@ -147,6 +147,7 @@ void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w)
         lt_json_end_object(w);
     }
     lt_identity_status(e, w);
+    lt_json_flag(w, "ready", lt_engine_ready(e));
     if (t.paused > 0)
         lt_json_num(w, "paused_partitions", (int64_t)t.paused);
     put_share(e, w);
@@ -244,8 +245,11 @@ void lt_engine_metrics(const struct lt_engine *e, struct lt_buf *out)
 bool lt_engine_ready(const struct lt_engine *e)
 {
     const struct lt_part *p;
-    if (e->fatal || !e->log || !e->parts)
+    struct lt_log_share s;
+    if (e->fatal || !e->log)
         return false;
+    if (!e->parts) /* one instance more than there are partitions has nothing to do, and nothing is wrong with it */
+        return e->log->ops->share(e->log, &s) && s.members > s.partitions;
     DL_FOREACH2(e->parts, p, next_part)
     if (p->state != LT_PART_RUNNING)
         return false;

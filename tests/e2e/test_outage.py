@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.e2e.load import Dossier, Load, accept, hurry, must_be_exactly_once, post
-from tests.e2e.world import World, empty_kafka
+from tests.e2e.world import LIENTHONG, World, empty_kafka, run
 from tools.lt.stack import Failure, get, wait_for
 
 
@@ -48,6 +48,10 @@ def outlast(seconds):
 
 def signal_kafka(node, number):
     os.kill(int((pathlib.Path(node.env["LT_KAFKA_DIR"]) / "pid").read_text().split()[0]), number)
+
+
+def shown(code, world, *switches):
+    return run(LIENTHONG, "status", "--config", world.config, *switches, check=code).stdout
 
 
 def judged(world):
@@ -118,6 +122,27 @@ def test_without_kafka_everything_is_answered_503_and_taken_once_it_is_there(wor
     assert world.post("h22", b"{", media="application/json")[0] == 400
     wait_for("the dossier at the portal", lambda: world.counters()["progress"] == 1)
     assert world.counters()["creates"] == 1
+
+
+def test_status_of_an_instance_whose_kafka_is_away_says_that_it_does_not_get_on(world, kafka):
+    """Its partitions are taken from it, nothing is stopped, and without role ingest nobody else says so."""
+    world.topics()
+    world.start_mocks()
+    gateway = world.gateway_with("--roles", "core,delivery")
+    gateway.start()
+    try:
+        wait_for("the gateway to be ready", lambda: gateway.must_live() and get(f"{world.admin}/ready")[0] == 200, 60)
+        shown(0, world)
+        kafka.stop()
+        wait_for("the gateway not to be ready", lambda: get(f"{world.admin}/ready")[0] == 503, 30)
+        wait_for("status to name each that has no partitions", lambda: {"core:", "population:", "portal:"} == {
+            line.split()[2] for line in shown(1, world).splitlines() if line.startswith("NOT READY ")})
+        shown(1, world, "--json")
+        kafka.start()
+        wait_for("the gateway to be ready again", lambda: get(f"{world.admin}/ready")[0] == 200, 60)
+        assert "NOT READY" not in shown(0, world)
+    finally:
+        gateway.stop()
 
 
 def test_sigterm_under_load_finishes_what_was_accepted_and_ends_with_0(loaded):

@@ -151,16 +151,40 @@ static void gives_back(void *ctx, int32_t partition, bool lost)
     (void)lost;
 }
 
-/* A second member of the group, which does nothing with what it gets. */
-static struct lt_log *idle_member(struct world *w)
+/* Another member of the group, which does nothing with what it gets. */
+static struct lt_log *idle_member(struct world *w, const char *instance_id)
 {
     const struct lt_log_settings s = {.group = "lt.sim",
                                       .topic = "lt.sim",
-                                      .instance_id = "lt.sim.gw2.0",
+                                      .instance_id = instance_id,
                                       .callbacks = {.on_assign = nothing_to_do, .on_revoke = gives_back}};
     struct lt_log *l = NULL;
     assert_int_equal(lt_log_memory_new(w->memory, &s, &l, NULL), LT_OK);
     return l;
+}
+
+static void an_instance_more_than_there_are_partitions_is_ready_and_one_without_its_share_is_not(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct lt_log *others[] = {idle_member(w, "lt.sim.gw0.0"), NULL};
+    world_open(w);
+    assert_false(lt_engine_ready(w->engine));
+    world_turn(w);
+    world_expect_status(w, "\"ready\":false");
+    others[1] = idle_member(w, "lt.sim.gw0.1"); /* these two have what there is */
+    for (int i = 0; i < 50; i++) {
+        struct lt_log_record *r = NULL;
+        for (size_t o = 0; o < LT_ARRAY_LEN(others); o++)
+            (void)others[o]->ops->poll(others[o], 0, &r, NULL); /* they start nothing, so nothing comes */
+        assert_null(r);
+        world_turn(w);
+    }
+    world_expect_status(w, "\"partitions\":[]");
+    world_expect_status(w, "\"ready\":true");
+    for (size_t o = 0; o < LT_ARRAY_LEN(others); o++)
+        others[o]->ops->close(others[o]);
+    world_free(w);
 }
 
 static void a_rebalance_takes_nothing_away_that_is_in_flight(void **state)
@@ -179,7 +203,7 @@ static void a_rebalance_takes_nothing_away_that_is_in_flight(void **state)
         }
     world_open(w);
     world_turns(w, 5);
-    struct lt_log *other = idle_member(w);
+    struct lt_log *other = idle_member(w, "lt.sim.gw2.0");
     int rebalances = 0;
     for (int i = 0; i < 20000 && world_forwarded(w) < 80; i++) {
         if (i % 25 == 24) {
@@ -210,7 +234,7 @@ static void an_instance_with_half_the_partitions_takes_half_the_rate_at_once(voi
     (void)state;
     struct world *w = world_new();
     struct lt_log_record *r = NULL;
-    struct lt_log *other = idle_member(w);
+    struct lt_log *other = idle_member(w, "lt.sim.gw2.0");
     (void)other->ops->poll(other, 0, &r, NULL);
     w->target.rate = 20;
     for (int d = 0; d < 100; d++) {
@@ -524,6 +548,7 @@ int main(void)
         cmocka_unit_test(an_instance_with_half_the_partitions_takes_half_the_rate_at_once),
         cmocka_unit_test(a_done_set_at_its_limit_does_not_keep_the_oldest_record_away),
         cmocka_unit_test(a_repeat_whose_intent_grew_old_is_counted_once),
+        cmocka_unit_test(an_instance_more_than_there_are_partitions_is_ready_and_one_without_its_share_is_not),
         cmocka_unit_test(a_rebalance_takes_nothing_away_that_is_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
