@@ -89,6 +89,15 @@ static bool stop_of(const struct lt_positions *all, const struct lt_position_row
     return true;
 }
 
+bool lt_cli_core_has_partition(const struct lt_cli_core *s, const struct lt_positions *all)
+{
+    if (s->partition < (int64_t)all->rows.len)
+        return true;
+    fprintf(stderr, "lienthong core: " LT_TOPIC_INTAKE " has no partition %" PRId64 ", only 0 to %zu\n", s->partition,
+            all->rows.len - 1);
+    return false;
+}
+
 /* 1 when there is something to do about this partition. */
 static size_t show_row(struct lt_cli_core *s, const struct lt_positions *all, const struct lt_position_row *row,
                        const struct lt_cli_live *live)
@@ -142,6 +151,10 @@ int lt_cli_core_status(struct lt_cli_core *s)
     size_t findings = 0;
     if (lt_positions_read(s->kafka.admin, s->kafka.reader, &all, &err) < 0)
         return lt_cli_core_complain(&err);
+    if (!lt_cli_core_has_partition(s, &all)) {
+        lt_positions_deinit(&all);
+        return LT_EXIT_FINDING;
+    }
     lt_cli_live_ask(s->compiled.config, &live);
     snprintf(incarnation, sizeof(incarnation), "%016" PRIx64, all.incarnation);
     if (s->options.json) {

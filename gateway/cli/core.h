@@ -49,6 +49,8 @@ struct lt_cli_reason {
 bool lt_cli_live_reason(const struct lt_cli_live *l, int32_t partition, const char *kind, struct lt_cli_reason *ret);
 void lt_cli_core_tell(struct lt_cli_core *s, const char *kind, const struct lt_cli_reason *r);
 
+/* false, and said on stderr: --partition names none of these. All is well with what is not there. */
+bool lt_cli_core_has_partition(const struct lt_cli_core *s, const struct lt_positions *all);
 /* Kafka did not do what was asked: said on stderr; LT_EXIT_UNAVAILABLE, or LT_EXIT_FINDING where it is no outage. */
 int lt_cli_core_complain(const struct lt_err *err);
 #endif

@@ -188,6 +188,10 @@ int lt_cli_core_verify(struct lt_cli_core *s)
     }
     if (lt_positions_read(s->kafka.admin, s->kafka.reader, &p, &err) < 0)
         return lt_cli_core_complain(&err);
+    if (!lt_cli_core_has_partition(s, &p)) {
+        lt_positions_deinit(&p);
+        return LT_EXIT_FINDING;
+    }
     int r = verify_all(s, &p, &a, &err);
     if (s->options.json) {
         lt_json_key(&s->w, LT_SPAN_LIT("partitions"));

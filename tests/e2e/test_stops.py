@@ -126,6 +126,8 @@ def test_a_foreign_transaction_is_an_alarm_then_a_hole_that_can_be_accepted(core
     report = whole["partitions"][0]
     assert whole["gateway"]["answers"] and [p["state"] for p in whole["partitions"]] == ["running"] * 2 and whole["workers"][0]["trouble"] == ""
     assert "gateway-1 has stopped for nothing" in run(LIENTHONG, "core", "status", "--config", core.world.config, check=0).stdout
+    for verb in ("status", "verify"):
+        assert "lt.intake has no partition 99, only 0 to " in run(LIENTHONG, "core", verb, "--partition", "99", "--config", core.world.config, check=1).stderr
     assert report["holes"] == 1 and report["adds_up"] and report["accepted_holes"] == [[12, 13]] and report["invalid"] == 1
     core.stop()
     core.append(2)
