@@ -498,8 +498,54 @@ static void check_table_reach(const struct lt_routes *r, const struct lt_table *
     }
 }
 
+/* ce_procedure is what a code of a table maps to, ce_unit and ce_province stand in the codes themselves. */
+static bool any_entry(const struct lt_table *t, enum field f, const char *glob)
+{
+    bool found = false;
+    if (f == FIELD_PROCEDURE && lt_table_is_units(t))
+        return false;
+    for (size_t i = 0; i < lt_table_len(t) && !found; i++) {
+        const struct lt_table_entry *e = lt_table_at(t, i);
+        struct lt_span code = lt_span_str(e->code);
+        found = f == FIELD_PROCEDURE ? lt_glob_match(glob, lt_span_str(e->value))
+                                     : lt_glob_match(glob, code) || lt_glob_match(glob, unit_province(code));
+    }
+    return found;
+}
+
+static bool any_field(const struct lt_table *t, const char *field, const char *glob)
+{
+    for (size_t i = 0; i < lt_table_len(t); i++)
+        if (lt_glob_match(glob, lt_span_str(lt_table_field(lt_table_at(t, i), field))))
+            return true;
+    return false;
+}
+
+/* A word of `when` that fits nothing in any table is a slip of the pen, and its events would go elsewhere without a
+ * word. */
+static void check_words(const struct rule *rule, enum field f, const struct lt_tables *tables, struct lt_diags *diags)
+{
+    const struct condition *w = &rule->when[f];
+    const struct lt_yaml_node *at = lt_yaml_get(lt_yaml_get(rule->node, "when"), field_names[f]);
+    for (size_t i = 0; w->table && i < w->values_len; i++)
+        if (!any_field(w->table, w->table_field, w->values[i]))
+            lt_yaml_warning(diags, at, "%s: no entry of table %s has %s '%s'", field_names[f], lt_table_name(w->table),
+                            w->table_field, w->values[i]);
+    for (size_t i = 0; !w->table && i < w->globs_len; i++) {
+        bool found = false;
+        for (const char *const *name = lt_tables_names(tables); *name && !found; name++)
+            found = any_entry(lt_table_find(tables, lt_span_str(*name)), f, w->globs[i]);
+        if (!found)
+            lt_yaml_warning(diags, at, "%s: no table of the configuration has '%s'", field_names[f], w->globs[i]);
+    }
+}
+
 void lt_routes_check_reach(const struct lt_routes *r, const struct lt_tables *tables, struct lt_diags *diags)
 {
+    static const enum field in_tables[] = {FIELD_PROVINCE, FIELD_UNIT, FIELD_PROCEDURE};
+    for (size_t i = 0; i < r->rules.len; i++)
+        for (size_t f = 0; f < LT_ARRAY_LEN(in_tables); f++)
+            check_words(&r->rules.v[i], in_tables[f], tables, diags);
     const struct lt_table *units = lt_table_find(tables, LT_SPAN_LIT("units"));
     const struct lt_table *procedures = lt_table_find(tables, LT_SPAN_LIT("procedures"));
     if (units)

@@ -57,7 +57,7 @@ size_t lt_routes_match(const struct lt_routes *r, const struct lt_event *e, bool
 unsigned lt_routes_told(const struct lt_routes *r, bool replay, struct lt_span replay_effects);
 size_t lt_routes_province(const struct lt_routes *r); /* the output it is told in; only when any verdict is */
 
-/* Warnings for each unit and procedure of the tables that no route reaches: "agency not configured" is a finding, not a
- * loss. */
+/* Warnings for each unit and procedure of the tables that no route reaches ("agency not configured" is a finding, not a
+ * loss), and for each word of `when` that no table has. */
 void lt_routes_check_reach(const struct lt_routes *r, const struct lt_tables *tables, struct lt_diags *diags);
 #endif

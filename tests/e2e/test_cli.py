@@ -190,6 +190,13 @@ def test_check_names_a_unit_that_no_route_reaches(place):
     assert not any("H22." in line for line in lines)
 
 
+def test_check_of_routes_that_are_no_yaml_tells_that_alone(place):
+    """And not of each unit and procedure that no route reaches it then."""
+    place.edit("routes/main.yaml", "  - name: land", " - name: land")
+    finding, summary = lienthong("check", "--config", place.config, check=78).stdout.splitlines()
+    assert "routes/main.yaml:12:2: expected YAML" in finding and summary.endswith("1 error, 0 warnings")
+
+
 def test_check_refuses_yaml_that_is_none_with_its_line(place):
     place.edit("clients.yaml", "provinces: [H22]", "provinces: [H22")
     r = lienthong("check", "--config", place.config, check=78)

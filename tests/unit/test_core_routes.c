@@ -232,6 +232,27 @@ static void units_and_procedures_that_no_route_reaches_are_findings(void **state
     done(&f);
 }
 
+static void a_word_of_when_that_no_table_has_is_a_finding(void **state)
+{
+    (void)state;
+    struct fixture f;
+    assert_int_equal(compile(&f,
+                             "routes:\n"
+                             "  - {name: all, to: portal}\n"
+                             "  - {name: a, when: {province: [H22, H99]}, to: \"topic:lt.events.a\"}\n"
+                             "  - {name: b, when: {unit: \"H40.0*\", procedure: \"9.*\"}, to: \"topic:lt.events.b\"}\n"
+                             "  - {name: c, when: {procedure: {table: procedures, sector: dat-dia}}, to: "
+                             "\"topic:lt.events.c\"}\n"),
+                     LT_OK);
+    lt_routes_check_reach(f.r, f.compiled, &f.diags);
+    assert_true(says(&f, "province: no table of the configuration has 'H99'"));
+    assert_true(says(&f, "procedure: no table of the configuration has '9.*'"));
+    assert_true(says(&f, "procedure: no entry of table procedures has sector 'dat-dia'"));
+    assert_int_equal(f.diags.items.len, 3);
+    assert_int_equal(f.diags.items.v[1].line, 4);
+    done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +264,7 @@ int main(void)
         cmocka_unit_test(every_mistake_of_a_routes_file_is_a_message_of_its_own),
         cmocka_unit_test(verdicts_that_are_told_are_those_the_configuration_names_and_a_mistake_says_where),
         cmocka_unit_test(units_and_procedures_that_no_route_reaches_are_findings),
+        cmocka_unit_test(a_word_of_when_that_no_table_has_is_a_finding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
