@@ -50,7 +50,7 @@ void lt_topic_report_deinit(struct lt_topic_report *r)
 static int fail(struct lt_err *err, rd_kafka_resp_err_t code, const char *detail, const char *what)
 {
     lt_err_set(err, lt_kafka_error(code), rd_kafka_err2name(code), "%s: %s", what,
-               detail && detail[0] ? detail : rd_kafka_err2str(code));
+               detail && detail[0] ? detail : lt_kafka_text(code));
     return lt_kafka_error(code);
 }
 

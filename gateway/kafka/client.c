@@ -226,6 +226,21 @@ int lt_kafka_error(rd_kafka_resp_err_t code)
     }
 }
 
+const char *lt_kafka_text(rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+        return "Kafka does not answer: no connection to any broker of bootstrap.servers";
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+        return "Kafka does not answer: a host of bootstrap.servers cannot be resolved";
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+        return "Kafka did not answer in time";
+    default:
+        return rd_kafka_err2str(code);
+    }
+}
+
 int lt_kafka_fail(struct lt_err *err, rd_kafka_resp_err_t code, const char *fmt, ...)
 {
     char what[320];
@@ -233,7 +248,7 @@ int lt_kafka_fail(struct lt_err *err, rd_kafka_resp_err_t code, const char *fmt,
     va_start(ap, fmt);
     vsnprintf(what, sizeof(what), fmt, ap);
     va_end(ap);
-    lt_err_set(err, lt_kafka_error(code), rd_kafka_err2name(code), "%s: %s", what, rd_kafka_err2str(code));
+    lt_err_set(err, lt_kafka_error(code), rd_kafka_err2name(code), "%s: %s", what, lt_kafka_text(code));
     return lt_kafka_result(code);
 }
 

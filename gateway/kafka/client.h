@@ -43,6 +43,8 @@ int lt_kafka_open(rd_kafka_type_t type, const struct lt_kafka_spec *spec, rd_kaf
 enum lt_log_result lt_kafka_result(rd_kafka_resp_err_t code);
 /* The same as one of enum lt_error, for the parts that are not a log. */
 int lt_kafka_error(rd_kafka_resp_err_t code);
+/* For people: the library's words, but plain ones for a Kafka that is away, which is what is met most. */
+const char *lt_kafka_text(rd_kafka_resp_err_t code);
 /* Fill err with "what: text of the code" (code LT_E_… by lt_kafka_error, kind = librdkafka's name) and return the
  * result. */
 int lt_kafka_fail(struct lt_err *err, rd_kafka_resp_err_t code, const char *fmt, ...) LT_PRINTF(3, 4);

@@ -72,6 +72,9 @@ static void a_failure_names_what_was_tried_and_the_code(void **state LT_UNUSED)
     assert_int_equal(err.code, LT_E_NOT_FOUND);
     assert_string_equal(err.kind, "UNKNOWN_TOPIC_OR_PART");
     assert_int_equal(strncmp(err.text, "topic lt.intake: ", 17), 0);
+    assert_int_equal(lt_kafka_fail(&err, RD_KAFKA_RESP_ERR__TRANSPORT, "topic lt.intake"), LT_LOG_RETRY);
+    assert_string_equal(err.text,
+                        "topic lt.intake: Kafka does not answer: no connection to any broker of bootstrap.servers");
 }
 
 static void what_the_protocol_demands_wins_over_the_configuration_and_that_over_defaults(void **state LT_UNUSED)
