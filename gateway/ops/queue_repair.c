@@ -32,7 +32,6 @@ struct repair {
     char *queue, *ledger, *history;
     LT_VEC(struct lt_genesis_row) rows;
     LT_VEC(struct found) found;
-    bool writes;
 };
 
 static void take_row(void *ctx, const struct lt_genesis_row *row)
@@ -112,7 +111,6 @@ static int write_mend(struct repair *m, int32_t partition, const struct lt_mend 
 {
     char metadata[LT_DELIVERY_POSITION_MAX];
     int r = LT_OK;
-    m->writes = true;
     lt_delivery_position_format(&mend->after, metadata);
     for (size_t i = 0; i < mend->lost.len && r == LT_OK; i++)
         r = tell_lost(m, partition, mend->lost.v[i], err);
@@ -167,7 +165,7 @@ static int must_stand_still(struct repair *m, const struct lt_mend_facts *f, str
     return LT_OK;
 }
 
-static int mend_one(struct repair *m, const struct lt_genesis_row *row, struct lt_err *err)
+static int plan_one(struct repair *m, const struct lt_genesis_row *row, struct lt_err *err)
 {
     struct found found = {.partition = row->partition};
     int r = lt_ledger_read(m->admin, m->reader, m->ledger, row->partition, &found.ledger, err);
@@ -185,10 +183,23 @@ static int mend_one(struct repair *m, const struct lt_genesis_row *row, struct l
             r = must_stand_still(m, &f, &found.mend, err);
         }
     }
-    if (r == LT_OK && found.mend.outcome == LT_MEND_DONE && m->transaction)
-        r = write_mend(m, row->partition, &found.mend, err);
     *lt_vec_push(&m->found) = found;
     return r;
+}
+
+/* When all has been read: Kafka ends a transaction after 15 s, from its first record on, and ledgers may be long. */
+static int write_all(struct repair *m, struct lt_err *err)
+{
+    int r = LT_OK;
+    bool writes = false;
+    for (size_t i = 0; m->transaction && i < m->found.len && r == LT_OK; i++) {
+        const struct found *f = &m->found.v[i];
+        if (f->mend.outcome != LT_MEND_DONE)
+            continue;
+        writes = true;
+        r = write_mend(m, f->partition, &f->mend, err);
+    }
+    return r == LT_OK && writes ? lt_repair_commit(m->transaction, err) : r;
 }
 
 static int open(struct repair *m, struct lt_err *err)
@@ -217,9 +228,9 @@ int lt_queue_repair(const struct lt_queue_repair *q, void (*fn)(void *ctx, const
     int r = open(&m, err);
     for (size_t i = 0; i < m.rows.len && r == LT_OK; i++)
         if (q->partition < 0 || q->partition == m.rows.v[i].partition)
-            r = mend_one(&m, &m.rows.v[i], err);
-    if (r == LT_OK && m.writes)
-        r = lt_repair_commit(m.transaction, err);
+            r = plan_one(&m, &m.rows.v[i], err);
+    if (r == LT_OK)
+        r = write_all(&m, err);
     for (size_t i = 0; i < m.found.len; i++) {
         if (r == LT_OK)
             fn(ctx, &(struct lt_queue_report){m.found.v[i].partition, &m.found.v[i].mend});
