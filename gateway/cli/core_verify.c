@@ -166,9 +166,9 @@ static int verify_all(struct lt_cli_core *s, const struct lt_positions *p, struc
         r = read_log(s, kept, err);
         since = LT_MIN(since, kept->first_ms - SCAN_MARGIN_MS);
     }
-    return r == LT_OK && a->ones.len
-               ? lt_outputs_scan(s->kafka.reader, s->compiled.routes, LT_MAX(since, 0), feed_head, feed, a, err)
-               : r;
+    return r == LT_OK && a->ones.len ? lt_outputs_scan(s->kafka.admin, s->kafka.reader, s->compiled.routes,
+                                                       LT_MAX(since, 0), feed_head, feed, a, err)
+                                     : r;
 }
 
 int lt_cli_core_verify(struct lt_cli_core *s)

@@ -2,6 +2,8 @@
 
 #include "gateway/base/crypto.h"
 
+#include <inttypes.h>
+
 static bool parse_origin(struct lt_span s, struct lt_output_copy *ret)
 {
     struct lt_span part[3];
@@ -64,13 +66,24 @@ static int take(void *ctx, const struct lt_log_record *r)
     return 0;
 }
 
-static int scan_topic(struct lt_reader *reader, const char *topic, int64_t since_ms, struct scan *s, struct lt_err *err)
+static int held_back(const char *topic, int32_t partition, int64_t stable, struct lt_err *err)
+{
+    return lt_err_set(err, LT_E_TIMEOUT, "held-back",
+                      "%s partition %" PRId32 ": a transaction has been open for 10 s and holds back what was written "
+                      "from offset %" PRId64 " on; Kafka ends one that a gateway left within half a minute: try again",
+                      topic, partition, stable);
+}
+
+static int scan_topic(struct lt_admin *admin, struct lt_reader *reader, const char *topic, int64_t since_ms,
+                      struct scan *s, struct lt_err *err)
 {
     int32_t n;
     int r = lt_reader_partitions(reader, topic, &n, err);
     for (int32_t p = 0; p < n && r == LT_OK; p++) {
-        int64_t low, stable, from;
-        r = lt_reader_ends(reader, topic, p, &low, &stable, err);
+        int64_t low, high, stable = 0, from;
+        r = lt_admin_watermarks(admin, topic, p, &low, &high, err);
+        if (r == LT_OK)
+            r = lt_reader_ends(reader, topic, p, &low, &stable, err);
         from = low;
         if (r == LT_OK && since_ms > 0)
             r = lt_reader_offset_at(reader, topic, p, since_ms, &from, err);
@@ -80,20 +93,22 @@ static int scan_topic(struct lt_reader *reader, const char *topic, int64_t since
             s->on_head(s->ctx,
                        &(struct lt_output_head){.topic = topic, .partition = p, .partitions = n, .low = deleted});
         if (r == LT_OK)
-            r = lt_reader_range(reader, topic, p, LT_MAX(from, low), stable, take, s, err);
+            r = lt_reader_range(reader, topic, p, LT_MAX(from, low), high, take, s, err);
+        if (r == LT_E_TIMEOUT && stable < high)
+            r = held_back(topic, p, stable, err);
     }
     return r;
 }
 
-int lt_outputs_scan(struct lt_reader *reader, const struct lt_routes *routes, int64_t since_ms,
+int lt_outputs_scan(struct lt_admin *admin, struct lt_reader *reader, const struct lt_routes *routes, int64_t since_ms,
                     void (*on_head)(void *ctx, const struct lt_output_head *head),
                     void (*fn)(void *ctx, const struct lt_output_copy *copy), void *ctx, struct lt_err *err)
 {
     struct scan s = {on_head, fn, ctx};
-    int r = scan_topic(reader, LT_TOPIC_QUARANTINE, since_ms, &s, err);
+    int r = scan_topic(admin, reader, LT_TOPIC_QUARANTINE, since_ms, &s, err);
     if (r == LT_OK)
-        r = scan_topic(reader, LT_TOPIC_DEADLETTER, since_ms, &s, err);
+        r = scan_topic(admin, reader, LT_TOPIC_DEADLETTER, since_ms, &s, err);
     for (size_t i = 0; i < lt_routes_outputs(routes) && r == LT_OK; i++)
-        r = scan_topic(reader, lt_routes_output(routes, i), since_ms, &s, err);
+        r = scan_topic(admin, reader, lt_routes_output(routes, i), since_ms, &s, err);
     return r;
 }

@@ -10,6 +10,7 @@
 #define LT_OPS_OUTPUTS_H
 
 #include "gateway/core/routes.h"
+#include "gateway/kafka/admin.h"
 #include "gateway/kafka/reader.h"
 
 enum lt_output_kind {
@@ -46,10 +47,11 @@ bool lt_output_copy_of(const struct lt_log_record *r, struct lt_output_copy *ret
 
 /*
  * Every copy the core wrote at or after since_ms (0: all), topic by topic and partition by partition. on_head (NULL:
- * none) is called before a partition's copies. Output records bear the gateway's clock, so leave a margin. LT_OK or
- * what the reader says.
+ * none) is called before a partition's copies. Output records bear the gateway's clock, so leave a margin. Up to the
+ * end with what open transactions hold back, which are waited for: behind one that a killed gateway left, committed
+ * copies would look lost. LT_OK; LT_E_TIMEOUT: one stays open (err says where); else what the reader says.
  */
-int lt_outputs_scan(struct lt_reader *reader, const struct lt_routes *routes, int64_t since_ms,
+int lt_outputs_scan(struct lt_admin *admin, struct lt_reader *reader, const struct lt_routes *routes, int64_t since_ms,
                     void (*on_head)(void *ctx, const struct lt_output_head *head),
                     void (*fn)(void *ctx, const struct lt_output_copy *copy), void *ctx,
                     struct lt_err *err) LT_MUST_CHECK;

@@ -250,7 +250,8 @@ static int restore_all(struct repair *m, int32_t partition,
         lost++;
         since = LT_MIN(since, look_since(row));
     }
-    int result = lost ? lt_outputs_scan(m->r->reader, m->r->routes, since, NULL, take_highest, &h, err) : LT_OK;
+    int result =
+        lost ? lt_outputs_scan(m->r->admin, m->r->reader, m->r->routes, since, NULL, take_highest, &h, err) : LT_OK;
     for (size_t i = 0; i < m->positions.rows.len && result == LT_OK; i++) {
         const struct lt_position_row *row = &m->positions.rows.v[i];
         if (partition >= 0 && row->partition != partition)
@@ -298,7 +299,7 @@ static int feed_rebuild(void *ctx, const struct lt_log_record *rec)
 static int feed(const struct repair *m, const struct lt_position_row *row, struct lt_relog *x, struct lt_err *err)
 {
     struct lt_reader *reader = m->r->reader;
-    int r = lt_outputs_scan(reader, m->r->routes, 0, NULL, feed_copy, x, err);
+    int r = lt_outputs_scan(m->r->admin, reader, m->r->routes, 0, NULL, feed_copy, x, err);
     if (r == LT_OK)
         r = lt_reader_range(reader, LT_TOPIC_INTAKE, row->partition, row->low, row->high, feed_compare, x, err);
     if (r == LT_OK)

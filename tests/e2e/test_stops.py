@@ -228,6 +228,27 @@ def test_verify_finds_what_outputs_and_log_do_not_agree_on(judged):
     core.command("verify", "--partition", "0", "--from", "9", "--to", "10")
 
 
+def test_verify_takes_nothing_for_lost_that_an_open_transaction_holds_back(core):
+    core.start()
+    core.append(0)
+    core.wait_judged()
+    topic = wait_for("its copy", lambda: next((t for t in core.outputs() if t not in NO_ROUTE and core.world.count(t)), None), 30)
+    holder = Producer({"bootstrap.servers": core.world.bootstrap, "transactional.id": "holder", "transaction.timeout.ms": 120000})
+    holder.init_transactions(20)
+    holder.begin_transaction()
+    for partition in range(2):
+        holder.produce(topic, partition=partition, value=b"not yet")
+    assert holder.flush(20) == 0
+    core.append_range(1, 5)
+    core.wait_judged()
+    for asked in (["verify"], ["position", "--relog", "--dry-run"]):  # neither lost, nor to be gone back behind
+        told = run(LIENTHONG, "core", *asked, "--partition", "0", "--config", core.world.config, check=69, timeout=90)
+        assert topic in told.stderr and "a transaction has been open" in told.stderr, told
+    holder.abort_transaction(20)
+    clean = core.command("verify", "--partition", "0")["partitions"][0]
+    assert (clean["records"], clean["lost"], clean["doubled"], clean["wrong_verdict"]) == (5, 0, 0, 0)
+
+
 def test_verify_tells_what_an_outputs_retention_took_from_what_is_lost(judged):
     core = judged
     routed = [t for t in core.outputs() if t not in NO_ROUTE and core.world.count(t)]
