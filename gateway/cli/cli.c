@@ -48,9 +48,16 @@ int lt_cli_option(int argc, char **argv, const struct option *extra, struct lt_c
     }
 }
 
+/* Who sends events has no configuration of the gateway. */
+static bool reads_config(const struct lt_command *c)
+{
+    return c != &lt_command_submit && c != &lt_command_version;
+}
+
 static void print_usage(FILE *to, const struct lt_command *c)
 {
-    fprintf(to, "usage: lienthong %s [--config FILE] %s\n  %s\n", c->name, c->arguments, c->summary);
+    fprintf(to, "usage: lienthong %s %s%s\n  %s\n", c->name, reads_config(c) ? "[--config FILE] " : "", c->arguments,
+            c->summary);
 }
 
 int lt_cli_usage(const struct lt_command *c)
@@ -62,8 +69,9 @@ int lt_cli_usage(const struct lt_command *c)
 int lt_cli_help(const struct lt_command *c)
 {
     print_usage(stdout, c);
-    printf("\n%s  --config FILE   else $LIENTHONG_CONFIG, else config/gateway.yaml; paths in it are relative to it\n",
-           c->details ? c->details : "");
+    printf("\n%s", c->details ? c->details : "");
+    if (reads_config(c))
+        puts("  --config FILE   else $LIENTHONG_CONFIG, else config/gateway.yaml; paths in it are relative to it");
     return LT_EXIT_OK;
 }
 

@@ -209,14 +209,14 @@ static bool take_option(struct lt_cli_core *s, int letter)
         return lt_span_i64(lt_span_str(optarg), number) && *number >= 0;
     if (letter == 's')
         return s->sum_given = parse_sum(optarg, &s->sum);
-    if (letter == 'b')
+    if (letter == 'w')
         s->kafka.actor = optarg;
     if (letter == 'r')
         s->relog = true;
-    return letter == 'b' || letter == 'r';
+    return letter == 'w' || letter == 'r';
 }
 
-/* Who, for the audit: the user of this machine, unless --by says more. */
+/* Who, for the audit: the user of this machine, unless --who says more. */
 static const char *actor_here(char out[200])
 {
     char host[64] = "";
@@ -253,23 +253,31 @@ static int core(int argc, char **argv)
     static const struct option extra[] = {
         {"partition", required_argument, NULL, 'p'}, {"from", required_argument, NULL, 'f'},
         {"to", required_argument, NULL, 't'},        {"offset", required_argument, NULL, 'o'},
-        {"sum", required_argument, NULL, 's'},       {"by", required_argument, NULL, 'b'},
+        {"sum", required_argument, NULL, 's'},       {"who", required_argument, NULL, 'w'},
         {"relog", no_argument, NULL, 'r'},           {0}};
     char actor[200];
     struct lt_cli_core s = {.partition = -1, .from = -1, .to = -1, .offset = -1, .out = LT_BUF_INIT(64 << 20)};
     s.kafka.actor = actor_here(actor);
     int letter;
     bool ok = true;
-    while ((letter = lt_cli_option(argc, argv, extra, &s.options)) != -1)
-        ok = letter != '?' && take_option(&s, letter) && ok;
+    while ((letter = lt_cli_option(argc, argv, extra, &s.options)) != -1) {
+        bool taken = letter != '?' && take_option(&s, letter);
+        if (letter != '?' && !taken)
+            fprintf(stderr, "lienthong core: expected %s, got '%s'\n",
+                    letter == 's' ? "the 16 hex digits of --sum as the stop names them" : "a number from 0", optarg);
+        ok = ok && taken;
+    }
     if (s.options.help)
         return lt_cli_help(&lt_command_core);
     size_t verb = 0;
     while (optind < argc && verb < LT_ARRAY_LEN(verbs) && strcmp(verbs[verb].name, argv[optind]) != 0)
         verb++;
-    if (!ok || argc - optind != 1 || verb == LT_ARRAY_LEN(verbs) || (verbs[verb].needs_partition && s.partition < 0) ||
-        s.partition > INT32_MAX)
+    if (!ok || argc - optind != 1 || verb == LT_ARRAY_LEN(verbs) || s.partition > INT32_MAX)
         return lt_cli_usage(&lt_command_core);
+    if (verbs[verb].needs_partition && s.partition < 0) {
+        fprintf(stderr, "lienthong core %s: --partition says which one\n", verbs[verb].name);
+        return LT_EXIT_USAGE;
+    }
     int code = lt_compiled_load_or_complain(s.options.config, &s.compiled);
     if (code == LT_EXIT_OK) {
         code = serve(&s, verbs[verb].run);
@@ -282,7 +290,7 @@ static int core(int argc, char **argv)
 const struct lt_command lt_command_core = {
     "core",
     "status | position [--relog] | accept-hole --from A --to B | accept-index --offset O --sum S | rebuild | verify "
-    "[--from A --to B]   [--partition P] [--by WHO] [--dry-run] [--json]",
+    "[--from A --to B]   [--partition P] [--who NAME] [--dry-run] [--json]",
     "the core's positions in Kafka and the ways out of its stops (docs/operations.md); exit 1 when something is wrong "
     "or was refused",
     core,
@@ -294,5 +302,5 @@ const struct lt_command lt_command_core = {
     "  rebuild         the running gateway builds a partition's index and its files again from the log\n"
     "  verify          computes verdicts again from the log (--from A --to B: of these offsets) and compares with "
     "every output\n"
-    "  --partition P   this one only (all when left out); --by WHO for the audit (user@host); --dry-run, --json\n"
+    "  --partition P   this one only (all when left out); --who NAME for the audit (user@host); --dry-run, --json\n"
     "  exit 0 done or well, 1 finding or refused, 69 Kafka (rebuild: the gateway) does not answer, 78 configuration\n"};

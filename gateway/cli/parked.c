@@ -185,6 +185,8 @@ static int decide(const struct lt_decide *d, const struct lt_config *config, con
     if (chosen)
         code = lt_decide_lanes(&lt_command_parked, d, config, target, lanes, len, verb,
                                lt_json_present(replacement) ? lt_buf_view(&data) : LT_SPAN_NULL);
+    if (chosen && len == 0)
+        fprintf(stderr, "0 dossiers with 0 events\n"); /* as `list` says it */
     free(lanes);
     lt_parked_deinit(&p);
     return code;

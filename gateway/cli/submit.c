@@ -74,6 +74,14 @@ static int tell_items(lt_json_value items)
 
 static int answer(const struct sent *s, const char *url)
 {
+    if (s->failure == LT_HTTP_CREDENTIAL) {
+        fprintf(stderr,
+                "lienthong submit: %s: %s\nnothing was accepted, and nothing will be with these files: --certificate "
+                "and --key must belong together, both sides' certificates must not have expired, --ca must be the "
+                "gateway's\n",
+                url, s->text);
+        return LT_EXIT_FINDING;
+    }
     if (s->failure != LT_HTTP_ANSWERED) {
         fprintf(stderr, "lienthong submit: %s: %s%s\n", url, s->text,
                 s->failure == LT_HTTP_UNKNOWN
@@ -133,6 +141,10 @@ static int submit(int argc, char **argv)
                 "(for trying: var/pki/h22.crt, var/pki/h22.key, var/pki/ca.crt)\n");
         return LT_EXIT_USAGE;
     }
+    if (!lt_span_starts(lt_span_str(url), "https://")) {
+        fprintf(stderr, "lienthong submit: --url: expected https://HOST:PORT/v1/events, got '%s'\n", url);
+        return LT_EXIT_USAGE;
+    }
     LT_AUTOFREE char *body = NULL;
     size_t len;
     struct lt_err err = LT_ERR_INIT;
@@ -170,5 +182,6 @@ const struct lt_command lt_command_submit = {
     "  --certificate FILE, --key FILE    who sends: the client's certificate, PEM\n"
     "  --ca FILE       whose certificate the gateway must show\n"
     "  --media TYPE    application/xml, application/json or application/x-ndjson; by the file's name when left out\n"
-    "  exit 0 all accepted, 1 one or more refused (with field and place), 69 no answer, or not now: send the same "
-    "again\n"};
+    "  exit 0 all accepted, 1 one or more refused (with field and place), or the certificate; 69 no answer, or not "
+    "now:\n"
+    "  send the same again\n"};

@@ -286,7 +286,8 @@ def test_a_misspelt_command_is_a_usage_error_that_helps(argv, said):
 def test_the_help_of_a_command_says_what_each_of_its_options_is_for_and_where_its_configuration_comes_from():
     commands = re.findall(r"^  (\w+) +\S", lienthong("--help", check=0).stdout, re.M)
     assert len(commands) == 13
-    for command in set(commands) - {"version"}:
+    assert "--config" not in lienthong("submit", "--help", check=0).stdout  # whoever sends has none
+    for command in set(commands) - {"version", "submit"}:
         usage, _, more = lienthong(command, "--help", check=0).stdout.partition("\n")
         assert usage.startswith(f"usage: lienthong {command} [--config FILE]")
         assert [o for o in re.findall(r"--[a-z-]+", usage.removeprefix("[--config FILE]")) if o not in more] == [], command
@@ -412,6 +413,9 @@ def test_status_and_submit_of_a_running_gateway(running, tmp_path):
     assert "item 1: refused unknown-unit: " in r.stderr and "at /SuKienHoSo/SuKien[2]/MaDonVi, line " in r.stderr
     assert "2 accepted, 1 refused, 0 to be sent again" in r.stderr and len(json.loads(r.stdout)["items"]) == 3
     assert "--certificate and --key" in lienthong("submit", event, check=2).stderr
+    assert "expected https://" in lienthong("submit", *identity, "--url", f"http://127.0.0.1:{running.ingest_port}/v1/events", event, check=2).stderr
+    assert "must belong together" in lienthong("submit", *identity, "--key", running.pki / "h40.key", event, check=1).stderr
+    assert lienthong("parked", "retry", "portal", "--all", "--config", running.config, check=0).stderr == "0 dossiers with 0 events\n"
     wait_for("the verdict to be counted", lambda: running.verdicts()["new"] == 3)
     r = lienthong("status", "--config", running.config, check=0)
     wait_for("the portal's outcomes to be shown", lambda: re.search(r"^portal +running\n +.*\bok [1-9]", lienthong("status", "--config", running.config, check=0).stdout, re.M))

@@ -49,7 +49,7 @@ def test_lost_offsets_are_written_back_from_lt_position(judged):
     dry = core.told(stop["command"] + " --dry-run")
     assert [(p["partition"], p["outcome"], p["offset"]) for p in dry["partitions"]] == [(0, "would be written", 10)]
     assert core.committed().offset < 0 and core.audited("core-position") == []
-    done = core.told(stop["command"] + " --by an.nguyen")
+    done = core.told(stop["command"] + " --who an.nguyen")
     assert [(p["partition"], p["outcome"], p["offset"]) for p in done["partitions"]] == [(0, "written", 10)]
     core.wait_judged(0)
     assert core.partitions()[1]["stop"]["reason"] == "OFFSETS-LOST", "the other one waits for its own decision"
@@ -267,7 +267,7 @@ def test_verify_tells_what_an_outputs_retention_took_from_what_is_lost(judged):
     assert {(f["what"], f["verdict"]) for f in lost["findings"]} == {("lost", "new")}
 
 
-@pytest.mark.parametrize("argv", [["accept-hole", "--partition", "0"], ["accept-hole", "--from", "1", "--to", "2"], ["accept-index", "--partition", "0"],
+@pytest.mark.parametrize("argv", [["accept-index", "--partition", "0", "--offset", "1", "--sum", "12"], ["accept-hole", "--partition", "0"], ["accept-hole", "--from", "1", "--to", "2"], ["accept-index", "--partition", "0"],
                                   ["position", "--relog"], ["verify", "--from", "3"], ["rebuild"], ["status", "--partition", "-1"], ["stat"], []])
 def test_a_command_that_says_too_little_is_a_usage_error(world, argv):
     run(LIENTHONG, "core", *argv, "--config", world.config, check=2)
