@@ -29,6 +29,7 @@
 #define LT_CALL_WAIT_MS 5
 #define LT_START_BY_MS 2000     /* rule 4: an intent is good for so long, or longer where commits are slow */
 #define LT_TRANSACTION_MS 15000 /* no transaction takes longer: it is aborted */
+#define LT_DENIED_ALONE 3       /* once may be chance: others were out when the target closed its door */
 #define LT_PARKED_LOAD 64       /* events of a lane that are brought back from the ledger at once */
 
 enum lt_item_state {
@@ -295,6 +296,11 @@ enum lt_open_state lt_item_want(const struct lt_item *i, bool passed);
 static inline enum lt_step lt_item_step(const struct lt_item *i)
 {
     return i->steps[i->step_at];
+}
+/* It alone is not let in, again and again: the answer is about it, not about us. */
+static inline bool lt_item_denied_alone(const struct lt_item *i)
+{
+    return i->denied_alone >= LT_DENIED_ALONE;
 }
 const char *lt_item_step_name_at(const struct lt_item *i, size_t at); /* "done" behind the last */
 const char *lt_item_step_name(const struct lt_item *i);               /* of the one it is at */

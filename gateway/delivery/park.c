@@ -142,7 +142,8 @@ void lt_parts_bound_spans(struct lt_engine *e)
     {
         size_t span = e->set.span_max > 0 ? e->set.span_max : SPAN_MAX;
         struct lt_item *i = p->items;
-        if (p->state == LT_PART_RUNNING && i && i->state == LT_ITEM_DELAYED && HASH_COUNT(p->opens) >= span)
+        bool waits = i && (i->state == LT_ITEM_DELAYED || (i->state == LT_ITEM_READY && lt_item_denied_alone(i)));
+        if (p->state == LT_PART_RUNNING && waits && HASH_COUNT(p->opens) >= span)
             lt_lane_park(e, i, i->unknown ? "unknown" : "retrying", i->code[0] ? i->code : "waiting",
                          "so many later events are done that its own could no longer hold the position");
     }

@@ -6,8 +6,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define DENIED_ALONE 3 /* once may be chance: others were out when the target closed its door */
-
 int64_t lt_delivery_now_ms(const struct lt_engine *e)
 {
     return lt_engine_now(e);
@@ -149,7 +147,7 @@ static void ended_denied(struct lt_engine *e, struct lt_item *i)
     i->denied_alone += i->denied_ms > 0 && e->let_in_ms > i->denied_ms;
     i->denied_ms = now;
     i->retry_since_ms = 0; /* the whole target waits, and the gate with it */
-    if (after > 0 && now - i->denied_since_ms >= after && i->denied_alone >= DENIED_ALONE)
+    if (after > 0 && now - i->denied_since_ms >= after && lt_item_denied_alone(i))
         lt_lane_park(e, i, i->unknown ? "unknown" : "retrying", i->code, i->reason);
     else
         again(e, i, 0);

@@ -146,20 +146,21 @@ static void while_nobody_is_let_in_nobody_is_parked(void **state)
     world_free(w);
 }
 
-static void a_dossier_that_waits_holds_the_done_set_only_so_far(void **state)
+static void hold_the_done_set(script_fn script, enum reply said, int64_t retry_ms)
 {
-    (void)state;
     struct world *w = world_new();
     char code[16];
-    w->script = fail_a;
+    w->script = script;
+    w->ctx = &said;
     w->span_max = 50;
-    w->target.retry_min_ms = w->target.retry_max_ms = 100000;
+    w->target.retry_min_ms = w->target.retry_max_ms = retry_ms;
     world_received(w, 0, "A", 0);
+    world_open(w);
     for (int d = 0; d < 120; d++) {
         snprintf(code, sizeof(code), "D%d", d);
         world_received(w, 0, code, 0);
+        world_turns(w, d % 10 == 9 ? 50 : 0);
     }
-    world_open(w);
     world_run_until_forwarded(w, 120);
     world_turns(w, 50);
     assert_int_equal(world_parked(w, "A"), 1);
@@ -171,6 +172,13 @@ static void a_dossier_that_waits_holds_the_done_set_only_so_far(void **state)
     assert_int_equal(l.opens_len, 0); /* passed: closed */
     lt_ledger_deinit(&l);
     world_free(w);
+}
+
+static void a_dossier_that_waits_holds_the_done_set_only_so_far(void **state)
+{
+    (void)state;
+    hold_the_done_set(fail_a, REPLY_RETRY, 100000);
+    hold_the_done_set(keep_a_out, REPLY_CREDENTIAL, 2); /* it pauses the target each time, and waits for its turn */
 }
 
 static enum reply refuse_all(struct world *w, const struct seen *call)
