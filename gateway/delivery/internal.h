@@ -130,6 +130,7 @@ struct lt_part {
     uint64_t epoch;
     enum lt_part_state state;
     bool fetching, paused, dirty;
+    bool fetch_failed;                    /* since the last record that came */
     struct lt_loading *loading;           /* LOADING: how far it is; NULL: not begun */
     struct lt_delivery_position position; /* as committed */
     struct lt_log_offset committed;       /* the same, as text */
@@ -338,7 +339,7 @@ struct lt_part *lt_part_same(const struct lt_engine *e, int32_t number, uint64_t
 void lt_part_stop(struct lt_engine *e, struct lt_part *p, const char *reason, bool retry, const char *command,
                   const char *fmt, ...) LT_PRINTF(6, 7);
 void lt_part_reload(struct lt_engine *e, struct lt_part *p); /* drop what is known of it and load it again */
-/* Its fetch failed: reload, after its calls have ended and what they brought is committed. */
+/* Its fetch failed: reload, after its calls have ended and what they brought is committed; the second time later. */
 void lt_part_failed(struct lt_engine *e, struct lt_part *p, const char *why);
 void lt_part_drop(struct lt_engine *e, struct lt_part *p); /* items, lanes, writes */
 void lt_part_free(struct lt_engine *e, struct lt_part *p);

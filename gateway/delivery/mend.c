@@ -34,7 +34,8 @@ static const struct {
     {"OLD-FORMAT", "what was delivered, and what is open, which the former version accounts for",
      "run the former version until this target is idle, stop it, start this one"},
     {"FETCH-FAILED", "what was delivered; calls that are out end and are committed",
-     "nothing: it is loaded again when its calls have ended"},
+     "nothing the first time: it is loaded again when its calls have ended. If it stays so, the text has Kafka's "
+     "error: give the right to read the queue back, look at the brokers"},
     {"BAD-RECORD", "everything before the record, and what comes after it, which waits in the queue",
      "find out who writes to the queue besides the core, mend the ACL; then pass the record over"},
 };

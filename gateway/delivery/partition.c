@@ -88,6 +88,11 @@ static void hold(struct lt_engine *e, struct lt_part *p)
 
 void lt_part_failed(struct lt_engine *e, struct lt_part *p, const char *why)
 {
+    if (p->fetch_failed) { /* and not a record since: loading finds nothing wrong, so people must be told */
+        lt_part_stop(e, p, "FETCH-FAILED", true, "", "%s", why);
+        return;
+    }
+    p->fetch_failed = true;
     lt_warn(e->subject, "partition-error", "partition %" PRId32 ": %s; it is loaded again when its calls have ended",
             p->number, why);
     snprintf(p->text, sizeof(p->text), "%s", why);
@@ -277,6 +282,7 @@ void lt_part_record_take(struct lt_engine *e, struct lt_log_record *r)
         e->log->ops->record_free(e->log, r);
         return;
     }
+    p->fetch_failed = false;
     if (is_done(p, r)) { /* rule 3 */
         p->next = r->offset + 1;
         e->skipped++;

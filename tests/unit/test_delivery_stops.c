@@ -273,6 +273,65 @@ static void a_partition_whose_fetch_fails_commits_what_its_calls_brought_before_
     world_free(w);
 }
 
+static struct {
+    const struct lt_log_ops *real;
+    struct lt_log_ops ops;
+    struct lt_log_record record; /* says which partition */
+    bool fails;                  /* the next poll */
+} fetch;
+
+static int failing_poll(struct lt_log *l, int timeout_ms, struct lt_log_record **ret, struct lt_err *err)
+{
+    if (!fetch.fails)
+        return fetch.real->poll(l, timeout_ms, ret, err);
+    fetch.fails = false;
+    *ret = &fetch.record;
+    (void)lt_err_set(err, LT_E_AUTH, "denied", "topic lt.sim partition 0: Topic authorization failed");
+    return LT_LOG_PARTITION;
+}
+
+static void failing_free(struct lt_log *l, struct lt_log_record *r)
+{
+    if (r != &fetch.record)
+        fetch.real->record_free(l, r);
+}
+
+static void fail_fetch(struct world *w)
+{
+    fetch.fails = true;
+    world_turns(w, 20);
+    assert_false(fetch.fails);
+}
+
+/* A right that was taken away, say: each loading finds nothing wrong, and nothing ever comes. */
+static void a_partition_whose_fetch_fails_again_and_again_is_stopped_and_says_why(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    world_open(w);
+    world_turns(w, 50);
+    fetch.real = w->log->ops;
+    fetch.ops = *w->log->ops;
+    fetch.ops.poll = failing_poll;
+    fetch.ops.record_free = failing_free;
+    w->log->ops = &fetch.ops;
+    fail_fetch(w);
+    assert_true(lt_engine_ready(w->engine)); /* once: loaded again at once */
+    fail_fetch(w);
+    world_expect_status(w, "Topic authorization failed");
+    world_expect_status(w, "\"reason\":\"FETCH-FAILED\"");
+    assert_false(lt_engine_ready(w->engine));
+    world_received(w, 0, "A", 0);
+    world_received(w, 1, "B", 0);
+    world_advance(w, 30000);
+    world_run_until_forwarded(w, 2);
+    assert_true(lt_engine_ready(w->engine));
+    fail_fetch(w); /* a record came since: another trouble */
+    assert_true(lt_engine_ready(w->engine));
+    w->log->ops = fetch.real;
+    world_free(w);
+}
+
 static void a_queue_that_ends_before_the_position_stops(void **state)
 {
     (void)state;
@@ -629,6 +688,7 @@ int main(void)
         cmocka_unit_test(a_stopped_partition_leaves_the_memory_to_the_others),
         cmocka_unit_test(a_stop_while_calls_are_out_loses_nothing_that_waited),
         cmocka_unit_test(a_partition_whose_fetch_fails_commits_what_its_calls_brought_before_it_is_loaded_again),
+        cmocka_unit_test(a_partition_whose_fetch_fails_again_and_again_is_stopped_and_says_why),
         cmocka_unit_test(a_queue_that_ends_before_the_position_stops),
         cmocka_unit_test(a_position_that_a_broker_tells_only_after_a_while_is_waited_for_without_a_stop),
         cmocka_unit_test(an_older_position_than_was_committed_is_never_delivered_from),
