@@ -78,13 +78,17 @@ void lt_repair_offset(struct lt_repair *r, const char *topic, int32_t partition,
 }
 
 int lt_repair_record(struct lt_repair *r, const char *topic, int32_t partition, struct lt_span key,
-                     struct lt_span value, struct lt_err *err)
+                     const struct lt_headers *headers, struct lt_span value, struct lt_err *err)
 {
+    rd_kafka_headers_t *h = lt_kafka_headers(headers);
     rd_kafka_resp_err_t code = rd_kafka_producev(
         r->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_KEY(key.ptr, key.len), RD_KAFKA_V_VALUE((void *)(uintptr_t)value.ptr, value.len), RD_KAFKA_V_END);
+        RD_KAFKA_V_KEY(key.ptr, key.len), RD_KAFKA_V_VALUE((void *)(uintptr_t)value.ptr, value.len),
+        RD_KAFKA_V_HEADERS(h), RD_KAFKA_V_END);
     if (!code)
         return LT_OK;
+    if (h)
+        rd_kafka_headers_destroy(h);
     lt_kafka_fail(err, code, "writing a record to %s", topic);
     return lt_kafka_error(code);
 }

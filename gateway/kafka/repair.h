@@ -12,6 +12,7 @@
 #define LT_KAFKA_REPAIR_H
 
 #include "gateway/base/err.h"
+#include "gateway/model/headers.h"
 
 struct lt_config_prop;
 struct lt_repair;
@@ -25,8 +26,9 @@ void lt_repair_free(struct lt_repair *r);
 
 /* The group's offset on topic/partition shall be this one. */
 void lt_repair_offset(struct lt_repair *r, const char *topic, int32_t partition, int64_t offset, const char *metadata);
+/* headers: NULL none; value.ptr NULL: a tombstone. */
 int lt_repair_record(struct lt_repair *r, const char *topic, int32_t partition, struct lt_span key,
-                     struct lt_span value, struct lt_err *err) LT_MUST_CHECK;
+                     const struct lt_headers *headers, struct lt_span value, struct lt_err *err) LT_MUST_CHECK;
 /* LT_OK: all of it is in Kafka. After anything else look at the offsets before trying again. */
 int lt_repair_commit(struct lt_repair *r, struct lt_err *err) LT_MUST_CHECK;
 #endif

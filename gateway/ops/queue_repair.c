@@ -82,7 +82,7 @@ static int tell_lost(struct repair *m, int32_t partition, const struct lt_open *
     int64_t order;
     (void)lt_ledger_key(lt_span_str(o->key), &kind, &dossier, &order); /* it was read as one */
     lt_effect_history(&t, &a, &value);
-    int r = lt_repair_record(m->transaction, m->history, partition, dossier, value, err);
+    int r = lt_repair_record(m->transaction, m->history, partition, dossier, NULL, value, err);
     lt_arena_deinit(&a);
     return r;
 }
@@ -104,7 +104,18 @@ static int audit(struct repair *m, int32_t partition, const struct lt_mend *mend
     lt_json_num(&w, "given_up", (int64_t)mend->lost.len);
     lt_json_str(&w, "detail", lt_span_str(mend->text));
     lt_json_end_object(&w);
-    return lt_repair_record(m->transaction, LT_TOPIC_AUDIT, 0, lt_span_str(m->q->who), lt_buf_view(&out), err);
+    return lt_repair_record(m->transaction, LT_TOPIC_AUDIT, 0, lt_span_str(m->q->who), NULL, lt_buf_view(&out), err);
+}
+
+/* With its time, as the engine writes it: by that a queue that is made again is known (look_for_remade). */
+static int put_position(struct repair *m, int32_t partition, const char *metadata, struct lt_err *err)
+{
+    char time[24];
+    struct lt_headers h = {0};
+    snprintf(time, sizeof(time), "%" PRId64, lt_now_ms());
+    lt_headers_put(&h, LT_LEDGER_TIME, lt_span_str(time));
+    return lt_repair_record(m->transaction, m->ledger, partition, LT_SPAN_LIT(LT_LEDGER_POSITION_KEY), &h,
+                            lt_span_str(metadata), err);
 }
 
 static int write_mend(struct repair *m, int32_t partition, const struct lt_mend *mend, struct lt_err *err)
@@ -115,11 +126,10 @@ static int write_mend(struct repair *m, int32_t partition, const struct lt_mend 
     for (size_t i = 0; i < mend->lost.len && r == LT_OK; i++)
         r = tell_lost(m, partition, mend->lost.v[i], err);
     for (size_t i = 0; i < mend->closed.len && r == LT_OK; i++)
-        r = lt_repair_record(m->transaction, m->ledger, partition, lt_span_str(mend->closed.v[i]->key), LT_SPAN_NULL,
-                             err);
+        r = lt_repair_record(m->transaction, m->ledger, partition, lt_span_str(mend->closed.v[i]->key), NULL,
+                             LT_SPAN_NULL, err);
     if (r == LT_OK)
-        r = lt_repair_record(m->transaction, m->ledger, partition, LT_SPAN_LIT(LT_LEDGER_POSITION_KEY),
-                             lt_span_str(metadata), err);
+        r = put_position(m, partition, metadata, err);
     if (r == LT_OK)
         r = audit(m, partition, mend, err);
     lt_repair_offset(m->transaction, m->queue, partition, mend->after.base, metadata);

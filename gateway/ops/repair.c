@@ -102,7 +102,7 @@ static int audit(struct repair *m, const char *action, const struct lt_repair_re
         lt_json_num(&w, "offset", report->offset);
     lt_json_str(&w, "detail", lt_span_str(report->text));
     lt_json_end_object(&w);
-    return lt_repair_record(m->transaction, LT_TOPIC_AUDIT, 0, lt_span_str(m->r->actor), lt_buf_view(&out), err);
+    return lt_repair_record(m->transaction, LT_TOPIC_AUDIT, 0, lt_span_str(m->r->actor), NULL, lt_buf_view(&out), err);
 }
 
 static int write_accepted(struct repair *m, int32_t partition, const struct lt_accepted *a, struct lt_err *err)
@@ -115,7 +115,7 @@ static int write_accepted(struct repair *m, int32_t partition, const struct lt_a
     lt_time_rfc3339(lt_now_ms(), time);
     lt_accepted_key(partition, key);
     lt_accepted_write(a, partition, m->positions.incarnation, m->r->actor, time, &out);
-    return lt_repair_record(m->transaction, LT_TOPIC_POSITION, 0, lt_span_str(key), lt_buf_view(&out), err);
+    return lt_repair_record(m->transaction, LT_TOPIC_POSITION, 0, lt_span_str(key), NULL, lt_buf_view(&out), err);
 }
 
 /* Beside an offset that is set back on purpose, or the next load would take it for one that went back by itself. */
@@ -135,7 +135,7 @@ static int write_row(struct repair *m, const struct lt_position_row *row, int64_
     lt_json_key(&w, LT_SPAN_LIT("outputs"));
     lt_json_put_raw(&w, lt_span_str(row->outputs ? row->outputs : "{}"));
     lt_json_end_object(&w);
-    return lt_repair_record(m->transaction, LT_TOPIC_POSITION, 0, lt_span_str(key), lt_buf_view(&out), err);
+    return lt_repair_record(m->transaction, LT_TOPIC_POSITION, 0, lt_span_str(key), NULL, lt_buf_view(&out), err);
 }
 
 /* ---- position ---- */

@@ -1,6 +1,7 @@
 /* In which order a repair of a target's positions reads and writes. */
 #include "tests/unit/harness.h"
 
+#include "gateway/base/clock.h"
 #include "gateway/config/config.h"
 #include "gateway/kafka/admin.h"
 #include "gateway/kafka/reader.h"
@@ -14,6 +15,7 @@
 static struct {
     char calls[64];
     size_t len;
+    struct lt_ledger ledger; /* as it was written, of all partitions */
 } kafka;
 
 static void note(char call)
@@ -38,7 +40,7 @@ void __wrap_lt_repair_free(struct lt_repair *r);
 void __wrap_lt_repair_offset(struct lt_repair *r, const char *topic, int32_t partition, int64_t offset,
                              const char *metadata);
 int __wrap_lt_repair_record(struct lt_repair *r, const char *topic, int32_t partition, struct lt_span key,
-                            struct lt_span value, struct lt_err *err);
+                            const struct lt_headers *headers, struct lt_span value, struct lt_err *err);
 int __wrap_lt_repair_commit(struct lt_repair *r, struct lt_err *err);
 
 static char handle; /* stands for all of them */
@@ -106,11 +108,17 @@ void __wrap_lt_repair_offset(struct lt_repair *r LT_UNUSED, const char *topic LT
     note('W');
 }
 
-int __wrap_lt_repair_record(struct lt_repair *r LT_UNUSED, const char *topic LT_UNUSED, int32_t partition LT_UNUSED,
-                            struct lt_span key LT_UNUSED, struct lt_span value LT_UNUSED, struct lt_err *err LT_UNUSED)
+int __wrap_lt_repair_record(struct lt_repair *r LT_UNUSED, const char *topic, int32_t partition LT_UNUSED,
+                            struct lt_span key, const struct lt_headers *headers, struct lt_span value,
+                            struct lt_err *err)
 {
     note('W');
-    return LT_OK;
+    if (strcmp(topic, "lt.ledger.sim") != 0)
+        return LT_OK;
+    struct lt_log_record record = {.topic = topic, .key = key, .value = value};
+    if (headers)
+        record.headers = *headers;
+    return lt_ledger_take(&kafka.ledger, &record, err);
 }
 
 int __wrap_lt_repair_commit(struct lt_repair *r LT_UNUSED, struct lt_err *err LT_UNUSED)
@@ -120,6 +128,18 @@ int __wrap_lt_repair_commit(struct lt_repair *r LT_UNUSED, struct lt_err *err LT
 }
 /* NOLINTEND(bugprone-reserved-identifier) */
 
+static int setup(void **state LT_UNUSED)
+{
+    memset(&kafka, 0, sizeof(kafka));
+    return 0;
+}
+
+static int teardown(void **state LT_UNUSED)
+{
+    lt_ledger_deinit(&kafka.ledger);
+    return 0;
+}
+
 static void take_report(void *ctx, const struct lt_queue_report *r)
 {
     size_t *reports = ctx;
@@ -127,8 +147,7 @@ static void take_report(void *ctx, const struct lt_queue_report *r)
     ++*reports;
 }
 
-/* With the first record a transaction begins that Kafka ends after 15 s, however long the ledgers take to be read. */
-static void every_ledger_is_read_before_anything_is_written(void **state LT_UNUSED)
+static void write_positions_back(void)
 {
     const struct lt_config config = {0};
     const struct lt_queue_repair q = {
@@ -137,13 +156,28 @@ static void every_ledger_is_read_before_anything_is_written(void **state LT_UNUS
     size_t reports = 0;
     assert_int_equal(lt_queue_repair(&q, take_report, &reports, &err), LT_OK);
     assert_int_equal(reports, 3);
+}
+
+/* With the first record a transaction begins that Kafka ends after 15 s, however long the ledgers take to be read. */
+static void every_ledger_is_read_before_anything_is_written(void **state LT_UNUSED)
+{
+    write_positions_back();
     assert_string_equal(kafka.calls, "RRRWWWWWWWWWC"); /* ledger, audit and offset of each */
+}
+
+static void a_position_that_is_written_back_has_its_time(void **state LT_UNUSED)
+{
+    int64_t before = lt_now_ms();
+    write_positions_back();
+    assert_true(kafka.ledger.position[0]);
+    assert_in_range(kafka.ledger.position_ms, before, lt_now_ms());
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_ledger_is_read_before_anything_is_written),
+        cmocka_unit_test_setup_teardown(every_ledger_is_read_before_anything_is_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_position_that_is_written_back_has_its_time, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
