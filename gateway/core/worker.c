@@ -164,6 +164,17 @@ static bool open_log(struct lt_worker *w)
     return true;
 }
 
+/* Once known a count only becomes smaller, however often the log is opened again: keys must not move because a topic
+ * grew. */
+static int count_partitions(struct lt_worker *w, const char *topic, int32_t *count, struct lt_err *err)
+{
+    int32_t n = 0;
+    int r = w->log->ops->partitions(w->log, topic, &n, err);
+    if (r == LT_LOG_OK && n > 0 && (*count == 0 || n < *count))
+        *count = n;
+    return r;
+}
+
 /* Partition counts of every output: the gateway computes partitions itself, and a missing topic is never auto-created
  * (protocol 4). */
 static bool know_outputs(struct lt_worker *w)
@@ -172,7 +183,7 @@ static bool know_outputs(struct lt_worker *w)
     const char *missing = NULL;
     int r = LT_LOG_OK;
     for (size_t i = 0; i < lt_routes_outputs(w->settings->routes) && !missing; i++) {
-        r = w->log->ops->partitions(w->log, w->outputs[i], &w->output_partitions[i], &err);
+        r = count_partitions(w, w->outputs[i], &w->output_partitions[i], &err);
         if (r != LT_LOG_OK)
             missing = w->outputs[i];
     }
@@ -184,7 +195,7 @@ static bool know_outputs(struct lt_worker *w)
                  {LT_TOPIC_DEADLETTER, &w->env.deadletter_partitions},
                  {LT_TOPIC_POSITION, &positions}};
     for (size_t i = 0; i < LT_ARRAY_LEN(fixed) && !missing; i++) {
-        r = w->log->ops->partitions(w->log, fixed[i].topic, fixed[i].ret, &err);
+        r = count_partitions(w, fixed[i].topic, fixed[i].ret, &err);
         if (r != LT_LOG_OK)
             missing = fixed[i].topic;
     }
@@ -199,8 +210,7 @@ static bool know_outputs(struct lt_worker *w)
     return false;
 }
 
-/* An output that went away may have been made again with fewer partitions. The others keep their counts: keys must not
- * move because a topic grew. */
+/* An output that went away may have been made again with fewer partitions. */
 static void recount_output(struct lt_worker *w, const char *topic)
 {
     struct lt_err err = LT_ERR_INIT;
@@ -210,9 +220,8 @@ static void recount_output(struct lt_worker *w, const char *topic)
     for (size_t i = 0; i < lt_routes_outputs(w->settings->routes); i++)
         if (strcmp(w->outputs[i], topic) == 0)
             count = &w->output_partitions[i];
-    int32_t n = 0;
-    if (count && w->log->ops->partitions(w->log, topic, &n, &err) == LT_LOG_OK && n > 0 && n < *count)
-        *count = n;
+    if (count)
+        (void)count_partitions(w, topic, count, &err); /* as before, where Kafka does not say */
 }
 
 /* ---- partitions ---- */

@@ -444,6 +444,23 @@ static void an_output_that_was_made_again_is_divided_anew_only_where_it_has_fewe
     assert_int_equal(spread_when_remade(w, 1, 20), 1);
 }
 
+/* It loses its membership now and then; its dossiers keep their partitions as long as it lives. */
+static void an_output_that_grew_is_divided_as_before_when_the_log_is_opened_again(void **state)
+{
+    struct core_world *w = *state;
+    append(w, 0, 1, NULL);
+    run_to_the_end(w);
+    lt_memory_topic_drop(w->memory, CORE_PLAIN);
+    lt_memory_topic(w->memory, CORE_PLAIN, 50, 0, false);
+    w->worker.broken = true;
+    for (int i = 10; i < 18; i++)
+        append(w, 0, i, NULL);
+    run_to_the_end(w);
+    assert_int_equal(lt_memory_end(w->memory, CORE_PLAIN, 0) > 0, 1);
+    for (int32_t p = 1; p < 50; p++)
+        assert_int_equal(lt_memory_end(w->memory, CORE_PLAIN, p), 0);
+}
+
 #define IN_A_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, core_world_teardown)
 
 int main(void)
@@ -461,6 +478,7 @@ int main(void)
         IN_A_WORLD(the_counter_of_a_route_that_was_away_goes_on_where_it_stood),
         IN_A_WORLD(the_position_topic_is_read_once_however_many_partitions_are_loaded),
         IN_A_WORLD(an_output_that_was_made_again_is_divided_anew_only_where_it_has_fewer_partitions),
+        IN_A_WORLD(an_output_that_grew_is_divided_as_before_when_the_log_is_opened_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
