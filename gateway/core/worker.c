@@ -147,7 +147,7 @@ static bool open_log(struct lt_worker *w)
         w->log->ops->close(lt_steal(&w->log));
         return false;
     }
-    if (n != w->partitions_len) {
+    if (w->partitions_len == 0 || n < w->partitions_len) { /* with one that grew it goes on as it began */
         pthread_mutex_lock(&w->lock);
         for (int32_t i = 0; i < w->partitions_len; i++)
             lt_partition_deinit(&w->partitions[i]);
@@ -157,7 +157,7 @@ static bool open_log(struct lt_worker *w)
             lt_partition_init(&w->partitions[i], i);
         pthread_mutex_unlock(&w->lock);
     }
-    lt_rows_reset(&w->rows, n);
+    lt_rows_reset(&w->rows, w->partitions_len);
     w->env.log = w->log;
     w->outputs_known = false;
     atomic_store(&w->open, true);

@@ -413,13 +413,17 @@ static void a_write_that_the_acl_refuses_is_retried_with_its_reason_and_never_a_
 static struct {
     struct lt_log_ops ops;
     const struct lt_log_ops *real;
-    int asked; /* how often for CORE_PLAIN */
+    int asked;    /* how often for CORE_PLAIN */
+    int32_t more; /* partitions that intake has got */
 } counting;
 
 static int counted_partitions(struct lt_log *l, const char *topic, int32_t *ret_count, struct lt_err *err)
 {
     counting.asked += strcmp(topic, CORE_PLAIN) == 0;
-    return counting.real->partitions(l, topic, ret_count, err);
+    int r = counting.real->partitions(l, topic, ret_count, err);
+    if (r == LT_LOG_OK && strcmp(topic, LT_TOPIC_INTAKE) == 0)
+        *ret_count += counting.more;
+    return r;
 }
 
 static int open_counting(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
@@ -455,6 +459,26 @@ static void a_missing_output_is_asked_for_when_a_partition_is_tried_again_and_no
     lt_memory_topic(w->memory, CORE_PLAIN, 1, 0, false);
     run_to_the_end(w);
     assert_int_equal(must_add_up(w, 0).verdicts[LT_VERDICT_NEW], 5);
+}
+
+/* Status says of it to restart nothing: a membership that is lost must not stop it as a restart would. */
+static void an_intake_that_grew_is_gone_on_with_when_the_log_is_opened_again(void **state)
+{
+    struct core_world *w = *state;
+    w->settings.open_log = open_counting;
+    counting.more = 0;
+    append_range(w, 0, 0, 5);
+    run_to_the_end(w);
+    counting.more = 1;
+    w->worker.broken = true;
+    append_range(w, 0, 3, 8);
+    append_range(w, 1, 10, 12);
+    run_to_the_end(w);
+    assert_int_equal(must_add_up(w, 0).verdicts[LT_VERDICT_NEW], 8);
+    core_world_close(w);
+    core_world_turns(w, 5);
+    core_world_must_stop(w, 0, LT_STOP_INTAKE_CHANGED);
+    counting.more = 0;
 }
 
 static void a_rebuild_asked_for_drops_the_index_and_loses_and_doubles_nothing(void **state)
@@ -508,6 +532,7 @@ int main(void)
         IN_A_WORLD(records_without_the_brokers_time_raise_an_alarm_move_no_clock_and_are_judged),
         IN_A_WORLD(a_write_that_the_acl_refuses_is_retried_with_its_reason_and_never_a_dead_letter),
         IN_A_WORLD(a_missing_output_is_asked_for_when_a_partition_is_tried_again_and_not_in_every_turn),
+        IN_A_WORLD(an_intake_that_grew_is_gone_on_with_when_the_log_is_opened_again),
         IN_A_WORLD(a_rebuild_asked_for_drops_the_index_and_loses_and_doubles_nothing),
         cmocka_unit_test(every_stop_says_what_it_means_what_is_safe_and_what_to_do),
     };
