@@ -129,8 +129,8 @@ static int serve_all(struct session *s)
     for (size_t i = 0; i < s->plan.topics.len; i++)
         if ((r = serve_topic(s, &s->plan.topics.v[i], &err)) < 0)
             return complain(&err);
-    if (s->created && s->dry_run)
-        return LT_EXIT_OK; /* groups of topics that are not there have nothing to show */
+    if (s->created && s->dry_run) /* groups of topics that are not there have nothing to show */
+        return s->findings ? LT_EXIT_FINDING : LT_EXIT_OK;
     struct lt_arena a = LT_ARENA_INIT;
     struct lt_topics_group *groups = lt_calloc(1 + c->targets_len, sizeof(*groups));
     size_t n = lt_topics_groups(c, &a, groups);

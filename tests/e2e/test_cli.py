@@ -383,8 +383,8 @@ def test_topics_never_changes_a_partition_count(place, bootstrap):
     admin = AdminClient({"bootstrap.servers": bootstrap})
     next(iter(admin.create_topics([NewTopic("lt.events.land", 3, 1)]).values())).result()
     wait_for("the broker to show the topic", lambda: "lt.events.land" in admin.list_topics(timeout=10).topics)  # made by the controller, told to it later
-    for verb in ("show", "create"):
-        row = rows(place, verb, check=1)["lt.events.land"]
+    for verb in (["show"], ["create", "--dry-run"], ["create"]):
+        row = rows(place, *verb, check=1)["lt.events.land"]
         assert row["state"] == "differs" and "wanted 6 partitions, has 3" in row["detail"]
     assert len(admin.list_topics("lt.events.land", timeout=10).topics["lt.events.land"].partitions) == 3
 
