@@ -9,6 +9,7 @@
 #define CLOSE_MAX_MS 10000
 #define CLOSE_JOIN_MS 3000
 #define CLOSE_LEAVE_MS 3000
+#define CLOSE_DRAIN_MS 3000
 
 static void poll_unseen(struct lt_log_kafka *k)
 {
@@ -103,6 +104,22 @@ static bool consumer_closed(struct lt_log_kafka *k)
     return done;
 }
 
+/*
+ * A consumer with a fatal error is closed by its destruction alone. In 2.0.2 that never ends, with a thread that spins,
+ * where an assignment waited for our answer when the error came: the answer is taken for an unassign, which does not
+ * lead out of that state (docs/decisions/0004-librdkafka-traps.md). What lies in the queue shows whether one did.
+ */
+static bool consumer_terminates(struct lt_log_kafka *k)
+{
+    if (rd_kafka_consumer_closed(k->consumer))
+        return true;
+    (void)rd_kafka_assign(k->consumer, NULL); /* with a fatal error always legal: nothing more is fetched */
+    for (int64_t until = lt_mono_ms() + CLOSE_DRAIN_MS;
+         !k->undead && rd_kafka_queue_length(k->queue) > 0 && lt_mono_ms() < until;)
+        poll_unseen(k);
+    return !k->undead && rd_kafka_queue_length(k->queue) == 0;
+}
+
 void lt_log_kafka_close(struct lt_log *l)
 {
     if (!l)
@@ -131,9 +148,10 @@ void lt_log_kafka_close(struct lt_log *l)
             return;
         }
         lt_log_kafka_kept_drop(k, -1);
+        destroy = consumer_terminates(k) && destroy;
         rd_kafka_queue_destroy(k->queue);
         if (destroy)
-            rd_kafka_destroy(k->consumer); /* else it goes with the process: better than an abort */
+            rd_kafka_destroy(k->consumer); /* else it goes with the process: better than an abort, or than to hang */
     }
     struct lt_kafka_topic *t, *next;
     HASH_ITER (hh, k->topics, t, next) {

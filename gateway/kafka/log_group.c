@@ -135,6 +135,7 @@ static void on_assigned(struct lt_log_kafka *k, rd_kafka_t *rk, const rd_kafka_t
     rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
     report(k, "accepting an assignment", rd_kafka_incremental_assign(rk, none));
     rd_kafka_topic_partition_list_destroy(none);
+    k->undead = rd_kafka_fatal_error(rk, NULL, 0) != 0; /* log_close.c */
     for (int i = 0; i < list->cnt; i++) {
         if (strcmp(list->elems[i].topic, k->topic) != 0)
             continue; /* other_topic: never read */

@@ -63,6 +63,7 @@ struct lt_log_kafka {
     size_t queue_bytes;
     size_t record_max;
     bool assigned_once;           /* a rebalance callback has come: the assignor has a state that can be destroyed */
+    bool undead;                  /* an assignment was answered after a fatal error: the consumer never terminates */
     struct lt_config_prop *props; /* a copy */
     size_t props_len;
 

@@ -1,16 +1,17 @@
 /*
- * A membership that does not end when it is closed, which librdkafka 2.0.2 does now and then: rd_kafka_consumer_close
- * is held here for as long as a test wants, against librdkafka's own mock cluster.
+ * A membership that does not end when it is closed, which librdkafka 2.0.2 does now and then, against librdkafka's own
+ * mock cluster: rd_kafka_consumer_close is held here for as long as a test wants.
  */
 #include "harness.h"
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/config/config.h"
-#include "gateway/kafka/log.h"
+#include "gateway/kafka/log_kafka.h"
 
 static struct {
     pthread_mutex_t lock;
@@ -68,7 +69,7 @@ static void on_revoke(void *ctx, int32_t partition LT_UNUSED, bool lost LT_UNUSE
     ((struct owner *)ctx)->revoked++;
 }
 
-static struct lt_log *log_open(rd_kafka_mock_cluster_t *cluster, struct owner *o)
+static struct lt_log *log_new(rd_kafka_mock_cluster_t *cluster, struct owner *o)
 {
     struct lt_err err = LT_ERR_INIT;
     struct lt_log *log = NULL;
@@ -82,6 +83,13 @@ static struct lt_log *log_open(rd_kafka_mock_cluster_t *cluster, struct owner *o
                                       .transaction_timeout_ms = 15000,
                                       .queue_bytes = 1 << 22};
     assert_int_equal(lt_log_kafka_new(&s, &log, &err), LT_OK);
+    return log;
+}
+
+static struct lt_log *log_open(rd_kafka_mock_cluster_t *cluster, struct owner *o)
+{
+    struct lt_err err = LT_ERR_INIT;
+    struct lt_log *log = log_new(cluster, o);
     struct lt_log_record *r = NULL;
     for (int64_t end = lt_mono_ms() + 20000; o->assigned == 0;) {
         assert_true(lt_mono_ms() < end);
@@ -117,6 +125,7 @@ static void a_membership_that_cannot_be_closed_is_left_behind_alone(void **state
     int64_t low, high;
     assert_int_equal(log->ops->watermarks(log, NULL, 0, &low, &high, &err), LT_LOG_OK);
     assert_true(gate.handles > before + 1);
+    gate.entered = gate.over = false;
     gate.held = true;
     log->ops->close(log); /* comes back although the other does not */
     assert_true(gate.entered);
@@ -131,9 +140,38 @@ static void a_membership_that_cannot_be_closed_is_left_behind_alone(void **state
     rd_kafka_destroy(handle);
 }
 
+/* Chaos found it: the thread of a target that was to join again hung in the destruction of its former consumer. */
+static void a_fatal_error_before_an_assignment_is_answered_holds_nobody_up(void **state)
+{
+    bool answered = *state; /* before the error: nothing is left behind then */
+    struct owner o = {0};
+    rd_kafka_t *handle = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, NULL, 0);
+    rd_kafka_mock_cluster_t *cluster = rd_kafka_mock_cluster_new(handle, 1);
+    assert_int_equal(rd_kafka_mock_topic_create(cluster, "in", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    int before = gate.handles;
+    struct lt_log *log = answered ? log_open(cluster, &o) : log_new(cluster, &o);
+    struct lt_log_kafka *k = lt_log_kafka_of(log);
+    if (!answered)
+        WAIT_UNTIL(rd_kafka_queue_length(k->queue) > 0);
+    assert_int_equal(o.assigned, answered);
+    assert_int_equal(rd_kafka_test_fatal_error(k->consumer, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, "fenced"),
+                     RD_KAFKA_RESP_ERR_NO_ERROR);
+    alarm(60); /* what hangs here hangs for ever */
+    log->ops->close(log);
+    alarm(0);
+    assert_int_equal(gate.handles, before + !answered);
+    assert_int_equal(o.revoked, 0);
+    rd_kafka_mock_cluster_destroy(cluster);
+    rd_kafka_destroy(handle);
+}
+
 int main(void)
 {
+    static char answered[] = "answered";
     const struct CMUnitTest tests[] = {
+        {"a fatal error after an assignment was answered",
+         a_fatal_error_before_an_assignment_is_answered_holds_nobody_up, NULL, NULL, answered},
+        cmocka_unit_test(a_fatal_error_before_an_assignment_is_answered_holds_nobody_up),
         cmocka_unit_test(a_membership_that_cannot_be_closed_is_left_behind_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
