@@ -4,11 +4,10 @@
 #include "tests/unit/harness.h"
 
 struct table {
-    struct lt_procedures procedures;
+    struct lt_procedures procedures, now; /* now: of the last pull, whose changes tell its texts */
     struct lt_procedure_changes changes;
 };
 
-/* code=name pairs: what the portal has now. */
 static const char *status = "1"; /* TRANGTHAI of all of them */
 
 static void take(struct lt_procedures *now, const char *code, const char *name, const char *days)
@@ -28,14 +27,15 @@ static void take(struct lt_procedures *now, const char *code, const char *name, 
         fail_msg("%s", err.text);
 }
 
+/* Of each procedure that the portal has now its code, name and days. */
 static void pull(struct table *t, const char *today, const char *const *codes, size_t n)
 {
-    struct lt_procedures now = LT_PROCEDURES_INIT;
-    for (size_t i = 0; i < n; i += 3)
-        take(&now, codes[i], codes[i + 1], codes[i + 2]);
     t->changes.list.len = 0;
-    lt_procedures_merge(&t->procedures, &now, today, &t->changes);
-    lt_procedures_deinit(&now);
+    lt_procedures_deinit(&t->now);
+    t->now = LT_PROCEDURES_INIT;
+    for (size_t i = 0; i < n; i += 3)
+        take(&t->now, codes[i], codes[i + 1], codes[i + 2]);
+    lt_procedures_merge(&t->procedures, &t->now, today, &t->changes);
 }
 #define PULL(t, today, ...)                                                                                            \
     do {                                                                                                               \
@@ -58,6 +58,7 @@ static void is(const struct table *t, const char *want)
 static void unload(struct table *t)
 {
     lt_procedures_deinit(&t->procedures);
+    lt_procedures_deinit(&t->now);
     lt_vec_deinit(&t->changes.list);
 }
 
