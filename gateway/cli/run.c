@@ -61,8 +61,10 @@ static bool ready(void *ctx, struct lt_buf *why)
     }
     for (size_t i = 0; i < g->targets_len; i++)
         if (!lt_delivery_ready(g->targets[i])) {
-            lt_buf_printf(why, "delivery to %s: partitions are loading or stopped, see /status\n",
-                          g->compiled.config->targets[i].name);
+            lt_buf_printf(why, "delivery to %s: %s\n", g->compiled.config->targets[i].name,
+                          lt_delivery_silent_ms(g->targets[i]) > LT_DELIVERY_HANGS_MS
+                              ? "its thread hangs; restart this gateway, nothing is lost by it"
+                              : "partitions are loading or stopped, see /status");
             ok = false;
         }
     return lt_topic_watch_ready(g->topics, why) && ok;

@@ -5,6 +5,7 @@
 #include "gateway/delivery/caller.h"
 #include "gateway/delivery/engine.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -21,6 +22,7 @@ struct lt_delivery_engine {
     pthread_mutex_t lock; /* of the snapshot */
     struct lt_buf status, metrics;
     bool ready;
+    int64_t told_ms; /* when */
 };
 
 static int open_kafka(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
@@ -43,6 +45,7 @@ static void snapshot(struct lt_delivery_engine *d)
     d->status = status;
     d->metrics = metrics;
     d->ready = ready;
+    d->told_ms = lt_mono_ms();
     pthread_mutex_unlock(&d->lock);
     lt_buf_deinit(&old_status);
     lt_buf_deinit(&old_metrics);
@@ -147,14 +150,24 @@ void lt_delivery_metrics(struct lt_delivery_engine *d, struct lt_buf *out)
     pthread_mutex_lock(&d->lock);
     lt_buf_span(out, lt_buf_view(&d->metrics));
     pthread_mutex_unlock(&d->lock);
+    lt_buf_printf(out, "lienthong_delivery_silent_ms{target=\"%s\"} %" PRId64 "\n", d->set.target->name,
+                  lt_delivery_silent_ms(d));
 }
 
 bool lt_delivery_ready(struct lt_delivery_engine *d)
 {
     pthread_mutex_lock(&d->lock);
-    bool ready = d->ready;
+    bool ready = d->ready && lt_mono_ms() - d->told_ms <= LT_DELIVERY_HANGS_MS;
     pthread_mutex_unlock(&d->lock);
     return ready;
+}
+
+int64_t lt_delivery_silent_ms(struct lt_delivery_engine *d)
+{
+    pthread_mutex_lock(&d->lock);
+    int64_t told_ms = d->told_ms;
+    pthread_mutex_unlock(&d->lock);
+    return lt_mono_ms() - told_ms;
 }
 
 int lt_delivery_check(const struct lt_config_target *t, const struct lt_adapter_type *adapter, struct lt_diags *diags)

@@ -2,7 +2,8 @@
  * Delivery to the targets of the configuration: one thread with one engine for each target (engine.h).
  *
  * start returns at once; a log or target that is away is waited for. status, metrics and ready read a snapshot that the
- * threads renew a few times a second: thread-safe, they never wait for a target.
+ * threads renew a few times a second: thread-safe, they never wait for a target. A thread that hangs renews nothing any
+ * more: that is seen by the age of the snapshot.
  */
 #ifndef LT_DELIVERY_DELIVERY_H
 #define LT_DELIVERY_DELIVERY_H
@@ -38,7 +39,11 @@ void lt_delivery_free(struct lt_delivery_engine *d);
 /* One object: {"target","state","partitions":[{partition,state,offset,…,stop:{reason,text,command}}],"counters":{…}} */
 void lt_delivery_status(struct lt_delivery_engine *d, struct lt_json_writer *w);
 void lt_delivery_metrics(struct lt_delivery_engine *d, struct lt_buf *out);
+/* Every partition here runs, and the thread does not hang. */
 bool lt_delivery_ready(struct lt_delivery_engine *d);
+/* How long its thread has been silent. Beyond LT_DELIVERY_HANGS_MS it hangs: no step takes as long. */
+int64_t lt_delivery_silent_ms(struct lt_delivery_engine *d);
+#define LT_DELIVERY_HANGS_MS 120000
 
 /* Options of a target without starting anything, for `lienthong check`. Findings in diags. */
 int lt_delivery_check(const struct lt_config_target *t, const struct lt_adapter_type *adapter,

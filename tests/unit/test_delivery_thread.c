@@ -42,8 +42,11 @@ static void serve(void *ctx, int fd)
     }
 }
 
+static atomic_bool held; /* nobody's log is opened: the thread that wants one hangs */
+
 static int open_memory(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
 {
+    WAIT_UNTIL(!atomic_load(&held));
     return lt_log_memory_new(ctx, s, ret, err);
 }
 
@@ -178,11 +181,30 @@ static void a_portal_that_is_away_is_waited_for(void **state)
     assert_int_equal(bench_stop(&b), 0);
 }
 
+static void a_thread_that_hangs_is_seen_by_its_silence(void **state)
+{
+    (void)state;
+    struct bench b;
+    atomic_store(&held, true);
+    bench_start(&b, "http://127.0.0.1:1");
+    WAIT_UNTIL(lt_delivery_silent_ms(b.engine) > 1000);
+    struct lt_buf metrics = LT_BUF_INIT(1 << 16);
+    lt_delivery_metrics(b.engine, &metrics);
+    const char *told = strstr(lt_buf_view(&metrics).ptr, "lienthong_delivery_silent_ms{target=\"portal\"} ");
+    assert_non_null(told);
+    assert_true(strtol(strchr(told, ' '), NULL, 10) > 1000);
+    lt_buf_deinit(&metrics);
+    atomic_store(&held, false);
+    WAIT_UNTIL(lt_delivery_silent_ms(b.engine) < 1000);
+    (void)bench_stop(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_travels_through_thread_client_and_adapter),
         cmocka_unit_test(a_portal_that_is_away_is_waited_for),
+        cmocka_unit_test(a_thread_that_hangs_is_seen_by_its_silence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
