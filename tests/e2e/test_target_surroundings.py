@@ -1,5 +1,9 @@
-"""What happens around a target that delivers, while it delivers: a right is taken away, a retention is made short. Nothing is lost, doubled or
-turned round, and what people must do is named."""
+"""What happens around a target that delivers, while it delivers: a right is taken away, a retention is made short, the clock steps. Nothing is
+lost, doubled or turned round, and what people must do is named."""
+
+import json
+import pathlib
+import struct
 
 import pytest
 from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource,
@@ -119,3 +123,35 @@ def test_a_retention_that_is_too_short_takes_nothing_from_a_running_target(world
     operate(world, "targets", "resume", "portal")
     in_order(world, d, 3)
     assert all(p["state"] == "running" for p in world.target("portal")["partitions"])
+
+
+@pytest.fixture
+def step(world):
+    """Sets the gateway's wall clock so many seconds ahead of ours, while it runs."""
+    library, clock = world.folder / "stepped_clock.so", world.folder / "clock"
+    run("cc", "-shared", "-fPIC", "-O2", "-o", library, pathlib.Path(__file__).with_name("stepped_clock.c"), "-ldl", check=0)
+    clock.write_bytes(struct.pack("=q", 0))
+    world.gateway.env = {"LD_PRELOAD": str(library), "LT_TEST_CLOCK": str(clock)}
+
+    def ahead(seconds):
+        with open(clock, "r+b") as file:  # in place: it is mapped
+            file.write(struct.pack("=q", seconds))
+    return ahead
+
+
+def test_a_clock_that_steps_on_and_back_repeats_nothing_and_one_that_no_broker_believes_is_told(world, step):
+    d = delivered_one(world)
+    n = 1
+    for seconds in (3000, 600, 7200):  # never back before the certificates begin
+        world.fault("portal", kind="delay", count=1, ms=1500)  # a call is out while the clock steps
+        accept(world, d.progressed())
+        wait_for("the call to be out", lambda: world.target("portal")["calls_in_flight"] > 0, 30, every=0.02)
+        step(seconds)
+        accept(world, d.progressed())
+        if seconds > 3600:  # Kafka takes no record that is more than an hour ahead of its brokers
+            wait_for("it to be told", lambda: "Invalid timestamp" in world.target("portal").get("transaction", ""), 60)
+            step(600)
+        n += 2
+        in_order(world, d, n)
+    times = [json.loads(value)["time"] for _, _, _, _, value in world.read("lt.history.portal")]
+    assert times != sorted(times), "it did live by that clock"
