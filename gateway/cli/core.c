@@ -11,7 +11,8 @@
 int lt_cli_core_complain(const struct lt_err *err)
 {
     fprintf(stderr, "lienthong core: %s\n", err->text);
-    return err->code == LT_E_INVALID || err->code == LT_E_LIMIT ? LT_EXIT_FINDING : LT_EXIT_UNAVAILABLE;
+    return err->code == LT_E_INVALID || err->code == LT_E_LIMIT || err->code == LT_E_NOT_FOUND ? LT_EXIT_FINDING
+                                                                                               : LT_EXIT_UNAVAILABLE;
 }
 
 /* ---- status ---- */

@@ -161,7 +161,7 @@ const struct lt_config_target *lt_decide_target(const struct lt_command *c, cons
 int lt_decide_complain(const struct lt_command *c, const struct lt_err *err)
 {
     fprintf(stderr, "lienthong %s: %s\n", c->name, err->text);
-    return err->code == LT_E_INVALID ? LT_EXIT_FINDING : LT_EXIT_UNAVAILABLE;
+    return err->code == LT_E_INVALID || err->code == LT_E_NOT_FOUND ? LT_EXIT_FINDING : LT_EXIT_UNAVAILABLE;
 }
 
 static void print_decision(const char *target, const struct lt_parked_lane *l, enum lt_verb verb, const char *id)

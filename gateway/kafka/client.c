@@ -236,6 +236,10 @@ const char *lt_kafka_text(rd_kafka_resp_err_t code)
         return "Kafka does not answer: a host of bootstrap.servers cannot be resolved";
     case RD_KAFKA_RESP_ERR__TIMED_OUT:
         return "Kafka did not answer in time";
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+        return "Kafka has no such topic or partition; `lienthong topics` shows what is missing";
     default:
         return rd_kafka_err2str(code);
     }

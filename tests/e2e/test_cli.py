@@ -353,6 +353,8 @@ def test_topics_shows_what_is_missing_and_creates_it_once(place, bootstrap):
     empty_kafka(bootstrap)
     missing = rows(place, "show", check=1)
     assert missing["lt.intake"]["state"] == "missing" and not names(bootstrap)
+    for command in (("parked", "list"), ("deadletter", "list"), ("targets", "status"), ("core", "status")):  # which is no outage
+        assert "`lienthong topics` shows what is missing" in lienthong(*command, "--config", place.config, check=1).stderr, command
     planned = rows(place, "create", "--dry-run", check=0)
     assert planned["lt.intake"]["state"] == "would create" and not names(bootstrap)
     made = rows(place, "create", check=0)
