@@ -108,6 +108,12 @@ static void status(void *ctx, struct lt_json_writer *w)
         lt_json_key(w, LT_SPAN_LIT("core"));
         lt_core_status(g->core, w);
     }
+    lt_json_key(w, LT_SPAN_LIT("hanging")); /* what they told last stands below */
+    lt_json_begin_array(w);
+    for (size_t i = 0; i < g->targets_len; i++)
+        if (lt_delivery_silent_ms(g->targets[i]) > LT_DELIVERY_HANGS_MS)
+            lt_json_put_string(w, lt_span_str(g->compiled.config->targets[i].name));
+    lt_json_end_array(w);
     lt_json_key(w, LT_SPAN_LIT("targets"));
     lt_json_begin_array(w);
     for (size_t i = 0; i < g->targets_len; i++)

@@ -343,6 +343,18 @@ static size_t put_target(lt_json_value t, struct lt_buf *out)
     return findings + put_stops(name, lt_json_get(t, "partitions"), out);
 }
 
+/* Targets whose thread tells nothing any more. */
+static size_t put_hanging(lt_json_value hanging, struct lt_buf *out)
+{
+    for (size_t i = 0; i < lt_json_len(hanging); i++) {
+        struct lt_span name = LT_SPAN_NULL;
+        lt_json_string(lt_json_at(hanging, i), &name);
+        lt_buf_printf(out, "NOT READY " LT_SPAN_FMT ": its thread hangs; restart this gateway, nothing is lost by it\n",
+                      LT_SPAN_ARG(name));
+    }
+    return lt_json_len(hanging);
+}
+
 /* For people; returns the number of findings, for people and machines alike. */
 static size_t describe(lt_json_value root, struct lt_buf *out)
 {
@@ -362,6 +374,7 @@ static size_t describe(lt_json_value root, struct lt_buf *out)
         findings += put_stops(LT_SPAN_LIT("core"), lt_json_get(core, "partitions"), out);
         put_files(lt_json_get(core, "partitions"), out);
     }
+    findings += put_hanging(lt_json_get(root, "hanging"), out);
     for (size_t i = 0; i < lt_json_len(targets); i++)
         findings += put_target(lt_json_at(targets, i), out);
     return findings;

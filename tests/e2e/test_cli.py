@@ -1,6 +1,7 @@
 """The commands as an operator meets them: exit codes, messages with a place, and what must never happen by mistake."""
 
 import dataclasses
+import http.server
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 
 import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
@@ -298,6 +300,24 @@ def test_the_help_of_a_command_says_what_each_of_its_options_is_for_and_where_it
 def test_who_stands_elsewhere_is_told_how_to_name_the_configuration(command, tmp_path):
     r = subprocess.run([str(LIENTHONG), command], cwd=tmp_path, capture_output=True, text=True, env={k: v for k, v in os.environ.items() if k != "LIENTHONG_CONFIG"})
     assert r.returncode == 78 and "config/gateway.yaml" in r.stdout + r.stderr and "--config FILE or $LIENTHONG_CONFIG" in r.stdout + r.stderr
+
+
+def test_status_names_a_target_whose_thread_hangs(place):
+    """What such a target told last may be that it runs."""
+    class Admin(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps({"instance": "gateway-1", "hanging": ["portal"], "targets": [{"target": "portal", "ready": True, "state": "running"}]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with http.server.HTTPServer(("127.0.0.1", place.admin_port), Admin) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        r = lienthong("status", "--config", place.config, check=1)
+        thread.join()
+    assert "NOT READY portal: its thread hangs; restart this gateway" in r.stdout
 
 
 def test_status_without_a_gateway_ends_with_69(place):
