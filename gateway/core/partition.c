@@ -52,6 +52,17 @@ void lt_partition_reset(struct lt_partition *p, enum lt_partition_state state)
     pthread_mutex_unlock(&p->lock);
 }
 
+void lt_partition_fetch_failed(struct lt_partition *p, const char *why)
+{
+    bool again = p->fetch_failed && p->state == LT_PARTITION_RUNNING; /* it has been loaded since */
+    lt_partition_reset(p, LT_PARTITION_LOADING);
+    p->fetch_failed = true;
+    if (again) /* and not a record since: loading finds nothing wrong, so people must be told */
+        lt_partition_stop(p, LT_STOP_FETCH_FAILED, NULL, "%s", why);
+    else
+        lt_warn("core", "partition-error", "partition %d: %s; loading it again", (int)p->number, why);
+}
+
 void lt_partition_note_files(struct lt_partition *p)
 {
     const char *trouble = p->files ? lt_files_trouble(p->files) : "";

@@ -74,6 +74,11 @@ static const struct row rows[LT_STOPS] = {
                             "Raise core.index_memory and restart, or spread the partitions over more instances.", NULL},
     [LT_STOP_TOPIC_MISSING] = {"TOPIC-MISSING", "A topic that the routes write to does not exist.", NOTHING_DECIDED,
                                "Run lienthong topics create.", "lienthong topics create"},
+    [LT_STOP_FETCH_FAILED] = {"FETCH-FAILED", "lt.intake cannot be read, and was loaded again without a record since.",
+                              NOTHING_DECIDED,
+                              "The text has Kafka's error: give the right to read lt.intake back, look at the brokers. "
+                              "It is tried again by itself.",
+                              NULL},
     [LT_STOP_WAITING] = {"WAITING", "Kafka does not answer, or what is needed is not there yet.", NOTHING_DECIDED,
                          "It goes on by itself; if it lasts, look at the brokers.", NULL},
     [LT_STOP_FOREIGN_TRANSACTION] = {"FOREIGN-TRANSACTION",

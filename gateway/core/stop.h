@@ -20,6 +20,7 @@ enum lt_stop {
     LT_STOP_INDEX_DIFFERS,
     LT_STOP_INDEX_FULL,
     LT_STOP_TOPIC_MISSING,
+    LT_STOP_FETCH_FAILED,
     LT_STOP_WAITING, /* the log or the group coordinator does not answer */
     /* Alarms: the partition or the worker is not stopped, but does not get on. */
     LT_STOP_FOREIGN_TRANSACTION,

@@ -364,6 +364,7 @@ static bool take_record(struct lt_worker *w, struct lt_log_record *r)
         return !(running && p->hole);
     }
     p->next++;
+    p->fetch_failed = false;
     note_append_time(p, r);
     lt_batch_add_take(&w->batch, r, p, w->settings->routes);
     return true;
@@ -387,10 +388,8 @@ static bool poll_once(struct lt_worker *w, int timeout_ms, struct lt_log_record 
         int32_t n = (*ret)->partition;
         w->log->ops->record_free(w->log, *ret);
         *ret = NULL;
-        if (n >= 0 && n < w->partitions_len && w->partitions[n].state != LT_PARTITION_ABSENT) {
-            lt_warn("core", "partition-error", "partition %d: %s; loading it again", (int)n, err.text);
-            lt_partition_reset(&w->partitions[n], LT_PARTITION_LOADING); /* serve_partitions unassigns it first */
-        }
+        if (n >= 0 && n < w->partitions_len && w->partitions[n].state != LT_PARTITION_ABSENT)
+            lt_partition_fetch_failed(&w->partitions[n], err.text); /* serve_partitions unassigns it */
         return false;
     }
     case LT_LOG_TWIN:

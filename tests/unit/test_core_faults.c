@@ -454,6 +454,39 @@ static void a_partition_error_drops_what_was_collected_and_loads_the_partition_a
     world_free(w);
 }
 
+static void break_next_poll(struct world *w)
+{
+    w->polls_to_broken = 1;
+    core_world_turn(&w->core);
+    assert_int_equal(w->polls_to_broken, 0);
+}
+
+/* A right that was taken away, say: each loading finds nothing wrong, and nothing ever comes. */
+static void a_partition_that_cannot_be_read_again_and_again_is_stopped(void **state)
+{
+    (void)state;
+    struct world *w = judged_world(4);
+    core_world_turn(&w->core);
+    struct lt_partition *p = &w->core.worker.partitions[0];
+    break_next_poll(w);
+    assert_int_equal(p->state, LT_PARTITION_LOADING);
+    core_world_turn(&w->core);
+    assert_int_equal(p->state, LT_PARTITION_RUNNING);
+    break_next_poll(w);
+    core_world_must_stop(&w->core, 0, LT_STOP_FETCH_FAILED);
+    assert_non_null(strstr(p->stop_text, "is damaged"));
+    append_many(w, 0, 4);
+    core_world_turns(&w->core, 3);
+    core_world_must_stop(&w->core, 0, LT_STOP_FETCH_FAILED);
+    core_world_retry_now(&w->core);
+    run_to_the_end(w);
+    assert_int_equal(lt_memory_count(w->core.memory, CORE_PLAIN), 8);
+    break_next_poll(w); /* a record came since: another trouble */
+    assert_int_equal(p->state, LT_PARTITION_LOADING);
+    run_to_the_end(w);
+    world_free(w);
+}
+
 static void a_running_partition_that_lost_unread_records_stops(void **state)
 {
     (void)state;
@@ -561,6 +594,7 @@ int main(void)
         cmocka_unit_test(records_after_a_hole_do_not_keep_the_worker_in_one_turn),
         cmocka_unit_test(records_before_a_hole_are_judged),
         cmocka_unit_test(a_partition_error_drops_what_was_collected_and_loads_the_partition_again),
+        cmocka_unit_test(a_partition_that_cannot_be_read_again_and_again_is_stopped),
         cmocka_unit_test(a_running_partition_that_lost_unread_records_stops),
         cmocka_unit_test(a_log_that_ends_too_early_is_waited_for_and_only_then_taken_for_another),
         cmocka_unit_test(a_replica_that_has_the_missing_end_lets_it_go_on),
