@@ -9,7 +9,7 @@ import struct
 import subprocess
 import time
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from tools.lt.derive import derive_config
@@ -98,12 +98,24 @@ class Tail:
         self.records, self.next = [], {}
         self.topic = topic
         for p in self.consumer.list_topics(topic, timeout=10).topics[topic].partitions:
-            self.next[p] = self.consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1]
+            self.next[p] = self.end(p)
         self.consumer.assign([TopicPartition(topic, p, o) for p, o in self.next.items()])
+
+    def end(self, partition):
+        """A starved broker loses its lead for a moment."""
+        passing = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._TIMED_OUT, KafkaError._TRANSPORT)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return self.consumer.get_watermark_offsets(TopicPartition(self.topic, partition), timeout=10)[1]
+            except KafkaException as e:
+                if e.args[0].code() not in passing or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def read(self):
         """Everything since it was made, up to the topic's end at the moment of the call."""
-        ends = {p: self.consumer.get_watermark_offsets(TopicPartition(self.topic, p), timeout=10)[1] for p in self.next}
+        ends = {p: self.end(p) for p in self.next}
         deadline = time.monotonic() + 30
         while any(self.next[p] < end for p, end in ends.items()):
             if time.monotonic() > deadline:
