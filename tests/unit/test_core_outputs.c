@@ -3,6 +3,7 @@
  * that a restart takes up again.
  */
 #include "tests/unit/core_world.h"
+#include "tests/unit/remade.h"
 
 #include "gateway/codec/json.h"
 
@@ -388,35 +389,10 @@ static void the_position_topic_is_read_once_however_many_partitions_are_loaded(v
 
 /* ---- an output that goes away and is made again ---- */
 
-struct remade {
-    struct lt_memory *memory;
-    int32_t partitions; /* from then on */
-    bool gone, there;
-    int begun;
-};
-
-/* It goes before a transaction and is made again while that is aborted. */
-static enum lt_memory_fault remake(void *ctx, const char *instance_id LT_UNUSED, enum lt_memory_step step,
-                                   uint64_t number LT_UNUSED)
-{
-    struct remade *r = ctx;
-    if (step == LT_STEP_BEGIN && ++r->begun > 8)
-        fail_msg("the batch is still tried again");
-    if (step == LT_STEP_BEGIN && !r->gone) {
-        lt_memory_topic_drop(r->memory, CORE_PLAIN);
-        r->gone = true;
-    }
-    if (step == LT_STEP_ABORT && !r->there) {
-        lt_memory_topic(r->memory, CORE_PLAIN, r->partitions, 0, false);
-        r->there = true;
-    }
-    return LT_FAULT_NONE;
-}
-
 /* Eight events into the topic as it is made again; how many partitions of it have records then. */
 static int32_t spread_when_remade(struct core_world *w, int32_t partitions, int first)
 {
-    struct remade r = {.memory = w->memory, .partitions = partitions};
+    struct remade r = {.memory = w->memory, .topic = CORE_PLAIN, .partitions = partitions, .begun_max = 8};
     int32_t used = 0;
     lt_memory_schedule(w->memory, remake, &r);
     for (int i = first; i < first + 8; i++)

@@ -1,5 +1,6 @@
 /* What one partition's trouble may cost the others, and what a queue that is not as it was may cost anybody. */
 #include "tests/unit/delivery_world.h"
+#include "tests/unit/remade.h"
 
 #include "gateway/delivery/position.h"
 
@@ -620,32 +621,10 @@ static void an_outcome_in_doubt_at_the_end_is_looked_after_until_it_is_committed
 
 /* ---- a topic it writes to goes away and is made again ---- */
 
-struct remade {
-    struct lt_memory *memory;
-    int32_t partitions; /* from then on */
-    bool gone, there;
-};
-
-/* It goes before a transaction and is made again while that is aborted. */
-static enum lt_memory_fault remake(void *ctx, const char *instance_id LT_UNUSED, enum lt_memory_step step,
-                                   uint64_t number LT_UNUSED)
-{
-    struct remade *r = ctx;
-    if (step == LT_STEP_BEGIN && !r->gone) {
-        lt_memory_topic_drop(r->memory, "lt.next");
-        r->gone = true;
-    }
-    if (step == LT_STEP_ABORT && !r->there) {
-        lt_memory_topic(r->memory, "lt.next", r->partitions, 0, false);
-        r->there = true;
-    }
-    return LT_FAULT_NONE;
-}
-
 /* Eight events into the next target's queue as it is made again; how many partitions of it have records then. */
 static int32_t spread_when_remade(struct world *w, int32_t partitions, int number)
 {
-    struct remade r = {.memory = w->memory, .partitions = partitions};
+    struct remade r = {.memory = w->memory, .topic = "lt.next", .partitions = partitions};
     int32_t used = 0;
     lt_memory_schedule(w->memory, remake, &r);
     for (int i = 0; i < 8; i++)
