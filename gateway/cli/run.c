@@ -62,7 +62,7 @@ static bool ready(void *ctx, struct lt_buf *why)
     for (size_t i = 0; i < g->targets_len; i++)
         if (!lt_delivery_ready(g->targets[i])) {
             lt_buf_printf(why, "delivery to %s: %s\n", g->compiled.config->targets[i].name,
-                          lt_delivery_silent_ms(g->targets[i]) > LT_DELIVERY_HANGS_MS
+                          lt_delivery_hangs(g->targets[i])
                               ? "its thread hangs; restart this gateway, nothing is lost by it"
                               : "partitions are loading or stopped, see /status");
             ok = false;
@@ -111,7 +111,7 @@ static void status(void *ctx, struct lt_json_writer *w)
     lt_json_key(w, LT_SPAN_LIT("hanging")); /* what they told last stands below */
     lt_json_begin_array(w);
     for (size_t i = 0; i < g->targets_len; i++)
-        if (lt_delivery_silent_ms(g->targets[i]) > LT_DELIVERY_HANGS_MS)
+        if (lt_delivery_hangs(g->targets[i]))
             lt_json_put_string(w, lt_span_str(g->compiled.config->targets[i].name));
     lt_json_end_array(w);
     lt_json_key(w, LT_SPAN_LIT("targets"));

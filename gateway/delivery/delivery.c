@@ -13,6 +13,7 @@
 #define SNAPSHOT_MS 200
 #define SNAPSHOT_MAX ((size_t)4 << 20)
 #define EXIT_TWIN 78
+#define HANGS_MS 120000
 
 struct lt_delivery_engine {
     struct lt_delivery_settings set;
@@ -157,9 +158,9 @@ void lt_delivery_metrics(struct lt_delivery_engine *d, struct lt_buf *out)
 bool lt_delivery_ready(struct lt_delivery_engine *d)
 {
     pthread_mutex_lock(&d->lock);
-    bool ready = d->ready && lt_mono_ms() - d->told_ms <= LT_DELIVERY_HANGS_MS;
+    bool ready = d->ready;
     pthread_mutex_unlock(&d->lock);
-    return ready;
+    return ready && !lt_delivery_hangs(d);
 }
 
 int64_t lt_delivery_silent_ms(struct lt_delivery_engine *d)
@@ -168,6 +169,11 @@ int64_t lt_delivery_silent_ms(struct lt_delivery_engine *d)
     int64_t told_ms = d->told_ms;
     pthread_mutex_unlock(&d->lock);
     return lt_mono_ms() - told_ms;
+}
+
+bool lt_delivery_hangs(struct lt_delivery_engine *d)
+{
+    return lt_delivery_silent_ms(d) > HANGS_MS;
 }
 
 int lt_delivery_check(const struct lt_config_target *t, const struct lt_adapter_type *adapter, struct lt_diags *diags)

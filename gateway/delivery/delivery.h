@@ -41,9 +41,9 @@ void lt_delivery_status(struct lt_delivery_engine *d, struct lt_json_writer *w);
 void lt_delivery_metrics(struct lt_delivery_engine *d, struct lt_buf *out);
 /* Every partition here runs, and the thread does not hang. */
 bool lt_delivery_ready(struct lt_delivery_engine *d);
-/* How long its thread has been silent. Beyond LT_DELIVERY_HANGS_MS it hangs: no step takes as long. */
+/* How long its thread has been silent; hangs: longer than any step takes. */
 int64_t lt_delivery_silent_ms(struct lt_delivery_engine *d);
-#define LT_DELIVERY_HANGS_MS 120000
+bool lt_delivery_hangs(struct lt_delivery_engine *d);
 
 /* Options of a target without starting anything, for `lienthong check`. Findings in diags. */
 int lt_delivery_check(const struct lt_config_target *t, const struct lt_adapter_type *adapter,
