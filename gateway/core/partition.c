@@ -12,7 +12,7 @@
 
 void lt_partition_init(struct lt_partition *p, int32_t number)
 {
-    *p = (struct lt_partition){.number = number};
+    *p = (struct lt_partition){.number = number, .fetch_failed_at = -1};
     pthread_mutex_init(&p->lock, NULL);
 }
 
@@ -54,10 +54,12 @@ void lt_partition_reset(struct lt_partition *p, enum lt_partition_state state)
 
 void lt_partition_fetch_failed(struct lt_partition *p, const char *why)
 {
-    bool again = p->fetch_failed && p->state == LT_PARTITION_RUNNING; /* it has been loaded since */
+    if (p->state != LT_PARTITION_RUNNING)
+        return; /* given up already: another answer that was on its way */
+    bool again = p->next <= p->fetch_failed_at;
     lt_partition_reset(p, LT_PARTITION_LOADING);
-    p->fetch_failed = true;
-    if (again) /* and not a record since: loading finds nothing wrong, so people must be told */
+    p->fetch_failed_at = p->next;
+    if (again) /* it came no further: loading finds nothing wrong, so people must be told */
         lt_partition_stop(p, LT_STOP_FETCH_FAILED, NULL, "%s", why);
     else
         lt_warn("core", "partition-error", "partition %d: %s; loading it again", (int)p->number, why);

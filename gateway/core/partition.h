@@ -59,7 +59,7 @@ struct lt_partition {
     uint64_t disturbances;           /* rule 10: as last seen when the anchor was verified */
     int64_t unstable_since_ms;       /* rule 10: last stable offset below the high watermark since; 0 not */
     bool foreign_transaction;        /* alarm FOREIGN-TRANSACTION is up */
-    bool fetch_failed;               /* since the last record that came */
+    int64_t fetch_failed_at;         /* `next` when fetching failed last; -1 never */
     bool no_append_time;             /* alarm NO-APPEND-TIME is up: of the last record taken */
     atomic_bool look;                /* an operator mended something: try again at once; set by any thread */
     atomic_bool rebuild;             /* an operator asked: drop the index and build it again; set by any thread */
@@ -87,7 +87,8 @@ void lt_partition_forget_counters(struct lt_partition *p);
 void lt_partition_note_files(struct lt_partition *p);
 /* Rule 1 and rule 17: the index is dropped, a new epoch begins. */
 void lt_partition_reset(struct lt_partition *p, enum lt_partition_state state);
-/* The log cannot read it on: it is loaded again at once, and stopped when that happens again before a record came. */
+/* The log cannot read it on: one that runs is loaded again at once, and stopped when it came no further than the last
+ * time: what had come before the failure is dropped with it, and comes again. */
 void lt_partition_fetch_failed(struct lt_partition *p, const char *why);
 /* command NULL: the one of the stop's row, if it has one. */
 void lt_partition_stop(struct lt_partition *p, enum lt_stop stop, const char *command, const char *fmt, ...)

@@ -74,7 +74,7 @@ static const struct row rows[LT_STOPS] = {
                             "Raise core.index_memory and restart, or spread the partitions over more instances.", NULL},
     [LT_STOP_TOPIC_MISSING] = {"TOPIC-MISSING", "A topic that the routes write to does not exist.", NOTHING_DECIDED,
                                "Run lienthong topics create.", "lienthong topics create"},
-    [LT_STOP_FETCH_FAILED] = {"FETCH-FAILED", "lt.intake cannot be read, and was loaded again without a record since.",
+    [LT_STOP_FETCH_FAILED] = {"FETCH-FAILED", "lt.intake cannot be read, and was loaded again without coming further.",
                               NOTHING_DECIDED,
                               "The text has Kafka's error: give the right to read lt.intake back, look at the brokers. "
                               "It is tried again by itself.",

@@ -364,7 +364,6 @@ static bool take_record(struct lt_worker *w, struct lt_log_record *r)
         return !(running && p->hole);
     }
     p->next++;
-    p->fetch_failed = false;
     note_append_time(p, r);
     lt_batch_add_take(&w->batch, r, p, w->settings->routes);
     return true;
@@ -388,7 +387,7 @@ static bool poll_once(struct lt_worker *w, int timeout_ms, struct lt_log_record 
         int32_t n = (*ret)->partition;
         w->log->ops->record_free(w->log, *ret);
         *ret = NULL;
-        if (n >= 0 && n < w->partitions_len && w->partitions[n].state != LT_PARTITION_ABSENT)
+        if (n >= 0 && n < w->partitions_len)
             lt_partition_fetch_failed(&w->partitions[n], err.text); /* serve_partitions unassigns it */
         return false;
     }

@@ -130,7 +130,7 @@ struct lt_part {
     uint64_t epoch;
     enum lt_part_state state;
     bool fetching, paused, dirty;
-    bool fetch_failed;                    /* since the last record that came */
+    int64_t fetch_failed_at;              /* `next` when its fetch failed last; -1 never */
     struct lt_loading *loading;           /* LOADING: how far it is; NULL: not begun */
     struct lt_delivery_position position; /* as committed */
     struct lt_log_offset committed;       /* the same, as text */
@@ -339,7 +339,8 @@ struct lt_part *lt_part_same(const struct lt_engine *e, int32_t number, uint64_t
 void lt_part_stop(struct lt_engine *e, struct lt_part *p, const char *reason, bool retry, const char *command,
                   const char *fmt, ...) LT_PRINTF(6, 7);
 void lt_part_reload(struct lt_engine *e, struct lt_part *p); /* drop what is known of it and load it again */
-/* Its fetch failed: reload, after its calls have ended and what they brought is committed; the second time later. */
+/* Its fetch failed: reload, after its calls have ended and what they brought is committed; later when it came no
+ * further than the last time. */
 void lt_part_failed(struct lt_engine *e, struct lt_part *p, const char *why);
 void lt_part_drop(struct lt_engine *e, struct lt_part *p); /* items, lanes, writes */
 void lt_part_free(struct lt_engine *e, struct lt_part *p);

@@ -88,11 +88,12 @@ static void hold(struct lt_engine *e, struct lt_part *p)
 
 void lt_part_failed(struct lt_engine *e, struct lt_part *p, const char *why)
 {
-    if (p->fetch_failed) { /* and not a record since: loading finds nothing wrong, so people must be told */
+    bool again = p->next <= p->fetch_failed_at;
+    p->fetch_failed_at = p->next;
+    if (again) { /* it came no further: loading finds nothing wrong, so people must be told */
         lt_part_stop(e, p, "FETCH-FAILED", true, "", "%s", why);
         return;
     }
-    p->fetch_failed = true;
     lt_warn(e->subject, "partition-error", "partition %" PRId32 ": %s; it is loaded again when its calls have ended",
             p->number, why);
     snprintf(p->text, sizeof(p->text), "%s", why);
@@ -218,6 +219,7 @@ void lt_part_on_assign(void *ctx, int32_t partition)
     p->number = partition;
     p->epoch = ++e->epochs;
     p->state = LT_PART_LOADING;
+    p->fetch_failed_at = -1;
     p->since_ms = lt_now_ms();
     DL_APPEND2(e->parts, p, prev, next_part);
     lt_parts_share_rate(e);
@@ -282,7 +284,6 @@ void lt_part_record_take(struct lt_engine *e, struct lt_log_record *r)
         e->log->ops->record_free(e->log, r);
         return;
     }
-    p->fetch_failed = false;
     if (is_done(p, r)) { /* rule 3 */
         p->next = r->offset + 1;
         e->skipped++;

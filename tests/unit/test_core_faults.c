@@ -487,6 +487,45 @@ static void a_partition_that_cannot_be_read_again_and_again_is_stopped(void **st
     world_free(w);
 }
 
+/* What comes before the place that cannot be read is dropped with each failure: it is no progress. */
+static void records_that_come_before_each_failure_do_not_hide_that_it_stays_so(void **state)
+{
+    (void)state;
+    struct world *w = judged_world(4);
+    core_world_turn(&w->core);
+    struct lt_partition *p = &w->core.worker.partitions[0];
+    append_many(w, 0, 8);
+    w->polls_to_broken = 4;
+    core_world_turn(&w->core);
+    assert_int_equal(p->state, LT_PARTITION_LOADING);
+    w->polls_to_broken = 4;
+    core_world_turn(&w->core);
+    core_world_must_stop(&w->core, 0, LT_STOP_FETCH_FAILED);
+    assert_int_equal(core_world_committed(&w->core, 0, NULL), 4);
+    core_world_retry_now(&w->core);
+    run_to_the_end(w);
+    assert_int_equal(lt_memory_count(w->core.memory, CORE_PLAIN), 12);
+    world_free(w);
+}
+
+/* Of a partition that is given up more than one answer may be on its way. */
+static void an_error_of_a_partition_that_is_stopped_changes_nothing(void **state)
+{
+    (void)state;
+    struct world *w = judged_world(4);
+    core_world_turn(&w->core);
+    struct lt_partition *p = &w->core.worker.partitions[0];
+    break_next_poll(w);
+    core_world_turn(&w->core);
+    break_next_poll(w);
+    core_world_must_stop(&w->core, 0, LT_STOP_FETCH_FAILED);
+    uint64_t epoch = p->epoch;
+    break_next_poll(w);
+    core_world_must_stop(&w->core, 0, LT_STOP_FETCH_FAILED);
+    assert_int_equal(p->epoch, epoch);
+    world_free(w);
+}
+
 static void a_running_partition_that_lost_unread_records_stops(void **state)
 {
     (void)state;
@@ -595,6 +634,8 @@ int main(void)
         cmocka_unit_test(records_before_a_hole_are_judged),
         cmocka_unit_test(a_partition_error_drops_what_was_collected_and_loads_the_partition_again),
         cmocka_unit_test(a_partition_that_cannot_be_read_again_and_again_is_stopped),
+        cmocka_unit_test(records_that_come_before_each_failure_do_not_hide_that_it_stays_so),
+        cmocka_unit_test(an_error_of_a_partition_that_is_stopped_changes_nothing),
         cmocka_unit_test(a_running_partition_that_lost_unread_records_stops),
         cmocka_unit_test(a_log_that_ends_too_early_is_waited_for_and_only_then_taken_for_another),
         cmocka_unit_test(a_replica_that_has_the_missing_end_lets_it_go_on),

@@ -279,12 +279,16 @@ static struct {
     struct lt_log_ops ops;
     struct lt_log_record record; /* says which partition */
     bool fails;                  /* the next poll */
+    int records;                 /* then again: the poll after so many records; 0: none */
 } fetch;
 
 static int failing_poll(struct lt_log *l, int timeout_ms, struct lt_log_record **ret, struct lt_err *err)
 {
-    if (!fetch.fails)
-        return fetch.real->poll(l, timeout_ms, ret, err);
+    if (!fetch.fails) {
+        int r = fetch.real->poll(l, timeout_ms, ret, err);
+        fetch.fails = r == LT_LOG_OK && fetch.records > 0 && --fetch.records == 0;
+        return r;
+    }
     fetch.fails = false;
     *ret = &fetch.record;
     (void)lt_err_set(err, LT_E_AUTH, "denied", "topic lt.sim partition 0: Topic authorization failed");
@@ -295,6 +299,15 @@ static void failing_free(struct lt_log *l, struct lt_log_record *r)
 {
     if (r != &fetch.record)
         fetch.real->record_free(l, r);
+}
+
+static void hook_fetch(struct world *w)
+{
+    fetch.real = w->log->ops;
+    fetch.ops = *w->log->ops;
+    fetch.ops.poll = failing_poll;
+    fetch.ops.record_free = failing_free;
+    w->log->ops = &fetch.ops;
 }
 
 static void fail_fetch(struct world *w)
@@ -311,11 +324,7 @@ static void a_partition_whose_fetch_fails_again_and_again_is_stopped_and_says_wh
     struct world *w = world_new();
     world_open(w);
     world_turns(w, 50);
-    fetch.real = w->log->ops;
-    fetch.ops = *w->log->ops;
-    fetch.ops.poll = failing_poll;
-    fetch.ops.record_free = failing_free;
-    w->log->ops = &fetch.ops;
+    hook_fetch(w);
     fail_fetch(w);
     assert_true(lt_engine_ready(w->engine)); /* once: loaded again at once */
     fail_fetch(w);
@@ -328,6 +337,35 @@ static void a_partition_whose_fetch_fails_again_and_again_is_stopped_and_says_wh
     world_run_until_forwarded(w, 2);
     assert_true(lt_engine_ready(w->engine));
     fail_fetch(w); /* a record came since: another trouble */
+    assert_true(lt_engine_ready(w->engine));
+    w->log->ops = fetch.real;
+    world_free(w);
+}
+
+/* What comes before the place that cannot be read is let go with each failure, and comes again: it is no progress. */
+static void records_that_come_before_each_failure_do_not_hide_that_it_stays_so(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    world_open(w);
+    world_turns(w, 50);
+    hook_fetch(w);
+    world_received(w, 0, "A", 0);
+    world_received(w, 0, "B", 0);
+    for (int n = 0; n < 2; n++) {
+        assert_true(lt_engine_ready(w->engine));
+        fetch.records = 2;
+        for (int turns = 0; fetch.records > 0 || fetch.fails; turns++) {
+            assert_true(turns < 20);
+            world_turns(w, 1);
+        }
+    }
+    world_turns(w, 20);
+    world_expect_status(w, "\"reason\":\"FETCH-FAILED\"");
+    assert_false(lt_engine_ready(w->engine));
+    assert_int_equal(world_forwarded(w), 0);
+    world_advance(w, 30000);
+    world_run_until_forwarded(w, 2);
     assert_true(lt_engine_ready(w->engine));
     w->log->ops = fetch.real;
     world_free(w);
@@ -668,6 +706,7 @@ int main(void)
         cmocka_unit_test(a_stop_while_calls_are_out_loses_nothing_that_waited),
         cmocka_unit_test(a_partition_whose_fetch_fails_commits_what_its_calls_brought_before_it_is_loaded_again),
         cmocka_unit_test(a_partition_whose_fetch_fails_again_and_again_is_stopped_and_says_why),
+        cmocka_unit_test(records_that_come_before_each_failure_do_not_hide_that_it_stays_so),
         cmocka_unit_test(a_queue_that_ends_before_the_position_stops),
         cmocka_unit_test(a_position_that_a_broker_tells_only_after_a_while_is_waited_for_without_a_stop),
         cmocka_unit_test(an_older_position_than_was_committed_is_never_delivered_from),
