@@ -21,6 +21,7 @@ struct topic {
     char *name;
     int32_t partitions; /* 0: not known yet */
     bool grew;          /* it has more by now */
+    int trouble;        /* what the last question met, LT_LOG_OK nothing: told when it changes */
     bool asked;
     bool prepared; /* the owner means to send to it: it counts for lt_producer_ready */
     int64_t asked_ms;
@@ -179,7 +180,9 @@ static void replace(struct lt_producer *p)
     struct lt_err err = LT_ERR_INIT;
     if (handle_new(p, &fresh, &err) != LT_OK) {
         /* The same settings were good before: no threads, no memory. The next turn tries again. */
-        lt_error(p->client_id, "producer-new", "%s", err.text);
+        lt_error(p->client_id, "producer-new",
+                 "no new producer could be made: %s; trying again every second, nothing is accepted meanwhile",
+                 err.text);
         return;
     }
     pthread_mutex_lock(&p->lock);
@@ -238,20 +241,26 @@ static void topic_ask(struct lt_producer *p, const char *name)
     HASH_FIND_STR(p->topics, name, t);
     t->asked = true;
     t->asked_ms = lt_mono_ms();
-    bool grew = r == LT_LOG_OK && t->partitions > 0 && n > t->partitions, news = grew && !t->grew;
+    bool grew = r == LT_LOG_OK && t->partitions > 0 && n > t->partitions, more = grew && !t->grew;
+    bool news = r != t->trouble;
     if (r == LT_LOG_OK && !grew) /* one that grew is written to as before: keys must not move under their readers */
         t->partitions = n;
     else if (r == LT_LOG_PERMANENT)
         t->partitions = 0; /* it is gone, or not ours any more */
     t->grew = grew;
+    t->trouble = r;
     n = t->partitions;
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
-    if (news)
-        lt_error(p->client_id, "topic-grew", "topic %s has more partitions than the %d it had: written to as before",
-                 name, (int)n);
+    if (more)
+        lt_error(p->client_id, "topic-grew",
+                 "topic %s has more partitions than the %d it had: written to as before; see `lienthong status`", name,
+                 (int)n);
     if (r != LT_LOG_OK)
-        lt_warn(p->client_id, r == LT_LOG_PERMANENT ? "topic-missing" : "kafka-away", "%s", err.text);
+        lt_log(news ? LT_LOG_WARN : LT_LOG_DEBUG, p->client_id, r == LT_LOG_PERMANENT ? "topic-missing" : "kafka-away",
+               "%s; asking again", err.text);
+    else if (news)
+        lt_info(p->client_id, "topic-back", "topic %s is there", name);
 }
 
 static void sign_of_life(struct lt_producer *p)

@@ -1,4 +1,5 @@
-/* What the producer says of a record that it cannot even queue, against librdkafka's own mock cluster. */
+/* What the producer says of a record that it cannot even queue, and of a topic that is not there, against librdkafka's
+ * own mock cluster. */
 #include "harness.h"
 
 #include <librdkafka/rdkafka.h>
@@ -6,6 +7,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "gateway/base/file.h"
+#include "gateway/base/log.h"
 #include "gateway/config/config.h"
 #include "gateway/kafka/producer.h"
 
@@ -87,12 +90,54 @@ static void a_record_above_the_producers_own_limit_can_never_be_sent(void **stat
     assert_int_equal(try_send(f, lt_span(large, sizeof(large))), LT_E_INVALID);
 }
 
+static size_t times(const char *text, const char *word)
+{
+    size_t n = 0;
+    while ((text = strstr(text, word))) {
+        text += strlen(word);
+        n++;
+    }
+    return n;
+}
+
+/* In what standard error, a file for now, has received. */
+static bool is_said(const char *word, size_t n)
+{
+    char *said;
+    size_t len;
+    assert_int_equal(lt_file_read("/proc/self/fd/2", 1 << 20, &said, &len, NULL), LT_OK);
+    bool is = times(said, word) >= n;
+    free(said);
+    return is;
+}
+
+static void wait_for_a_topic_that_comes_late(const void *arg)
+{
+    const struct fixture *f = arg;
+    lt_producer_prepare(f->producer, "lt.late");
+    WAIT_UNTIL(is_said(" topic-missing: ", 3));
+    rd_kafka_mock_topic_set_error(f->cluster, "lt.late", RD_KAFKA_RESP_ERR_NO_ERROR);
+    WAIT_UNTIL(is_said(" topic-back: ", 1));
+}
+
+/* It is asked for every second: a warning each time would hide all others. */
+static void a_topic_that_stays_away_is_warned_of_once(void **state)
+{
+    struct fixture *f = *state;
+    rd_kafka_mock_topic_set_error(f->cluster, "lt.late", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    lt_log_init(LT_LOG_DEBUG, false);
+    LT_AUTOFREE char *said = harness_stderr_of(wait_for_a_topic_that_comes_late, f);
+    lt_log_init(LT_LOG_INFO, false);
+    assert_int_equal(times(said, " warn  test topic-missing: "), 1);
+}
+
 int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(a_topic_that_went_away_makes_sending_unavailable_and_is_not_the_records_fault),
         T(a_record_above_the_producers_own_limit_can_never_be_sent),
+        T(a_topic_that_stays_away_is_warned_of_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
