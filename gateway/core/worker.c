@@ -15,23 +15,14 @@
 #define BACKOFF_MS_MIN 100
 #define BACKOFF_MS_MAX 10000
 
-static void fatal(struct lt_worker *w, const char *text)
-{
-    lt_error("core", "twin", "%s", text);
-    w->settings->on_fatal(w->settings->ctx, EXIT_TWIN, text);
-    atomic_store(&w->stopping, true);
-}
-
 /* Rule 16; err: who it is. */
 static void twin(struct lt_worker *w, const struct lt_err *err)
 {
-    char text[640];
-    snprintf(
-        text, sizeof(text),
-        "another process runs under the instance name %s (%.300s); nothing is in danger, Kafka lets only one of the "
-        "two commit; give each gateway its own `instance:`, then start this one again",
-        w->settings->config->instance, err->text);
-    fatal(w, text);
+    char text[LT_LOG_TWIN_TEXT_MAX];
+    lt_log_twin_text(w->settings->config->instance, err, text);
+    lt_error("core", "twin", "%s", text);
+    w->settings->on_fatal(w->settings->ctx, EXIT_TWIN, text);
+    atomic_store(&w->stopping, true);
 }
 
 static int64_t backoff_min(const struct lt_worker *w)
@@ -87,8 +78,7 @@ static void on_assign(void *ctx, int32_t partition)
     if (partition < 0 || partition >= w->partitions_len) {
         lt_error("core", "unknown-partition",
                  "partition %d was assigned, but intake had %d partitions when this worker started: it is left alone, "
-                 "nothing "
-                 "of ours writes to it (lienthong status: TOPIC-DIVIDED)",
+                 "nothing of ours writes to it (lienthong status: TOPIC-DIVIDED)",
                  (int)partition, (int)w->partitions_len);
         return;
     }
@@ -322,7 +312,8 @@ static void serve_partitions(struct lt_worker *w)
             struct lt_err err = LT_ERR_INIT;
             p->started = false;
             if (w->log->ops->stop(w->log, i, &err) != LT_LOG_OK)
-                lt_warn("core", "unassign", "partition %d: %s", (int)i, err.text);
+                lt_warn("core", "unassign", "the client still reads partition %d: %s; what it brings is passed over",
+                        (int)i, err.text);
         }
     }
     w->loading = load_some(w, &load);

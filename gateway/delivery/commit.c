@@ -312,7 +312,7 @@ static bool renew(struct lt_engine *e)
     struct lt_err err = LT_ERR_INIT;
     int r = e->log->ops->renew(e->log, &err);
     if (r == LT_LOG_TWIN)
-        e->fatal = true;
+        lt_engine_twin(e, &err);
     else if (r != LT_OK)
         snprintf(e->txn_error, sizeof(e->txn_error), "%.*s", (int)sizeof(e->txn_error) - 1, err.text);
     return r == LT_OK;
@@ -331,7 +331,7 @@ void lt_engine_commit(struct lt_engine *e)
     /* Rule 11: captured once; no generation, no transaction. */
     int r = ops->capture(e->log, &e->txn.membership, &err);
     if (r == LT_LOG_TWIN)
-        e->fatal = true;
+        lt_engine_twin(e, &err);
     if (r != LT_OK) {
         e->txn.membership = NULL;
         lt_txn_reset(e);
@@ -360,7 +360,7 @@ void lt_engine_commit(struct lt_engine *e)
         return;
     }
     if (r == LT_LOG_TWIN) {
-        e->fatal = true;
+        lt_engine_twin(e, &err);
         return;
     }
     if (r == LT_LOG_UNKNOWN || r == LT_LOG_FENCED) {

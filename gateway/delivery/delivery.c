@@ -63,8 +63,7 @@ static void *run(void *arg)
         if (r == LT_ENGINE_FATAL) {
             snapshot(d);
             if (d->set.on_fatal)
-                d->set.on_fatal(d->set.ctx, EXIT_TWIN,
-                                "another process runs under this instance name: give each its own `instance`");
+                d->set.on_fatal(d->set.ctx, EXIT_TWIN, lt_engine_fatal_text(d->engine));
             break;
         }
         if (now - shown >= SNAPSHOT_MS) {

@@ -77,6 +77,18 @@ static bool meanwhile(void *ctx)
     return e->flying > 0;
 }
 
+void lt_engine_twin(struct lt_engine *e, const struct lt_err *err)
+{
+    e->fatal = true;
+    lt_log_twin_text(e->set.instance, err, e->fatal_text);
+    lt_error(e->subject, "twin", "%s", e->fatal_text);
+}
+
+const char *lt_engine_fatal_text(const struct lt_engine *e)
+{
+    return e->fatal_text;
+}
+
 static bool open_log(struct lt_engine *e)
 {
     if (e->log)
@@ -108,8 +120,8 @@ static bool open_log(struct lt_engine *e)
     }
     e->log = NULL;
     if (r == LT_LOG_TWIN)
-        e->fatal = true;
-    if (strcmp(e->log_error, err.text) != 0)
+        lt_engine_twin(e, &err);
+    else if (strcmp(e->log_error, err.text) != 0)
         lt_warn(e->subject, "log-away", "%s; trying again every second", err.text);
     snprintf(e->log_error, sizeof(e->log_error), "%.*s", (int)sizeof(e->log_error) - 1, err.text);
     e->log_retry_ms = now + LOG_RETRY_MS;
@@ -132,7 +144,7 @@ static bool poll_result(struct lt_engine *e, int r, struct lt_log_record *rec, c
         return true;
     }
     case LT_LOG_TWIN:
-        e->fatal = true;
+        lt_engine_twin(e, err);
         return false;
     default:
         if (r < 0) { /* no use any more: another one, once the calls of its partitions ended */

@@ -33,7 +33,7 @@ struct lt_engine_settings {
     const struct lt_config_prop *kafka_props; /* lent */
     size_t kafka_props_len;
     size_t record_max;          /* topics.record_max; 0 = default */
-    const char *instance;       /* name of this gateway instance */
+    const char *instance;       /* name of this gateway instance; lent until free */
     const atomic_bool *leaving; /* lent until free: as in lt_log_settings; NULL: never */
     void *ctx;
     int (*open_log)(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err);
@@ -57,6 +57,8 @@ int lt_engine_step(struct lt_engine *e, int timeout_ms);
 /* Rule 10, shutdown: start no event, let those that are under way end, up to 5 s and the call's time limit, commit
  * outcomes, leave. */
 void lt_engine_close(struct lt_engine *e);
+/* After LT_ENGINE_FATAL: which name, and who has taken it over. */
+const char *lt_engine_fatal_text(const struct lt_engine *e);
 void lt_engine_free(struct lt_engine *e); /* closes when that has not been done */
 
 void lt_engine_status(const struct lt_engine *e, struct lt_json_writer *w);

@@ -240,6 +240,7 @@ struct lt_engine {
     bool keeping_back;      /* while the adapter is told that a call was kept back on this side */
     int64_t drain_since_ms; /* lt_mono_ms of the first revocation in this poll, 0 none */
     bool closed, fatal;
+    char fatal_text[LT_LOG_TWIN_TEXT_MAX];
     size_t bytes, records;
     bool over_memory;
     struct lt_gate gate;
@@ -382,9 +383,10 @@ void lt_engine_move_calls(struct lt_engine *e, int wait_ms);
 
 /* ---- transactions (build.c, commit.c) ---- */
 bool lt_engine_commit_due(const struct lt_engine *e);
-bool lt_engine_held(const struct lt_engine *e); /* by an operator, in every partition that it has */
-void lt_engine_commit(struct lt_engine *e);     /* one attempt */
-void lt_engine_resolve(struct lt_engine *e);    /* txn.in_doubt: look what became of it (rule 11) */
+bool lt_engine_held(const struct lt_engine *e);                     /* by an operator, in every partition that it has */
+void lt_engine_twin(struct lt_engine *e, const struct lt_err *err); /* LT_LOG_TWIN: this process must end */
+void lt_engine_commit(struct lt_engine *e);                         /* one attempt */
+void lt_engine_resolve(struct lt_engine *e);                        /* txn.in_doubt: look what became of it (rule 11) */
 void lt_txn_reset(struct lt_engine *e);
 void lt_txn_build(struct lt_engine *e);
 int lt_txn_write(struct lt_engine *e, struct lt_err *err);

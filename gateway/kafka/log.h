@@ -192,6 +192,10 @@ struct lt_log {
     const struct lt_log_ops *ops;
 };
 
+/* What people are told before a process ends for LT_LOG_TWIN. err: what came with it, who has taken over. */
+#define LT_LOG_TWIN_TEXT_MAX 640
+void lt_log_twin_text(const char *instance, const struct lt_err *err, char out[LT_LOG_TWIN_TEXT_MAX]);
+
 /*
  * Blocks up to 10 s for init_transactions, before it joins the group. 0; LT_E_UNAVAILABLE (Kafka is away: try again);
  * LT_E_AUTH; LT_E_INVALID (a property); LT_E_NOT_FOUND (no such topic); LT_LOG_TWIN (somebody else has claimed the

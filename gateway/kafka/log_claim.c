@@ -72,6 +72,15 @@ static int claim_read(struct lt_log_kafka *k, struct claim *ret, struct lt_err *
     return r;
 }
 
+void lt_log_twin_text(const char *instance, const struct lt_err *err, char out[LT_LOG_TWIN_TEXT_MAX])
+{
+    snprintf(
+        out, LT_LOG_TWIN_TEXT_MAX,
+        "another process runs under the instance name %s (%.300s); nothing is in danger, Kafka lets only one of the "
+        "two commit; give each gateway its own `instance:`, then start this one again",
+        instance, err->text);
+}
+
 int lt_log_kafka_claim_check(struct lt_log_kafka *k, struct lt_err *err)
 {
     if (!k->claim || !k->claim->made)

@@ -191,6 +191,7 @@ static void a_twin_ends_the_process(void **state)
     world_open(w);
     world_turns(w, 200);
     assert_true(w->fatal);
+    assert_non_null(strstr(lt_engine_fatal_text(w->engine), "instance name gw1 (another process took over"));
     check(w, "twin", 9);
     world_free(w);
 }
