@@ -363,8 +363,9 @@ static void take_decisions(struct lt_loading *l, struct lt_span decision)
         return;
     int result = lt_accepted_parse(decision, l->position.incarnation, &l->p->accepted, &err);
     if (result < 0 && result != LT_E_NOT_FOUND)
-        lt_warn("core", "bad-decision", "partition %d: what was accepted cannot be read: %s", (int)l->p->number,
-                err.text);
+        lt_warn("core", "bad-decision",
+                "partition %d: what an operator accepted cannot be read (%s) and counts as not accepted",
+                (int)l->p->number, err.text);
 }
 
 /* The counter of an output that has no route any more goes on where it stood when the route comes back. */

@@ -240,7 +240,8 @@ static void apply(struct lt_engine *e, struct lt_part *p, struct lt_span key, st
     struct lt_decision d;
     struct lt_err err = LT_ERR_INIT;
     if (lt_decision_parse(value, &a, &d, &err) != LT_OK) {
-        lt_warn(e->subject, "bad-decision", "partition %" PRId32 ": %s", p->number, err.text);
+        lt_warn(e->subject, "bad-decision", "a record of %s/%" PRId32 " is passed over: %s", e->control, p->number,
+                err.text);
     } else if (!seen(p, d.id)) { /* once for each decision id */
         bool whole = lt_span_starts(key, "*"), target = d.verb >= LT_VERB_PAUSE;
         const char *why = whole == target ? NULL : "ignored: it names no dossier";
@@ -381,7 +382,8 @@ void lt_control_look(struct lt_engine *e)
         p->high = high;
     if (e->log->ops->watermarks(e->log, e->control, number, &low, &end, &err) == LT_OK && end != p->control_next &&
         !lt_control_take(e, number, epoch, end, &err) && err.text[0])
-        lt_warn(e->subject, "control", "%s", err.text);
+        lt_warn(e->subject, "control", "partition %" PRId32 ": decisions could not be read: %s; trying again", number,
+                err.text);
     if ((p = lt_part_same(e, number, epoch)) && p->control_next < end && !err.text[0])
         p->look_at_ms = now; /* more of them in the next turn, behind a transaction for these */
 }

@@ -46,7 +46,8 @@ static void fetch_stop(struct lt_engine *e, struct lt_part *p)
 {
     struct lt_err err = LT_ERR_INIT;
     if (p->fetching && e->log->ops->stop(e->log, p->number, &err) != LT_OK)
-        lt_warn(e->subject, "fetch-stop", "partition %" PRId32 ": %s", p->number, err.text);
+        lt_warn(e->subject, "fetch-stop",
+                "the client still reads partition %" PRId32 ": %s; what it brings is passed over", p->number, err.text);
     p->fetching = p->paused = false;
 }
 
@@ -261,7 +262,7 @@ void lt_parts_pause(struct lt_engine *e)
         if (e->log->ops->pause(e->log, p->number, pause, &err) == LT_OK)
             p->paused = pause;
         else
-            lt_warn(e->subject, "pause", "partition %d: %s", p->number, err.text);
+            lt_warn(e->subject, "pause", "partition %d: %s; trying again", p->number, err.text);
     }
 }
 

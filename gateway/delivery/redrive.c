@@ -177,7 +177,8 @@ static void begin(struct lt_engine *e, struct lt_part *p)
     want(e, l, p);
     e->redrive = l;
     if (e->log->ops->watermarks(e->log, e->ledger, l->number, &l->slice.next, &l->slice.end, &err) != LT_LOG_OK) {
-        lt_warn(e->subject, "redrive", "%s; trying again", err.text);
+        lt_warn(e->subject, "redrive", "partition %" PRId32 ": parked events could not be read: %s; trying again",
+                l->number, err.text);
         lt_redrive_drop(e);
     }
 }
@@ -207,7 +208,8 @@ static void go_on(struct lt_engine *e)
     int r = lt_slice_read(e, e->ledger, l->number, &l->slice, take, l, &err);
     struct lt_part *p = lt_part_same(e, l->number, l->epoch);
     if (r != LT_LOG_OK)
-        lt_warn(e->subject, "redrive", "%s; trying again", err.text);
+        lt_warn(e->subject, "redrive", "partition %" PRId32 ": parked events could not be read: %s; trying again",
+                l->number, err.text);
     else if (p && p->state == LT_PART_RUNNING && l->slice.next < l->slice.end)
         return;
     else if (p && p->state == LT_PART_RUNNING)

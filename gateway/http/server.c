@@ -136,7 +136,8 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 static void on_accept_error(struct evconnlistener *listener, void *arg)
 {
     struct lt_http_loop *loop = arg;
-    lt_warn(loop->server->s.name, "accept-failed", "cannot accept connections: %s", strerror(errno));
+    lt_warn(loop->server->s.name, "accept-failed", "cannot accept connections: %s; trying again every %d ms",
+            strerror(errno), TICK_MS);
     evconnlistener_disable(listener);
 }
 

@@ -196,12 +196,20 @@ static void refusal_acked(struct lt_submission_item *it, bool lost)
     chain_on(it);
 }
 
+static void refusal_lost(struct lt_submission_item *it, const char *why)
+{
+    lt_warn("ingest", "deadletter-lost",
+            "the refusal (%s) of an input of %s could not be recorded, the input is to be sent again: %s",
+            it->refusal.code, it->submission->client->name, why);
+    refusal_acked(it, true);
+}
+
 static void on_refusal_report(void *ctx, const struct lt_delivery_report *r)
 {
-    if (r->outcome != LT_DELIVERY_PERSISTED)
-        lt_warn("ingest", "deadletter-lost", "a refusal could not be recorded, the sender is told to send again: %s",
-                r->reason);
-    refusal_acked(ctx, r->outcome != LT_DELIVERY_PERSISTED);
+    if (r->outcome == LT_DELIVERY_PERSISTED)
+        refusal_acked(ctx, false);
+    else
+        refusal_lost(ctx, r->reason);
 }
 
 static void send_refusal(struct lt_submission_item *it, const char *topic, const struct lt_record *rec)
@@ -210,9 +218,7 @@ static void send_refusal(struct lt_submission_item *it, const char *topic, const
     struct lt_err err = LT_ERR_INIT;
     if (port->send(port->ctx, topic, rec->key, &rec->headers, rec->value, on_refusal_report, it, &err) == LT_OK)
         return;
-    lt_warn("ingest", "deadletter-lost", "a refusal could not be recorded, the sender is told to send again: %s",
-            err.text);
-    refusal_acked(it, true);
+    refusal_lost(it, err.text);
 }
 
 static void refuse_item(struct lt_submission_item *it)
@@ -263,7 +269,8 @@ static void on_event_report(void *ctx, const struct lt_delivery_report *r)
         settle(it, LT_ITEM_ACCEPTED, NULL);
     } else {
         lt_warn("ingest", "intake-unknown",
-                "an event was not acknowledged by Kafka, the sender is told to send again: %s", r->reason);
+                "event " LT_SPAN_FMT " of %s was not acknowledged by Kafka and is to be sent again: %s",
+                LT_SPAN_ARG(it->event->id), s->client->name, r->reason);
         settle(it, LT_ITEM_UNAVAILABLE, r->outcome == LT_DELIVERY_UNKNOWN ? "unknown-outcome" : "kafka-away");
     }
     chain_on(it);
@@ -442,7 +449,8 @@ static void on_audit_report(void *ctx, const struct lt_delivery_report *r)
 {
     (void)ctx;
     if (r->outcome != LT_DELIVERY_PERSISTED)
-        lt_warn("ingest", "audit-lost", "an audit entry was not written: %s", r->reason);
+        lt_warn("ingest", "audit-lost",
+                "the audit entry of a refused request could not be written, it stays refused: %s", r->reason);
 }
 
 void lt_intake_audit(struct lt_intake *in, const char *actor, const char *origin, const char *code, const char *detail)
@@ -453,6 +461,8 @@ void lt_intake_audit(struct lt_intake *in, const char *actor, const char *origin
     lt_record_audit(lt_now_ms(), actor, origin, code, detail, NULL, &a, &rec);
     if (in->port.send(in->port.ctx, LT_TOPIC_AUDIT, rec.key, &rec.headers, rec.value, on_audit_report, NULL, &err) !=
         LT_OK)
-        lt_warn("ingest", "audit-lost", "an audit entry was not written: %s", err.text);
+        lt_warn("ingest", "audit-lost",
+                "the audit entry of a refused request of %s (%s) could not be written, it stays refused: %s", actor,
+                code, err.text);
     lt_arena_deinit(&a);
 }

@@ -132,7 +132,10 @@ static struct lt_http_client *peers_of(struct worker *w)
                                         .answer_max = DOCUMENT_MAX,
                                         .connections_max = 8};
     if (!w->peers && tls->certificate && lt_http_client_new(&s, &w->peers, &err) != LT_OK)
-        lt_warn("ingest", "peer-tls", "cannot ask other instances about receipts: %s", err.text);
+        lt_warn(
+            "ingest", "peer-tls",
+            "cannot ask other instances about receipts: %s; those of partitions that others have are told as pending",
+            err.text);
     return w->peers;
 }
 

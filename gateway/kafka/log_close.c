@@ -143,8 +143,9 @@ void lt_log_kafka_close(struct lt_log *l)
         if (k->leaving && atomic_load(k->leaving))
             leave_group(k);
         if (!consumer_closed(k)) {
-            lt_warn(k->instance_id, "close-abandoned", "group %s: the membership could not be closed within %d s",
-                    k->group, CLOSE_MAX_MS / 1000);
+            lt_warn(k->instance_id, "close-abandoned",
+                    "group %s: the membership could not be closed within %d s; it ends with its session", k->group,
+                    CLOSE_MAX_MS / 1000);
             return;
         }
         lt_log_kafka_kept_drop(k, -1);

@@ -125,7 +125,7 @@ const rd_kafka_consumer_group_metadata_t *lt_log_kafka_metadata(const struct lt_
 static void report(const struct lt_log_kafka *k, const char *what, rd_kafka_error_t *error)
 {
     if (error && !k->closing)
-        lt_warn(k->instance_id, "rebalance", "%s: %s", what, rd_kafka_error_string(error));
+        lt_warn(k->instance_id, "rebalance", "group %s: %s: %s", k->group, what, rd_kafka_error_string(error));
     rd_kafka_error_destroy(error);
 }
 

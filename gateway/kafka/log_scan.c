@@ -61,7 +61,9 @@ int lt_log_kafka_scan(struct lt_log *l, const char *topic, int32_t partition, in
         rd_kafka_topic_partition_list_t *list = lt_log_kafka_running(k);
         rd_kafka_resp_err_t code = rd_kafka_resume_partitions(k->consumer, list);
         if (code)
-            lt_warn(k->instance_id, "resume", "resuming after a scan: %s", rd_kafka_err2str(code));
+            lt_warn(k->instance_id, "resume",
+                    "group %s: partitions that waited for a look elsewhere are not read on: %s", k->group,
+                    rd_kafka_err2str(code));
         rd_kafka_topic_partition_list_destroy(list);
     }
     return r;

@@ -98,7 +98,8 @@ static void change_subscription(struct lt_log_kafka *k, bool with_other)
 {
     struct lt_err err = LT_ERR_INIT;
     if (lt_log_kafka_subscribe(k, with_other, &err) != LT_LOG_OK)
-        lt_warn(k->instance_id, "share", "%s", err.text);
+        lt_warn(k->instance_id, "share", "group %s: its subscription could not be changed: %s; trying again", k->group,
+                err.text);
 }
 
 void lt_log_kafka_watch(struct lt_log_kafka *k, const char *member_id)
