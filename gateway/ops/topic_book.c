@@ -157,8 +157,8 @@ static const char *reason_of(enum lt_topic_finding f)
 
 static const char *event_of(enum lt_topic_finding f)
 {
-    static const char *const names[LT_TOPIC_FINDINGS] = {"topic-well", "topic-settings", "topic-divided",
-                                                         "topic-refused", "topic-missing"};
+    static const char *const names[LT_TOPIC_FINDINGS] = {"", "topic-settings", "topic-divided", "topic-refused",
+                                                         "topic-missing"};
     return names[f];
 }
 
@@ -170,7 +170,7 @@ static void tell(struct row *t, enum lt_topic_finding before, int64_t now_ms)
         return;
     t->since_ms = now_ms;
     if (now == LT_TOPIC_FINE)
-        lt_info("topics", event_of(now), "topic %s is as it should be again", t->plan->name);
+        lt_info("topics", "topic-well", "topic %s is as it should be again", t->plan->name);
     else
         lt_error("topics", event_of(now), "%s; see `lienthong status`",
                  now == LT_TOPIC_SETTINGS ? t->settings_text : t->text);
