@@ -242,6 +242,8 @@ static void set_tls(CURL *e, const struct lt_http_client_settings *s)
     curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
+    /* A resumed session goes on under the certificates it began with, though their files were replaced since. */
+    curl_easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, 0L);
     if (s->ca) {
         curl_easy_setopt(e, CURLOPT_CAINFO, s->ca);
         curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, CA_KEPT_S);

@@ -320,9 +320,9 @@ static void a_server_that_does_not_verify_is_a_credential_failure(void **state)
     pair_stop(&p);
 }
 
-static void trust_only(const char *ca)
+static void put_file(const char *name, const char *as)
 {
-    LT_AUTOFREE char *from = pki_file(pki_folder, ca), *to = pki_file(pki_folder, "trust.pem"), *text = NULL;
+    LT_AUTOFREE char *from = pki_file(pki_folder, name), *to = pki_file(pki_folder, as), *text = NULL;
     size_t len;
     assert_int_equal(lt_file_read(from, 65536, &text, &len, NULL), LT_OK);
     assert_int_equal(lt_file_write(to, lt_span(text, len), 0600, NULL), LT_OK);
@@ -333,13 +333,37 @@ static void a_ca_file_that_is_replaced_counts_for_the_next_connections(void **st
 {
     (void)state;
     struct pair p;
-    trust_only("stranger-ca.pem");
+    put_file("stranger-ca.pem", "trust.pem");
     pair_start(&p, "client", "trust", 0);
     assert_int_equal(pair_call(&p, "POST", "/echo", "{}").failure, LT_HTTP_CREDENTIAL);
-    trust_only("ca.pem");
+    put_file("ca.pem", "trust.pem");
     int64_t end = lt_mono_ms() + 15000;
     while (pair_call(&p, "POST", "/echo", "{}").failure != LT_HTTP_ANSWERED)
         assert_true(lt_mono_ms() < end);
+    pair_stop(&p);
+}
+
+static void identify_as(const char *who)
+{
+    LT_AUTOFREE char *certificate = lt_asprintf("%s.pem", who), *key = lt_asprintf("%s.key", who);
+    put_file(certificate, "own.pem");
+    put_file(key, "own.key");
+}
+
+/* A resumed TLS session goes on under the certificate it began with: the target would see the former one for hours. */
+static void a_certificate_that_is_replaced_counts_for_the_next_connection(void **state)
+{
+    (void)state;
+    struct pair p;
+    identify_as("client");
+    pair_start(&p, "own", "ca", 0);
+    /* A post without body has a connection of its own. */
+    assert_int_equal(pair_call(&p, "POST", "/echo", "").failure, LT_HTTP_ANSWERED);
+    identify_as("expired");
+    assert_int_equal(pair_call(&p, "POST", "/echo", "").failure, LT_HTTP_CREDENTIAL);
+    identify_as("gateway");
+    assert_int_equal(pair_call(&p, "POST", "/echo", "").failure, LT_HTTP_ANSWERED);
+    assert_int_equal(atomic_load(&p.requests), 2);
     pair_stop(&p);
 }
 
@@ -399,6 +423,7 @@ int main(void)
         cmocka_unit_test(a_certificate_the_server_refuses_is_a_credential_failure),
         cmocka_unit_test(a_server_that_does_not_verify_is_a_credential_failure),
         cmocka_unit_test(a_ca_file_that_is_replaced_counts_for_the_next_connections),
+        cmocka_unit_test(a_certificate_that_is_replaced_counts_for_the_next_connection),
         cmocka_unit_test(missing_certificate_files_are_a_credential_failure),
         cmocka_unit_test(plain_http_where_tls_is_due_is_not_sent),
         cmocka_unit_test(cancelled_calls_end_with_what_is_known),
