@@ -83,6 +83,7 @@ struct endpoint {
     unsigned failures, pauses; /* in a row */
     int64_t until_ms;          /* paused until; 0 not */
     bool probing;              /* after a pause: one call is out, others wait for it */
+    bool denied;               /* paused because it does not let us in: people have to see to it */
     char code[48];             /* why */
 };
 
@@ -120,16 +121,17 @@ static int64_t pause_ms(const struct provincial *p, const struct endpoint *e)
     return LT_MIN(ms, p->options.pause_max_ms);
 }
 
-static void pause_endpoint(struct provincial *p, struct endpoint *e, const struct lt_classified *a, bool alarm)
+static void pause_endpoint(struct provincial *p, struct endpoint *e, const struct lt_classified *a)
 {
     int64_t ms = LT_MAX(pause_ms(p, e), a->wait_ms);
+    e->denied = a->is == LT_CLASS_CREDENTIAL;
     e->until_ms = lt_delivery_now_ms(p->engine) + ms;
     e->pauses++;
     e->failures = 0;
     snprintf(e->code, sizeof(e->code), "%s", a->code);
-    lt_log(alarm ? LT_LOG_ERROR : LT_LOG_WARN, "delivery/province", "province-paused",
+    lt_log(e->denied ? LT_LOG_ERROR : LT_LOG_WARN, "delivery/province", "province-paused",
            "%s (%s): its call-backs wait for %" PRId64 " ms, then one probes%s", e->province, a->code, ms,
-           alarm ? "; certificate, key or rights there need a person" : "");
+           e->denied ? "; certificate, key or rights there need a person" : "");
 }
 
 static void endpoint_heard(struct provincial *p, struct endpoint *e, const struct lt_http_answer *http,
@@ -143,22 +145,35 @@ static void endpoint_heard(struct provincial *p, struct endpoint *e, const struc
     case LT_CLASS_CREDENTIAL:
     case LT_CLASS_THROTTLE:
         e->failed++;
-        pause_endpoint(p, e, a, a->is == LT_CLASS_CREDENTIAL);
+        pause_endpoint(p, e, a);
         break;
     case LT_CLASS_RETRY:
     case LT_CLASS_UNAVAILABLE:
     case LT_CLASS_UNKNOWN:
         e->failed++;
         if (probe || ++e->failures >= (unsigned)p->options.failures_max)
-            pause_endpoint(p, e, a, false);
+            pause_endpoint(p, e, a);
         break;
     default: /* it speaks to us: also a refusal of one event */
         e->delivered += a->is == LT_CLASS_OK || a->is == LT_CLASS_EXISTS;
         e->failures = e->pauses = 0;
         e->until_ms = 0;
+        e->denied = false;
         e->code[0] = '\0';
         break;
     }
+}
+
+static bool try_at(void *self, int64_t at_ms)
+{
+    struct provincial *p = self;
+    bool any = false;
+    for (size_t i = 0; i < p->endpoints_len; i++) {
+        struct endpoint *e = &p->endpoints[i];
+        any = any || e->until_ms > 0;
+        e->until_ms = LT_MIN(e->until_ms, at_ms);
+    }
+    return any;
 }
 
 /* ---- calls ---- */
@@ -208,14 +223,15 @@ static void submit(void *self, struct lt_work *w)
     int64_t now = lt_delivery_now_ms(p->engine);
     LT_AUTOBUF struct lt_buf body = LT_BUF_INIT(BODY_MAX);
     struct lt_result refused;
+    char why[120];
     if (!e) {
         done_at_once(p, w, p->options.no_endpoint == PASS ? LT_OUTCOME_PASS : LT_OUTCOME_REJECT, "no-endpoint",
                      "the province has no endpoint in options.endpoints", -1);
         return;
     }
     if (e->until_ms > now || e->probing) {
-        done_at_once(p, w, LT_OUTCOME_RETRY, "province-paused", "the province is paused, see status",
-                     LT_MAX(e->until_ms - now, (int64_t)PAUSE_MIN_MS));
+        snprintf(why, sizeof(why), "the endpoint of %s is paused (%s)", e->province, e->code);
+        done_at_once(p, w, LT_OUTCOME_RETRY, "province-paused", why, LT_MAX(e->until_ms - now, (int64_t)PAUSE_MIN_MS));
         return;
     }
     if (!lt_post_document(e->message, w, &body, &refused)) {
@@ -325,6 +341,7 @@ static void status(const void *self, struct lt_json_writer *w)
         if (e->until_ms > 0) {
             lt_json_str(w, "reason", lt_span_str(e->code));
             lt_json_num(w, "resumes_in_ms", LT_MAX(e->until_ms - now, (int64_t)0));
+            lt_json_flag(w, "needs_people", e->denied);
         }
         lt_json_num(w, "delivered", (int64_t)e->delivered);
         lt_json_num(w, "failed", (int64_t)e->failed);
@@ -355,6 +372,7 @@ const struct lt_adapter_type lt_provincial_adapter = {
     .steps = lt_post_steps,
     .once = lt_post_once,
     .submit = submit,
+    .try_at = try_at,
     .status = status,
     .metrics = metrics,
 };

@@ -253,12 +253,15 @@ static size_t put_secrets(lt_json_value secrets, struct lt_span name, struct lt_
     return n;
 }
 
-/* Call-backs: the provinces that are called less than others, since each has a breaker of its own. */
-static void put_provinces(lt_json_value provinces, struct lt_buf *out)
+/* Call-backs: the provinces that are called less than others, since each has a breaker of its own. Those that do not
+ * let us in are findings, as a target that does not. */
+static size_t put_provinces(lt_json_value provinces, struct lt_span name, struct lt_buf *out)
 {
+    size_t findings = 0;
     for (size_t i = 0; i < lt_json_len(provinces); i++) {
         lt_json_value p = lt_json_at(provinces, i);
         int64_t delivered = 0, wait_ms = 0;
+        bool denied = false;
         if (lt_span_is(text_of(p, "state"), "running"))
             continue;
         lt_json_int(lt_json_get(p, "delivered"), &delivered);
@@ -269,7 +272,15 @@ static void put_provinces(lt_json_value provinces, struct lt_buf *out)
         if (wait_ms > 0)
             put_wait(wait_ms, out);
         lt_buf_char(out, '\n');
+        if (!lt_json_bool(lt_json_get(p, "needs_people"), &denied) || !denied)
+            continue;
+        lt_buf_printf(out,
+                      "          do: look at the certificates of both sides (lienthong check) and at our rights there; "
+                      "lienthong targets resume " LT_SPAN_FMT " tries now\n",
+                      LT_SPAN_ARG(name));
+        findings++;
     }
+    return findings;
 }
 
 /* Outcomes that cannot be committed are a finding when they could not for a minute, as the log says it; a log that is
@@ -323,7 +334,7 @@ static size_t put_target(lt_json_value t, struct lt_buf *out)
     lt_buf_char(out, '\n');
     put_pause(t, name, out);
     put_failing(t, out);
-    put_provinces(lt_json_get(lt_json_get(t, "details"), "provinces"), out);
+    size_t findings = put_provinces(lt_json_get(lt_json_get(t, "details"), "provinces"), name, out);
     lt_json_value counters = lt_json_get(t, "counters");
     if (lt_json_len(counters)) {
         lt_buf_str(out, "          ");
@@ -336,7 +347,7 @@ static size_t put_target(lt_json_value t, struct lt_buf *out)
         lt_buf_printf(out, "          parked: %" PRId64 " dossiers, see lienthong parked list " LT_SPAN_FMT "\n",
                       parked, LT_SPAN_ARG(name));
     put_unlisted(lt_json_get(lt_json_get(t, "details"), "answers"), out);
-    size_t findings = waits_for_people(t);
+    findings += waits_for_people(t);
     findings += put_not_ready(name, t, out);
     findings += put_log(t, name, out);
     findings += put_secrets(lt_json_get(t, "secrets"), name, out);

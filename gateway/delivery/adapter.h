@@ -106,6 +106,12 @@ struct lt_adapter_type {
     /* Timers: called in every turn of the loop; returns when it wants to be called again, INT64_MAX for no matter when.
      * NULL: none. */
     int64_t (*tick)(void *self, int64_t now_ms);
+    /*
+     * An operator had the target resumed, or our identity towards it was replaced: what the adapter paused by itself
+     * (an endpoint of one province) may be tried at that moment of the engine's clock. false: nothing was paused. NULL:
+     * it pauses nothing.
+     */
+    bool (*try_at)(void *self, int64_t at_ms);
     /* Members of an object that `lienthong status` shows beside the engine's own (counts by row of the classifier …).
      * NULL: nothing to show. */
     void (*status)(const void *self, struct lt_json_writer *w);

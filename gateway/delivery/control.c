@@ -139,6 +139,7 @@ static void apply_to_partition(struct lt_engine *e, struct lt_part *p, const str
     p->paused_by[0] = 0;
     ledger_write(e, p, "T", LT_SPAN_NULL);
     lt_gate_resume(&e->gate, lt_engine_now(e));
+    (void)lt_engine_try_corners(e, lt_engine_now(e));
     wake_heads(e, p);
 }
 

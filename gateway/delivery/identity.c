@@ -121,10 +121,14 @@ void lt_identity_look(struct lt_engine *e)
     e->identity.look_ms = now + LOOK_MS;
     for (size_t i = 0; i < e->identity.secrets.len; i++)
         secret_look(e, &e->identity.secrets.v[i], now);
-    if (!files_changed(e) || !paused_for_it(e))
+    if (!files_changed(e))
+        return;
+    bool corners = lt_engine_try_corners(e, now + OLD_CONNECTIONS_MS);
+    if (!corners && !paused_for_it(e))
         return;
     lt_info(e->subject, "identity-replaced", "certificate, key or CA was replaced: one call probes");
-    lt_gate_try_at(&e->gate, now + OLD_CONNECTIONS_MS);
+    if (paused_for_it(e))
+        lt_gate_try_at(&e->gate, now + OLD_CONNECTIONS_MS);
 }
 
 void lt_identity_refused(struct lt_engine *e, int64_t sent_ms)

@@ -358,6 +358,9 @@ void lt_item_recall(struct lt_engine *e, struct lt_item *i, const struct lt_park
 void lt_engine_start_ready(struct lt_engine *e);
 int64_t lt_engine_ready_wait_ms(const struct lt_engine *e, int64_t now); /* until what is READY may start, about */
 void lt_engine_submit(struct lt_engine *e, struct lt_item *i, int64_t start_by_ms);
+/* Corners of the target that its adapter paused, and the work that waits for them: at that moment, not later. false:
+ * there are none. */
+bool lt_engine_try_corners(struct lt_engine *e, int64_t at_ms);
 void lt_engine_take_results(struct lt_engine *e);
 void lt_item_finish(struct lt_engine *e, struct lt_item *i); /* every step is done: its records, once */
 /* Nothing new; calls in flight end or time out; what is finished is committed. p NULL: all partitions. */

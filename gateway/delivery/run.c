@@ -67,6 +67,16 @@ static void wake_delayed(struct lt_engine *e, int64_t now)
         lt_item_ready(e, i, false);
 }
 
+bool lt_engine_try_corners(struct lt_engine *e, int64_t at_ms)
+{
+    struct lt_item *i;
+    if (!e->set.adapter->try_at || !e->set.adapter->try_at(e->adapter, at_ms))
+        return false;
+    DL_FOREACH (e->lists[LT_ITEM_DELAYED], i) /* of these, who settles is held back when it is to start (rule 7) */
+        i->not_before_ms = LT_MIN(i->not_before_ms, at_ms);
+    return true;
+}
+
 /* How many may have an intent or be at the adapter: while some intents are being committed the others' calls are out.
  */
 static size_t out_max(const struct lt_engine *e)

@@ -302,11 +302,11 @@ def test_who_stands_elsewhere_is_told_how_to_name_the_configuration(command, tmp
     assert r.returncode == 78 and "config/gateway.yaml" in r.stdout + r.stderr and "--config FILE or $LIENTHONG_CONFIG" in r.stdout + r.stderr
 
 
-def test_status_names_a_target_whose_thread_hangs(place):
-    """What such a target told last may be that it runs."""
+def told_status(place, says, check):
+    """What `lienthong status` makes of a gateway that says that."""
     class Admin(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            body = json.dumps({"instance": "gateway-1", "hanging": ["portal"], "targets": [{"target": "portal", "ready": True, "state": "running"}]}).encode()
+            body = json.dumps({"instance": "gateway-1", **says}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -315,9 +315,25 @@ def test_status_names_a_target_whose_thread_hangs(place):
     with http.server.HTTPServer(("127.0.0.1", place.admin_port), Admin) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
-        r = lienthong("status", "--config", place.config, check=1)
+        r = lienthong("status", "--config", place.config, check=check)
         thread.join()
-    assert "NOT READY portal: its thread hangs; restart this gateway" in r.stdout
+    return r.stdout
+
+
+def test_status_names_a_target_whose_thread_hangs(place):
+    """What such a target told last may be that it runs."""
+    says = {"hanging": ["portal"], "targets": [{"target": "portal", "ready": True, "state": "running"}]}
+    assert "NOT READY portal: its thread hangs; restart this gateway" in told_status(place, says, 1)
+
+
+@pytest.mark.parametrize("denied", [True, False])
+def test_status_of_a_province_that_does_not_let_us_in_says_what_to_do_and_waits_for_people(place, denied):
+    """Its pause is its own: the target runs. One that is only away comes back by itself."""
+    province = {"province": "H22", "state": "paused", "reason": "http-401", "resumes_in_ms": 4000, "needs_people": denied, "delivered": 7}
+    says = {"targets": [{"target": "province", "ready": True, "state": "running", "details": {"provinces": [province]}}]}
+    told = told_status(place, says, 1 if denied else 0)
+    assert "H22 paused: http-401, took 7 so far, tries again in 4 s" in told
+    assert ("certificates of both sides" in told and "lienthong targets resume province tries now" in told) == denied
 
 
 def test_status_without_a_gateway_ends_with_69(place):

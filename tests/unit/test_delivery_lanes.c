@@ -168,6 +168,49 @@ static void a_replaced_certificate_is_tried_within_seconds(void **state)
     world_free(w);
 }
 
+static bool has_a_paused_corner(void *self, int64_t at_ms)
+{
+    (void)self;
+    (void)at_ms;
+    return true;
+}
+
+/* An endpoint of one province is paused by the adapter, not by the gate: who waits for it is woken all the same. */
+static void who_waits_for_a_paused_corner_of_the_target_is_woken_by_a_replaced_certificate_and_by_a_resume(void **state)
+{
+    (void)state;
+    struct world_first f = {.n = 1, .reply = REPLY_RETRY, .step = LT_STEP_UPSERT};
+    struct world *w = world_that_answers_first(&f);
+    LT_AUTOFREE char *path = lt_asprintf("/tmp/lt-corner-%d.crt", (int)getpid());
+    write_file(path, "expired");
+    w->target.tls.certificate = path;
+    w->target.retry_min_ms = w->target.retry_max_ms = 1000000000; /* nobody goes on because he waited */
+    w->adapter.try_at = has_a_paused_corner;
+    world_received(w, 0, "A", 0);
+    world_open(w);
+    world_turns(w, 10);
+    assert_int_equal(w->calls, 1);
+    write_file(path, "renewed");
+    world_advance(w, 1000);
+    world_turns(w, 10);
+    assert_int_equal(w->calls, 1); /* connections of the old one are given up first */
+    world_advance(w, 5000);
+    world_run_until_forwarded(w, 1);
+
+    f.n = 1;
+    world_received(w, 0, "A2", 0);
+    world_turns(w, 10);
+    size_t calls = w->calls;
+    assert_int_equal(world_forwarded(w), 1);
+    world_advance(w, 60000);
+    world_turns(w, 10);
+    assert_int_equal(w->calls, calls);
+    world_decide(w, 0, "*", "d1", LT_VERB_RESUME, -1, NULL);
+    world_run_until_forwarded(w, 2);
+    unlink(path);
+    world_free(w);
+}
+
 static void a_target_that_names_a_time_is_left_alone_until_then(void **state)
 {
     (void)state;
@@ -547,6 +590,8 @@ int main(void)
         cmocka_unit_test(a_row_that_was_certainly_not_taken_is_sent_again_with_a_new_intent),
         cmocka_unit_test(credential_trouble_pauses_the_target_and_it_resumes_by_itself),
         cmocka_unit_test(a_replaced_certificate_is_tried_within_seconds),
+        cmocka_unit_test(
+            who_waits_for_a_paused_corner_of_the_target_is_woken_by_a_replaced_certificate_and_by_a_resume),
         cmocka_unit_test(a_target_that_names_a_time_is_left_alone_until_then),
         cmocka_unit_test(a_rejected_call_parks_its_dossier_and_no_other),
         cmocka_unit_test(an_unknown_upsert_settles_and_is_tried_again),

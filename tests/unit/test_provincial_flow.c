@@ -89,6 +89,33 @@ static void a_province_that_does_not_let_us_in_keeps_only_its_own_waiting(void *
     host_free(h);
 }
 
+/* An operator had the target resumed, or our certificate was replaced: nobody waits for the end of a long pause. */
+static void a_paused_province_is_tried_when_it_is_told_to(void **state)
+{
+    (void)state;
+    struct host *h = provincial("");
+    assert_false(h->type->try_at(h->adapter, h->now_ms)); /* nobody is paused */
+    struct host_work *w = host_submit(h, LT_STEP_CALL, "A-1", DATA);
+    host_fail(h, LT_HTTP_CREDENTIAL);
+    for (int64_t pause = 1000; pause < 64000; pause *= 2) {
+        assert_int_equal(w->result.wait_ms, pause);
+        host_tick(h, pause);
+        host_submit_again(h, w, false);
+        host_fail(h, LT_HTTP_CREDENTIAL);
+    }
+    assert_true(h->type->try_at(h->adapter, h->now_ms + 5000));
+    host_tick(h, 4999);
+    host_submit_again(h, w, false);
+    is(w, LT_OUTCOME_RETRY, "province-paused");
+    assert_string_equal(w->reason, "the endpoint of H22 is paused (tls)");
+    host_tick(h, 1);
+    host_submit_again(h, w, false);
+    host_answer(h, 200, "");
+    is(w, LT_OUTCOME_OK, "taken");
+    assert_false(h->type->try_at(h->adapter, h->now_ms));
+    host_free(h);
+}
+
 static void failures_in_a_row_pause_and_a_refusal_of_one_event_does_not(void **state)
 {
     (void)state;
@@ -212,6 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_province_gets_its_own_form_at_its_own_address),
         cmocka_unit_test(a_province_that_does_not_let_us_in_keeps_only_its_own_waiting),
+        cmocka_unit_test(a_paused_province_is_tried_when_it_is_told_to),
         cmocka_unit_test(failures_in_a_row_pause_and_a_refusal_of_one_event_does_not),
         cmocka_unit_test(what_the_engine_keeps_back_is_no_failure_of_the_province),
         cmocka_unit_test(a_call_back_that_may_have_arrived_is_unknown_and_the_option_decides),
