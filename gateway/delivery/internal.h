@@ -386,7 +386,7 @@ void lt_engine_move_calls(struct lt_engine *e, int wait_ms);
 
 /* ---- transactions (build.c, commit.c) ---- */
 bool lt_engine_commit_due(const struct lt_engine *e);
-bool lt_engine_held(const struct lt_engine *e);                     /* by an operator, in every partition that it has */
+bool lt_engine_held(const struct lt_engine *e); /* by an operator, in every partition that could send */
 void lt_engine_twin(struct lt_engine *e, const struct lt_err *err); /* LT_LOG_TWIN: this process must end */
 void lt_engine_commit(struct lt_engine *e);                         /* one attempt */
 void lt_engine_resolve(struct lt_engine *e);                        /* txn.in_doubt: look what became of it (rule 11) */

@@ -13,6 +13,7 @@
 #define COMMITTED_TIMEOUT_MS 1000
 #define SEEN_MS 20000 /* how long what a broker that has just started may say is looked at before it is believed */
 #define SEEN_RETRY_MS 2000
+#define DIVIDED 1000 /* none of the log's results */
 
 /*
  * A partition on its way to running: position, then the ledger bit by bit, then decisions bit by bit. Found again by
@@ -175,30 +176,54 @@ static void adopt(struct lt_engine *e, struct lt_part *p, struct lt_ledger *ledg
     p->decided = ledger->decided;
 }
 
-/* Every topic of the ledger must be there, divided as the queue is: lanes and their records share a partition number.
+/* LT_OK, what the log says, or DIVIDED: the ledger has no place for what this partition would write. */
+static int check_division(struct lt_engine *e, struct lt_part *p, int32_t *ret_queue, struct lt_err *err)
+{
+    const char *const topics[] = {e->ledger, e->control, e->history};
+    int32_t known = e->queue_partitions, queue = 0, n = 0;
+    int r = e->log->ops->partitions(e->log, NULL, &queue, err);
+    bool as_known = known > 0 && queue >= known;
+    if (r != LT_OK)
+        return LT_LOG_RETRY; /* a queue that is gone is told as that */
+    if (as_known)
+        queue = known;
+    for (size_t i = 0; r == LT_OK && i < LT_ARRAY_LEN(topics); i++) {
+        r = e->log->ops->partitions(e->log, topics[i], &n, err);
+        if (r == LT_OK && (as_known ? n < queue : n != queue)) {
+            lt_err_set(err, LT_E_INVALID, "divided", "%s has %" PRId32 " partitions, %s has %" PRId32, e->topic, queue,
+                       topics[i], n);
+            return DIVIDED;
+        }
+    }
+    if (r == LT_OK && p->number >= queue) {
+        lt_err_set(err, LT_E_INVALID, "divided",
+                   "partition %" PRId32 " of %s was added to the %" PRId32
+                   " that this process began with: nothing of ours writes to it, the ledger has none for it",
+                   p->number, e->topic, queue);
+        return DIVIDED;
+    }
+    *ret_queue = queue;
+    return r;
+}
+
+/*
+ * Every topic of the ledger must be there, divided as the queue is: lanes and their records share a partition number. A
+ * count that grows under a process is gone on with as it was, as all do who write there (status: TOPIC-DIVIDED): until
+ * what waits is delivered nobody may be stopped for it, and a rebalance would.
  */
 static bool check_topics(struct lt_engine *e, struct lt_part *p)
 {
-    const char *const topics[] = {e->ledger, e->control, e->history};
     struct lt_err err = LT_ERR_INIT;
-    int32_t queue = 0, n = 0;
-    int r = e->log->ops->partitions(e->log, NULL, &queue, &err);
-    for (size_t i = 0; r == LT_OK && i < LT_ARRAY_LEN(topics); i++) {
-        r = e->log->ops->partitions(e->log, topics[i], &n, &err);
-        if ((r == LT_OK && n != queue) || r == LT_LOG_PERMANENT || r == LT_LOG_ABSENT) {
-            lt_part_stop(e, p, "LEDGER-MISSING", true, r == LT_OK ? "lienthong topics" : "lienthong topics create",
-                         "%s: expected %" PRId32 " partitions, as %s has, got %" PRId32, topics[i], queue, e->topic,
-                         r == LT_OK ? n : 0);
-            return false;
-        }
-    }
-    if (r != LT_OK) {
+    int r = check_division(e, p, &e->queue_partitions, &err);
+    if (r == LT_OK)
+        lt_parts_share_rate(e); /* it was not known of how many when they were assigned */
+    else if (r == DIVIDED)
+        lt_part_stop(e, p, "LEDGER-DIVIDED", true, "lienthong topics", "%s", err.text);
+    else if (r == LT_LOG_PERMANENT || r == LT_LOG_ABSENT)
+        lt_part_stop(e, p, "LEDGER-MISSING", true, "lienthong topics create", "%s", err.text);
+    else
         wait(e, p, err.text);
-        return false;
-    }
-    e->queue_partitions = queue;
-    lt_parts_share_rate(e); /* it was not known of how many when they were assigned */
-    return true;
+    return r == LT_OK;
 }
 
 /*

@@ -20,8 +20,12 @@ static const struct {
      "bring the old topic back if it exists. If it was made again, go on at its begin; if it lost its end, at its end"},
     {"NOT-INITIALISED", "nothing was sent yet", "create the first position"},
     {"LEDGER-MISSING", "what was delivered; nothing is sent without its ledger; new events wait in the queue",
-     "restore what is missing, or create it: an empty ledger goes on only where nothing was open or parked. A topic "
-     "divided otherwise than the queue has to be made again as it was"},
+     "restore what is missing, or create it: an empty ledger goes on only where nothing was open or parked"},
+    {"LEDGER-DIVIDED", "what was delivered, is open and is parked stands in the ledger; new events wait in the queue",
+     "a partition count cannot be taken back, and dossiers would move away from what the ledger knows of them. A "
+     "process that began before goes on with the partitions that it knew: restart nothing until nothing waits there "
+     "and "
+     "nothing is parked. docs/operations.md says what then, and what after a restart"},
     {"LEDGER-DIFFERS",
      "what was delivered; nothing is sent while it is not known what is; new events wait in the queue",
      "find out who made the ledger again or deleted from it, and restore it; docs/operations.md has the one exception"},

@@ -128,12 +128,13 @@ void lt_part_stop(struct lt_engine *e, struct lt_part *p, const char *reason, bo
                  p->number, e->topic, reason);
 }
 
-/* Several instances share the target's rate by the partitions they own. */
+/* Several instances share the target's rate by the partitions they own; one that was added since is nobody's. */
 void lt_parts_share_rate(struct lt_engine *e)
 {
     const struct lt_part *p;
     int owned = 0;
-    DL_COUNT2(e->parts, p, owned, next_part);
+    DL_FOREACH2(e->parts, p, next_part)
+    owned += p->number < e->queue_partitions;
     if (e->set.target->rate > 0 && e->queue_partitions > 0 && owned > 0) /* a rate of 0 would be none */
         lt_gate_rate(&e->gate, (double)e->set.target->rate * owned / e->queue_partitions);
 }

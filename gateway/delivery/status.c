@@ -76,10 +76,14 @@ static void sum_up(const struct lt_engine *e, struct totals *t)
 bool lt_engine_held(const struct lt_engine *e)
 {
     const struct lt_part *p;
+    bool held = false;
     DL_FOREACH2(e->parts, p, next_part)
-    if (!p->paused_by[0])
-        return false;
-    return e->parts != NULL;
+    {
+        held = held || p->paused_by[0];
+        if (!p->paused_by[0] && (p->state == LT_PART_RUNNING || p->running > 0))
+            return false;
+    }
+    return held;
 }
 
 static void put_counters(const struct lt_engine *e, const struct totals *t, struct lt_json_writer *w)

@@ -276,7 +276,7 @@ static const char *advice_of(const struct row *t, enum lt_topic_finding f)
     case CONTROL:
         return "A partition count cannot be taken back, and dossiers would move away from what the ledger knows of "
                "them: "
-               "after a restart this target stops as LEDGER-MISSING. Restart nothing until its queue is empty and "
+               "after a restart this target stops as LEDGER-DIVIDED. Restart nothing until its queue is empty and "
                "nothing is parked; then make its queue, ledger, control and history anew.";
     default:
         return "Keys move with the next start of the gateway: readers that rely on the order of a dossier should have "

@@ -6,7 +6,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 
 from tests.e2e.intake import INTAKE, NO_ROUTE, Core
 from tests.e2e.load import Dossier, accept, hurry
-from tests.e2e.test_delivery import rows, wait_rows
+from tests.e2e.test_delivery import operate, rows, wait_rows
 from tests.e2e.test_target_stops import QUEUE, Queue
 from tests.e2e.world import LIENTHONG, committed, run
 from tools.lt.stack import get, wait_for
@@ -172,3 +172,43 @@ def test_settings_that_endanger_records_are_an_alarm_until_they_are_set_right(co
     for change in alarm["command"].rpartition(" ")[2].split(","):
         core.setting(topic, *change.split("="))
     wait_for("the alarm to be over", lambda: not world.status()["topics"], NAMED_S)
+
+
+def test_partitions_that_are_added_to_a_queue_stop_only_a_new_process_and_there_is_a_way_from_there(world):
+    """docs/operations.md, LEDGER-DIVIDED."""
+    world.edit("gateway.yaml", "kafka:\n", "kafka:\n  topic.metadata.refresh.interval.ms: 1000\n")
+    queue = Queue(world)
+    count = len(queue.admin.list_topics(QUEUE, timeout=10).topics[QUEUE].partitions) + 1
+
+    def grow(*topics):
+        for future in queue.admin.create_partitions([NewPartitions(topic, count) for topic in topics]).values():
+            future.result()
+
+    def divided(partitions):
+        found = {p["partition"]: p["stop"] for p in world.target("portal")["partitions"] if p.get("stop")}
+        return set(found) == set(partitions) and {s["reason"] for s in found.values()} == {"LEDGER-DIVIDED"} and found
+
+    grow(QUEUE)
+    assert "Restart nothing" in must_be_named(world, QUEUE, "TOPIC-DIVIDED", ready=None)["advice"]
+    stop = wait_for("the added one to stop", lambda: divided([count - 1]), 60)[count - 1]
+    assert "was added" in stop["text"] and stop["safe"] and "restart nothing" in stop["advice"], stop
+    accept(world, queue.dossier.progressed())
+    wait_rows(world, queue.dossier, (1, 0, 2))
+
+    operate(world, "targets", "pause", "portal")
+    wait_for("the pause", lambda: world.target("portal").get("reason") == "operator")
+    accept(world, queue.dossier.progressed())
+    wait_for("it to wait", lambda: sum(p["held"] for p in world.target("portal")["partitions"]) == 1)
+    queue.stop_gateway()
+    world.start_gateway(ready=False)
+    stop = wait_for("all to stop", lambda: divided(range(count)), 60)[0]
+    assert f"{QUEUE} has {count} partitions, lt.ledger.portal has {count - 1}" in stop["text"], stop
+
+    queue.stop_gateway()
+    grow("lt.ledger.portal", "lt.control.portal", "lt.history.portal")
+    told = run(LIENTHONG, "topics", "create", "--config", world.config, check=1)
+    assert "first position of 1 partitions" in told.stdout, told
+    world.gateway = world.gateway_with("--roles", "delivery")
+    world.start_gateway()
+    operate(world, "targets", "resume", "portal")
+    wait_rows(world, queue.dossier, (1, 0, 3))

@@ -2,7 +2,7 @@ lt_module(test_delivery_world SOURCES delivery_world.c DEPS delivery test_harnes
 foreach(part ledger position gate effects classifier mend)
   lt_test(delivery_${part} DEPS delivery test_harness)
 endforeach()
-foreach(part lanes park redrive restart faults stops clocks pause probe secrets decisions outage)
+foreach(part lanes park redrive restart faults stops clocks pause probe secrets decisions outage divided)
   lt_test(delivery_${part} DEPS delivery test_harness lt_test_delivery_world)
 endforeach()
 lt_test(delivery_thread DEPS delivery portal test_harness lt_test_http_wire Threads::Threads)

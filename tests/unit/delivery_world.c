@@ -221,8 +221,11 @@ static int open_log(void *ctx, const struct lt_log_settings *s, struct lt_log **
     assert_string_equal(s->topic, w->queue);
     assert_string_equal(s->instance_id, w->instance);
     int r = lt_log_memory_new(w->memory, s, ret, err);
-    if (r == LT_OK)
-        w->log = *ret;
+    if (r != LT_OK)
+        return r;
+    w->log = *ret;
+    if (w->on_log)
+        w->on_log(w);
     return r;
 }
 

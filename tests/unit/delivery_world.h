@@ -54,9 +54,10 @@ struct world {
     struct lt_config_target target;
     struct lt_adapter_type adapter; /* a copy, so that a test can change it */
     struct lt_engine *engine;
-    struct lt_log *log; /* of the engine, NULL when closed */
-    script_fn script;   /* NULL: always OK */
-    void *ctx;          /* the test's own */
+    struct lt_log *log;              /* of the engine, NULL when closed */
+    void (*on_log)(struct world *w); /* a log was opened, and nothing done with it yet; NULL: nobody cares */
+    script_fn script;                /* NULL: always OK */
+    void *ctx;                       /* the test's own */
     struct world_call flying[256];
     size_t flying_len, flying_most;
     struct seen *applied;
