@@ -1,5 +1,7 @@
 #include "gateway/ops/ledger_read.h"
 
+#include "gateway/ops/read_whole.h"
+
 struct reading {
     struct lt_ledger *ledger;
     struct lt_err *err;
@@ -13,14 +15,11 @@ static int take_record(void *ctx, const struct lt_log_record *r)
     return x->failed != LT_OK;
 }
 
-/* Rule 1: read_committed up to the read_uncommitted end, so that nothing committed just now is missed. */
+/* Rule 1: to the read_uncommitted end, so that nothing committed just now is missed. */
 int lt_ledger_read(struct lt_admin *a, struct lt_reader *reader, const char *topic, int32_t partition,
                    struct lt_ledger *ret, struct lt_err *err)
 {
     struct reading x = {.ledger = ret, .err = err};
-    int64_t low = 0, high = 0;
-    int r = lt_admin_watermarks(a, topic, partition, &low, &high, err);
-    if (r == LT_OK)
-        r = lt_reader_range(reader, topic, partition, low, high, take_record, &x, err);
+    int r = lt_read_whole(a, reader, topic, partition, 0, take_record, &x, err);
     return r == LT_OK ? x.failed : r;
 }

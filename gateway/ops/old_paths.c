@@ -3,6 +3,7 @@
 #include "gateway/delivery/ledger.h"
 #include "gateway/kafka/reader.h"
 #include "gateway/model/event.h"
+#include "gateway/ops/read_whole.h"
 
 struct parked {
     char *key; /* of its P record */
@@ -109,17 +110,6 @@ static void take_row(void *ctx, const struct lt_genesis_row *row)
     *lt_vec_push(&s->rows) = *row;
 }
 
-/* Up to what is committed: a transaction that is open keeps nobody waiting. */
-static int read_committed(struct search *s, struct lt_reader *reader, const char *topic, int32_t partition,
-                          int64_t from, int (*fn)(void *ctx, const struct lt_log_record *r), struct lt_err *err)
-{
-    int64_t low = 0, stable = 0;
-    int r = lt_reader_ends(reader, topic, partition, &low, &stable, err);
-    if (r == LT_OK && LT_MAX(from, low) < stable)
-        r = lt_reader_range(reader, topic, partition, LT_MAX(from, low), stable, fn, s, err);
-    return r;
-}
-
 static int find_at(struct search *s, struct lt_admin *a, struct lt_reader *reader, struct lt_err *err)
 {
     LT_AUTOFREE char *ledger = lt_asprintf(LT_TOPIC_LEDGER_PREFIX "%s", s->target);
@@ -127,9 +117,9 @@ static int find_at(struct search *s, struct lt_admin *a, struct lt_reader *reade
     for (size_t i = 0; r == LT_OK && i < s->rows.len; i++) {
         const struct lt_genesis_row *row = &s->rows.v[i];
         if (row->offset >= 0)
-            r = read_committed(s, reader, s->queue, row->partition, row->offset, take_waiting, err);
+            r = lt_read_whole(a, reader, s->queue, row->partition, row->offset, take_waiting, s, err);
         if (r == LT_OK)
-            r = read_committed(s, reader, ledger, row->partition, 0, take_parked, err);
+            r = lt_read_whole(a, reader, ledger, row->partition, 0, take_parked, s, err);
     }
     struct parked *p, *next;
     HASH_ITER (hh, s->parked, p, next) {

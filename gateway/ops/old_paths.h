@@ -19,7 +19,8 @@ struct lt_old_paths {
     LT_VEC(struct lt_old_path) list;
 };
 
-/* The topics of the targets must be there. LT_OK, or what Kafka says. */
+/* The topics of the targets must be there. LT_OK; LT_E_TIMEOUT: an open transaction hides some of it (err says where);
+ * or what Kafka says. */
 int lt_old_paths_find(struct lt_admin *a, const struct lt_config *c, const struct lt_routes *routes,
                       struct lt_old_paths *ret, struct lt_err *err) LT_MUST_CHECK;
 void lt_old_paths_deinit(struct lt_old_paths *p);

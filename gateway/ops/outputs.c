@@ -1,8 +1,7 @@
 #include "gateway/ops/outputs.h"
 
 #include "gateway/base/crypto.h"
-
-#include <inttypes.h>
+#include "gateway/ops/read_whole.h"
 
 static bool parse_origin(struct lt_span s, struct lt_output_copy *ret)
 {
@@ -66,24 +65,14 @@ static int take(void *ctx, const struct lt_log_record *r)
     return 0;
 }
 
-static int held_back(const char *topic, int32_t partition, int64_t stable, struct lt_err *err)
-{
-    return lt_err_set(err, LT_E_TIMEOUT, "held-back",
-                      "%s partition %" PRId32 ": a transaction has been open for 10 s and holds back what was written "
-                      "from offset %" PRId64 " on; Kafka ends one that a gateway left within half a minute: try again",
-                      topic, partition, stable);
-}
-
 static int scan_topic(struct lt_admin *admin, struct lt_reader *reader, const char *topic, int64_t since_ms,
                       struct scan *s, struct lt_err *err)
 {
     int32_t n;
     int r = lt_reader_partitions(reader, topic, &n, err);
     for (int32_t p = 0; p < n && r == LT_OK; p++) {
-        int64_t low, high, stable = 0, from;
-        r = lt_admin_watermarks(admin, topic, p, &low, &high, err);
-        if (r == LT_OK)
-            r = lt_reader_ends(reader, topic, p, &low, &stable, err);
+        int64_t low, stable, from;
+        r = lt_reader_ends(reader, topic, p, &low, &stable, err);
         from = low;
         if (r == LT_OK && since_ms > 0)
             r = lt_reader_offset_at(reader, topic, p, since_ms, &from, err);
@@ -93,9 +82,7 @@ static int scan_topic(struct lt_admin *admin, struct lt_reader *reader, const ch
             s->on_head(s->ctx,
                        &(struct lt_output_head){.topic = topic, .partition = p, .partitions = n, .low = deleted});
         if (r == LT_OK)
-            r = lt_reader_range(reader, topic, p, LT_MAX(from, low), high, take, s, err);
-        if (r == LT_E_TIMEOUT && stable < high)
-            r = held_back(topic, p, stable, err);
+            r = lt_read_whole(admin, reader, topic, p, from, take, s, err);
     }
     return r;
 }
