@@ -13,7 +13,7 @@
 #define SNAPSHOT_MS 200
 #define SNAPSHOT_MAX ((size_t)4 << 20)
 #define EXIT_TWIN 78
-#define HANGS_MS 120000
+#define HANGS_MS ((int64_t)120000)
 
 struct lt_delivery_engine {
     struct lt_delivery_settings set;
@@ -172,7 +172,9 @@ int64_t lt_delivery_silent_ms(struct lt_delivery_engine *d)
 
 bool lt_delivery_hangs(struct lt_delivery_engine *d)
 {
-    return lt_delivery_silent_ms(d) > HANGS_MS;
+    const struct lt_config_target *t = d->set.target;
+    int64_t hangs_ms = d->set.hangs_ms > 0 ? d->set.hangs_ms : HANGS_MS;
+    return lt_delivery_silent_ms(d) > hangs_ms + t->timeout_ms + t->connect_timeout_ms;
 }
 
 int lt_delivery_check(const struct lt_config_target *t, const struct lt_adapter_type *adapter, struct lt_diags *diags)

@@ -24,6 +24,7 @@ struct lt_delivery_settings {
     void *ctx;
     int (*open_log)(void *ctx, const struct lt_log_settings *s, struct lt_log **ret,
                     struct lt_err *err); /* NULL: lt_log_kafka_new */
+    int64_t hangs_ms;                    /* of silence beyond what a call may take; 0: 2 minutes */
     /* The process must end at once with this code (rule 16). Called on the target's thread. */
     void (*on_fatal)(void *ctx, int exit_code, const char *text);
 };
@@ -41,7 +42,8 @@ void lt_delivery_status(struct lt_delivery_engine *d, struct lt_json_writer *w);
 void lt_delivery_metrics(struct lt_delivery_engine *d, struct lt_buf *out);
 /* Every partition here runs, and the thread does not hang. */
 bool lt_delivery_ready(struct lt_delivery_engine *d);
-/* How long its thread has been silent; hangs: longer than any step takes. */
+/* How long its thread has been silent; hangs: longer than any step takes, also one that waits for calls that are out
+ * before a partition is given back (rule 10). */
 int64_t lt_delivery_silent_ms(struct lt_delivery_engine *d);
 bool lt_delivery_hangs(struct lt_delivery_engine *d);
 

@@ -42,12 +42,27 @@ static void serve(void *ctx, int fd)
     }
 }
 
-static atomic_bool held; /* nobody's log is opened: the thread that wants one hangs */
+static atomic_bool held; /* no log is opened and none answers: the thread that wants one hangs */
+static struct lt_log_ops memory_ops;
+static const struct lt_log_ops *memory_real;
+
+static int held_poll(struct lt_log *l, int timeout_ms, struct lt_log_record **ret, struct lt_err *err)
+{
+    WAIT_UNTIL(!atomic_load(&held));
+    return memory_real->poll(l, timeout_ms, ret, err);
+}
 
 static int open_memory(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
 {
     WAIT_UNTIL(!atomic_load(&held));
-    return lt_log_memory_new(ctx, s, ret, err);
+    int r = lt_log_memory_new(ctx, s, ret, err);
+    if (r != LT_OK)
+        return r;
+    memory_real = (*ret)->ops;
+    memory_ops = *memory_real;
+    memory_ops.poll = held_poll;
+    (*ret)->ops = &memory_ops;
+    return LT_OK;
 }
 
 static struct lt_memory *filled(void)
@@ -105,7 +120,7 @@ struct bench {
     struct lt_delivery_engine *engine;
 };
 
-static void bench_start(struct bench *b, const char *url)
+static void bench_start(struct bench *b, const char *url, int64_t timeout_ms, int64_t hangs_ms)
 {
     struct lt_diags diags = LT_DIAGS_INIT;
     *b = (struct bench){.m = filled(), .config = {.instance = "gw1"}};
@@ -120,8 +135,8 @@ static void bench_start(struct bench *b, const char *url)
     b->target = (struct lt_config_target){.name = "portal",
                                           .adapter = "portal",
                                           .url = url,
-                                          .timeout_ms = 5000,
-                                          .connect_timeout_ms = 2000,
+                                          .timeout_ms = timeout_ms,
+                                          .connect_timeout_ms = timeout_ms,
                                           .concurrency = 4,
                                           .retry_min_ms = 1,
                                           .retry_max_ms = 10,
@@ -132,7 +147,8 @@ static void bench_start(struct bench *b, const char *url)
                                            .target = &b->target,
                                            .adapter = &lt_portal_adapter,
                                            .ctx = b->m,
-                                           .open_log = open_memory};
+                                           .open_log = open_memory,
+                                           .hangs_ms = hangs_ms};
     assert_int_equal(lt_delivery_check(&b->target, &lt_portal_adapter, &diags), LT_OK);
     assert_int_equal(lt_delivery_start(&s, &b->engine, &diags), LT_OK);
 }
@@ -158,7 +174,7 @@ static void an_event_travels_through_thread_client_and_adapter(void **state)
     char url[64];
     wire_server_start(&server, serve, &portal);
     snprintf(url, sizeof(url), "http://127.0.0.1:%u", server.port);
-    bench_start(&b, url);
+    bench_start(&b, url, 5000, 0);
     WAIT_UNTIL(status_has(b.engine, "\"ok\":1"));
     assert_true(lt_delivery_ready(b.engine));
     struct lt_buf metrics = LT_BUF_INIT(1 << 16);
@@ -175,7 +191,7 @@ static void a_portal_that_is_away_is_waited_for(void **state)
 {
     (void)state;
     struct bench b;
-    bench_start(&b, "http://127.0.0.1:1");
+    bench_start(&b, "http://127.0.0.1:1", 5000, 0);
     WAIT_UNTIL(status_has(b.engine, "\"reason\":\"trouble\"")); /* the breaker */
     assert_false(status_has(b.engine, "\"unknown\":1"));
     assert_int_equal(bench_stop(&b), 0);
@@ -185,9 +201,13 @@ static void a_thread_that_hangs_is_seen_by_its_silence(void **state)
 {
     (void)state;
     struct bench b;
+    bench_start(&b, "http://127.0.0.1:1", 200, 600);
+    WAIT_UNTIL(lt_delivery_ready(b.engine));
     atomic_store(&held, true);
-    bench_start(&b, "http://127.0.0.1:1");
-    WAIT_UNTIL(lt_delivery_silent_ms(b.engine) > 1000);
+    WAIT_UNTIL(lt_delivery_hangs(b.engine));
+    assert_false(lt_delivery_ready(b.engine));
+    assert_true(status_has(b.engine, "\"ready\":true")); /* what it told last */
+    assert_true(lt_delivery_silent_ms(b.engine) > 600 + 2 * 200);
     struct lt_buf metrics = LT_BUF_INIT(1 << 16);
     lt_delivery_metrics(b.engine, &metrics);
     const char *told = strstr(lt_buf_view(&metrics).ptr, "lienthong_delivery_silent_ms{target=\"portal\"} ");
@@ -195,7 +215,20 @@ static void a_thread_that_hangs_is_seen_by_its_silence(void **state)
     assert_true(strtol(strchr(told, ' '), NULL, 10) > 1000);
     lt_buf_deinit(&metrics);
     atomic_store(&held, false);
-    WAIT_UNTIL(lt_delivery_silent_ms(b.engine) < 1000);
+    WAIT_UNTIL(lt_delivery_ready(b.engine) && !lt_delivery_hangs(b.engine));
+    (void)bench_stop(&b);
+}
+
+/* Before a partition is given back its calls are waited for, up to their time limit. */
+static void a_thread_that_waits_as_long_as_a_call_may_take_does_not_hang(void **state)
+{
+    (void)state;
+    struct bench b;
+    atomic_store(&held, true);
+    bench_start(&b, "http://127.0.0.1:1", 60000, 1);
+    WAIT_UNTIL(lt_delivery_silent_ms(b.engine) > 300);
+    assert_false(lt_delivery_hangs(b.engine));
+    atomic_store(&held, false);
     (void)bench_stop(&b);
 }
 
@@ -205,6 +238,7 @@ int main(void)
         cmocka_unit_test(an_event_travels_through_thread_client_and_adapter),
         cmocka_unit_test(a_portal_that_is_away_is_waited_for),
         cmocka_unit_test(a_thread_that_hangs_is_seen_by_its_silence),
+        cmocka_unit_test(a_thread_that_waits_as_long_as_a_call_may_take_does_not_hang),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
