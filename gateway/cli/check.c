@@ -68,7 +68,7 @@ static int check(int argc, char **argv)
     if (c.config) {
         lt_cli_check_kafka(c.config, &diags);
         lt_adapters_check(c.config, &diags);
-        lt_config_check_certificates(c.config, lt_now_ms(), &diags);
+        lt_config_check_certificates(c.config, lt_now_ms(), false, &diags);
     }
     if (o.json)
         print_json(&diags, examples);

@@ -310,14 +310,14 @@ static bool parse_roles(struct gateway *g, const char *text)
     return true;
 }
 
-/* What `lienthong check` would find in the section kafka:, targets and certificates ends the start as well; warnings
- * are only said. */
+/* What `lienthong check` would find in the section kafka:, targets and certificates ends the start as well, but for a
+ * target's certificate that is out of date; warnings are only said. */
 static int check_parts(const struct lt_config *c)
 {
     struct lt_diags diags = LT_DIAGS_INIT;
     lt_cli_check_kafka(c, &diags);
     lt_adapters_check(c, &diags);
-    lt_config_check_certificates(c, lt_now_ms(), &diags);
+    lt_config_check_certificates(c, lt_now_ms(), true, &diags);
     LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(1 << 20);
     lt_diags_print(&diags, &out);
     fputs(out.ptr ? out.ptr : "", stderr);

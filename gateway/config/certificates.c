@@ -17,7 +17,10 @@
 struct check {
     int64_t now_ms;
     struct lt_diags *diags;
+    bool out_of_date_ends_it; /* else it is a warning */
 };
+
+#define OUT_OF_DATE(k, ...) ((k)->out_of_date_ends_it ? lt_yaml_error : lt_yaml_warning)((k)->diags, __VA_ARGS__)
 
 /* A key with a passphrase cannot be used by a service: never ask for one at the terminal. */
 static int no_passphrase(char *buf, int size, int writing, void *ctx)
@@ -71,12 +74,10 @@ static void check_dates(const struct check *k, const struct lt_yaml_node *n, con
     }
     if (k->now_ms < from) {
         lt_time_rfc3339(from, text);
-        lt_yaml_error(k->diags, n, "%s: expected a certificate that is valid now, got %s, valid from %s", key, path,
-                      text);
+        OUT_OF_DATE(k, n, "%s: expected a certificate that is valid now, got %s, valid from %s", key, path, text);
     } else if (k->now_ms >= to) {
         lt_time_rfc3339(to, text);
-        lt_yaml_error(k->diags, n, "%s: expected a certificate that has not expired, got %s, expired at %s", key, path,
-                      text);
+        OUT_OF_DATE(k, n, "%s: expected a certificate that has not expired, got %s, expired at %s", key, path, text);
     } else if (to - k->now_ms <= WARN_DAYS * DAY_MS) {
         lt_time_rfc3339(to, text);
         lt_yaml_warning(k->diags, n,
@@ -141,7 +142,7 @@ static void check_bundle(const struct check *k, const struct lt_yaml_node *n, co
         lt_yaml_error(k->diags, n, "%s: expected a PEM bundle of CA certificates, got something else in %s (%s)", key,
                       path, ended ? "no certificate" : openssl_reason());
     else if (valid == 0)
-        lt_yaml_error(k->diags, n, "%s: expected a CA certificate that has not expired, got none in %s", key, path);
+        OUT_OF_DATE(k, n, "%s: expected a CA certificate that has not expired, got none in %s", key, path);
     else if (valid < found)
         lt_yaml_warning(k->diags, n, "%s: expected CA certificates that have not expired, got %zu of %zu expired in %s",
                         key, found - valid, found, path);
@@ -171,11 +172,12 @@ static void check_identity(const struct check *k, const struct lt_yaml_node *tls
     ERR_clear_error();
 }
 
-void lt_config_check_certificates(const struct lt_config *c, int64_t now_ms, struct lt_diags *diags)
+void lt_config_check_certificates(const struct lt_config *c, int64_t now_ms, bool starting, struct lt_diags *diags)
 {
-    const struct check k = {now_ms, diags};
+    struct check k = {now_ms, diags, true};
     const struct lt_yaml_node *ingest = lt_yaml_get(lt_yaml_root(c->files[0]), "ingest");
     check_identity(&k, lt_yaml_get(ingest, "tls"), "ingest.tls", "client_ca", &c->ingest.tls);
+    k.out_of_date_ends_it = !starting;
     check_identity(&k, lt_yaml_get(ingest, "peer_tls"), "ingest.peer_tls", "ca", &c->ingest.peer_tls);
     for (size_t i = 0; i < c->targets_len; i++)
         check_identity(&k, lt_yaml_get(c->targets[i].node, "tls"), "tls", "ca", &c->targets[i].tls);

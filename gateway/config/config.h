@@ -142,7 +142,10 @@ void lt_config_generation_set(struct lt_config *c, uint64_t generation);
 const struct lt_config_client *lt_config_client(const struct lt_config *c, struct lt_span name);
 /* Every option of the configuration, one a line: "section.key: type and range, default. help". */
 void lt_config_print_options(struct lt_buf *out);
-/* Certificates readable, key fits certificate, not expired (error) or ending within 30 days (warning), key file 0600.
+/*
+ * Certificates readable, key fits certificate, not expired (error) or ending within 30 days (warning), key file 0600.
+ * starting: what is out of date towards a target or a peer is a warning. It pauses that target until its file is
+ * replaced, and is no reason to keep everybody else's events from the others.
  */
-void lt_config_check_certificates(const struct lt_config *c, int64_t now_ms, struct lt_diags *diags);
+void lt_config_check_certificates(const struct lt_config *c, int64_t now_ms, bool starting, struct lt_diags *diags);
 #endif

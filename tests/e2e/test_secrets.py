@@ -3,13 +3,14 @@
 import json
 import os
 import secrets
+import shutil
 
 import pytest
 
 from tests.e2e.load import Dossier, accept, hurry
 from tests.e2e.test_delivery import rows, steps, wait_rows
 from tests.e2e.world import LIENTHONG, World, empty_kafka, run
-from tools.lt.stack import get, wait_for
+from tools.lt.stack import ROOT, get, wait_for
 
 CITIZEN = {"SoDinhDanh": "002090000123", "HoVaTen": "VÀNG THỊ MẪU", "NgayThangNamSinh": "19900512"}
 
@@ -138,3 +139,23 @@ def test_a_file_that_cannot_be_used_is_told_and_what_was_in_use_goes_on_until_it
     wait_for("nothing to be amiss", lambda: world.target("population")["secrets"][0]["state"] == "current")
     assert "former secret" not in shown(world, 0) and world.gateway.pid() == pid
     never_shown(world)
+
+
+def test_a_start_with_an_expired_certificate_pauses_its_target_and_takes_what_is_sent(world):
+    """Everybody else's events are no hostages of a file."""
+    d, made = Dossier(20), world.folder / "pki"
+    run(ROOT / "tools/pki", "make", "--dir", world.pki, "--expired", "gateway", check=0)
+    shutil.copytree(world.pki, made)
+    for part in ("crt", "key"):
+        os.replace(made / f"gateway-expired.{part}", made / f"gateway.{part}")
+        world.edit("targets/portal.yaml", str(world.pki / f"gateway.{part}"), str(made / f"gateway.{part}"))
+    run(LIENTHONG, "check", "--config", world.config, check=78)
+    assert world.gateway.stop() == 0
+    world.start_gateway()
+    assert "warning: tls.certificate: expected a certificate that has not expired" in world.gateway.log.read_text()
+    accept(world, d.received())
+    wait_for("the target to be paused", lambda: world.target("portal").get("reason") == "credential")
+    assert "look at the certificates of both sides" in shown(world, 1)
+    for part in ("key", "crt"):
+        replace(made / f"gateway.{part}", (world.pki / f"gateway.{part}").read_text())
+    wait_rows(world, d, (1, 0, 1))

@@ -63,18 +63,23 @@ static int make(void **state)
     return 0;
 }
 
-/* Findings of a check; the load itself must find nothing. */
-static char *check(struct config_fixture *f, int64_t days_from_now, size_t *ret_errors)
+/* Findings of a check, or of a start; the load itself must find nothing. */
+static char *found(struct config_fixture *f, int64_t days_from_now, bool starting, size_t *ret_errors)
 {
     if (config_load(f) != LT_OK)
         fail_msg("%s", f->said);
     struct lt_diags d = LT_DIAGS_INIT;
-    lt_config_check_certificates(f->c, lt_now_ms() + days_from_now * DAY, &d);
+    lt_config_check_certificates(f->c, lt_now_ms() + days_from_now * DAY, starting, &d);
     struct lt_buf out = LT_BUF_INIT(1 << 16);
     lt_diags_print(&d, &out);
     *ret_errors = d.errors;
     lt_diags_deinit(&d);
     return lt_buf_take(&out);
+}
+
+static char *check(struct config_fixture *f, int64_t days_from_now, size_t *ret_errors)
+{
+    return found(f, days_from_now, false, ret_errors);
 }
 
 static void finds(struct config_fixture *f, int64_t days_from_now, size_t errors, const char *message)
@@ -167,6 +172,33 @@ static void targets_and_peers_are_checked_too(void **state)
     finds(f, 0, 2, "gateway.yaml:8:50: ingest.peer_tls.ca: expected a readable PEM file, got: ");
 }
 
+/* It pauses the target; the listener's own keeps everybody out, and ends the start. */
+static void what_is_out_of_date_towards_a_target_does_not_end_a_start(void **state)
+{
+    struct config_fixture *f = *state;
+    EVP_PKEY *key = write_key(f, "t.key", 0600, NULL);
+    write_certificate(f, "t.crt", key, -20, 10, false);
+    EVP_PKEY_free(key);
+    config_write(f, "portal.yaml",
+                 "target: portal\nadapter: portal\nurl: https://h.example\n"
+                 "tls: {certificate: t.crt, key: t.key, ca: t.crt}\n");
+    config_replace(f, "gateway.yaml", "instance:", "include: {targets: portal.yaml}\ninstance:");
+    config_replace(f, "gateway.yaml", "ingest:\n",
+                   "ingest:\n  peer_tls: {certificate: t.crt, key: t.key, ca: t.crt}\n");
+    size_t errors;
+    LT_AUTOFREE char *checked = found(f, 11, false, &errors);
+    assert_int_equal(errors, 4);
+    LT_AUTOFREE char *started = found(f, 11, true, &errors);
+    assert_int_equal(errors, 0);
+    assert_contains(started, "warning: tls.certificate: expected a certificate that has not expired, got ");
+    assert_contains(started, "warning: ingest.peer_tls.ca: expected a CA certificate that has not expired, got none");
+    LT_AUTOFREE char *early = found(f, -21, true, &errors);
+    assert_contains(early, "warning: tls.certificate: expected a certificate that is valid now, got ");
+    LT_AUTOFREE char *late = found(f, 366, true, &errors);
+    assert_int_equal(errors, 2);
+    assert_contains(late, ": ingest.tls.certificate: expected a certificate that has not expired, got ");
+}
+
 int main(void)
 {
 #define WITH_PKI(test) cmocka_unit_test_setup_teardown(test, make, config_fixture_drop)
@@ -179,6 +211,7 @@ int main(void)
         WITH_PKI(files_that_are_missing_or_no_pem_are_told_each),
         WITH_PKI(one_expired_ca_of_two_is_a_warning),
         WITH_PKI(targets_and_peers_are_checked_too),
+        WITH_PKI(what_is_out_of_date_towards_a_target_does_not_end_a_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
