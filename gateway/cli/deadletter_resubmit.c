@@ -91,7 +91,7 @@ static void count(struct resubmit *x, const char *what, const char *code)
 {
     char word[sizeof(x->tallies[0].word)];
     size_t i = 0;
-    snprintf(word, sizeof(word), "%.16s%s%.40s", what, *code ? " " : "", code);
+    snprintf(word, sizeof(word), "%.20s%s%.40s", what, *code ? " " : "", code);
     while (i < x->tallies_len && strcmp(x->tallies[i].word, word) != 0)
         i++;
     if (i == LT_ARRAY_LEN(x->tallies))

@@ -230,9 +230,11 @@ static void put_failing(lt_json_value t, struct lt_buf *out)
     lt_json_int(lt_json_get(f, "ago_ms"), &ago_ms);
     lt_json_int(lt_json_get(t, "oldest_ms"), &oldest_ms);
     lt_json_int(lt_json_get(t, "lag"), &waiting);
-    lt_buf_printf(
-        out, "          last failure %" PRId64 " s ago, nothing was taken since: " LT_SPAN_FMT ": " LT_SPAN_FMT "\n",
-        ago_ms / 1000, LT_SPAN_ARG(text_of(f, "code")), LT_SPAN_ARG(text_of(f, "why")));
+    lt_buf_printf(out, "          last failure %" PRId64 " s ago, nothing was taken since", ago_ms / 1000);
+    if (!lt_span_eq(text_of(f, "why"), text_of(t, "why"))) /* told above, where a pause came from it */
+        lt_buf_printf(out, ": " LT_SPAN_FMT ": " LT_SPAN_FMT, LT_SPAN_ARG(text_of(f, "code")),
+                      LT_SPAN_ARG(text_of(f, "why")));
+    lt_buf_char(out, '\n');
     if (oldest_ms > 0)
         lt_buf_printf(out, "          waiting: %" PRId64 " records of the queue, the oldest for %" PRId64 " s\n",
                       waiting, oldest_ms / 1000);
@@ -416,10 +418,15 @@ static int status(int argc, char **argv)
         return lt_cli_help(&lt_command_status);
     struct lt_diags diags = LT_DIAGS_INIT;
     struct lt_config *c = NULL;
-    int r = lt_config_load(o.config, &c, &diags);
+    /* What runs was read before: a file that was spoilt since is no reason not to look at it. */
+    int r = lt_config_survey(o.config, &c, &diags);
     lt_diags_deinit(&diags);
     if (r < 0)
-        return lt_cli_bad_config(&lt_command_status, o.config);
+        (void)lt_cli_bad_config(&lt_command_status, o.config);
+    if (!c || !c->admin.listen) {
+        lt_config_free(c);
+        return LT_EXIT_CONFIG;
+    }
     LT_AUTOBUF struct lt_buf body = LT_BUF_INIT(LT_ASK_BYTES_MAX);
     struct lt_err err = LT_ERR_INIT;
     int code = LT_EXIT_UNAVAILABLE;

@@ -313,6 +313,7 @@ def told_status(place, says, check):
             self.wfile.write(body)
 
     with http.server.HTTPServer(("127.0.0.1", place.admin_port), Admin) as server:
+        server.timeout = 15
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         r = lienthong("status", "--config", place.config, check=check)
@@ -334,6 +335,20 @@ def test_status_of_a_province_that_does_not_let_us_in_says_what_to_do_and_waits_
     told = told_status(place, says, 1 if denied else 0)
     assert "H22 paused: http-401, took 7 so far, tries again in 4 s" in told
     assert ("certificates of both sides" in told and "lienthong targets resume province tries now" in told) == denied
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_status_tells_a_failure_once(place, paused):
+    why = {"code": "tls", "why": "certificate expired"}
+    target = {"target": "portal", "ready": True, "state": "paused", "reason": "trouble", **why} if paused else {"target": "portal", "ready": True, "state": "running"}
+    told = told_status(place, {"targets": [{**target, "failing": {**why, "ago_ms": 3000}}]}, 0)
+    assert "last failure 3 s ago, nothing was taken since" in told and told.count("tls: certificate expired") == 1
+
+
+def test_status_of_what_runs_is_told_although_a_file_of_its_configuration_was_spoilt_since(place):
+    place.edit("tables/units.yaml", "entries:\n", "entries: {\n")
+    r = told_status(place, {"tables": {"state": "kept", "text": "units.yaml: expected YAML"}}, 1)
+    assert "the former ones go on: units.yaml: expected YAML" in r
 
 
 def test_status_without_a_gateway_ends_with_69(place):
