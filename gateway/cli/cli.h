@@ -19,6 +19,9 @@ enum lt_exit {
     LT_EXIT_CONFIG = 78,
 };
 
+/* Of a thread of a running gateway that does not come on any more, in /ready and `status`. */
+#define LT_CLI_HANGS "its thread hangs; restart this gateway, nothing is lost by it"
+
 struct lt_command {
     const char *name;
     const char *arguments; /* for usage */

@@ -52,7 +52,9 @@ static bool ready(void *ctx, struct lt_buf *why)
         ok = false;
     }
     if (g->core_on && !lt_core_ready(g->core)) {
-        lt_buf_str(why, "core: partitions are loading, stopped, or nobody's yet, see /status\n");
+        lt_buf_printf(why, "core: %s\n",
+                      lt_core_hangs(g->core) ? LT_CLI_HANGS
+                                             : "partitions are loading, stopped, or nobody's yet, see /status");
         ok = false;
     }
     if (g->delivery_on && g->targets_len < g->compiled.config->targets_len) {
@@ -62,9 +64,8 @@ static bool ready(void *ctx, struct lt_buf *why)
     for (size_t i = 0; i < g->targets_len; i++)
         if (!lt_delivery_ready(g->targets[i])) {
             lt_buf_printf(why, "delivery to %s: %s\n", g->compiled.config->targets[i].name,
-                          lt_delivery_hangs(g->targets[i])
-                              ? "its thread hangs; restart this gateway, nothing is lost by it"
-                              : "partitions are loading or stopped, see /status");
+                          lt_delivery_hangs(g->targets[i]) ? LT_CLI_HANGS
+                                                           : "partitions are loading or stopped, see /status");
             ok = false;
         }
     return lt_topic_watch_ready(g->topics, why) && ok;
@@ -227,18 +228,18 @@ static int start(struct gateway *g)
 /* Whatever was begun is where it would be after a kill -9: found out by who comes next. */
 static void on_silent_kafka(void *ctx)
 {
-    (void)ctx;
+    const int *exit_code = ctx;
     lt_warn(
         "run", "stopped-without-kafka",
         "Kafka has not answered for %d s: ending without it; the next start finds out what became of what was begun",
         SILENT_KAFKA_MS / 1000);
-    _exit(LT_EXIT_OK);
+    _exit(*exit_code);
 }
 
-/* In the order of the flow, so that what was accepted still gets as far as it can. */
-static void stop(struct gateway *g)
+/* In the order of the flow, so that what was accepted still gets as far as it can. The process ends with exit_code. */
+static void stop(struct gateway *g, int exit_code)
 {
-    struct lt_stop_limit *limit = lt_stop_limit_start(g->compiled.config, SILENT_KAFKA_MS, on_silent_kafka, NULL);
+    struct lt_stop_limit *limit = lt_stop_limit_start(g->compiled.config, SILENT_KAFKA_MS, on_silent_kafka, &exit_code);
     lt_listener_stop(lt_steal(&g->listener));
     if (g->ingest)
         lt_ingest_drain(g->ingest, DRAIN_MS);
@@ -391,7 +392,7 @@ static int run(int argc, char **argv)
                 caught == SIGUSR1 ? "; partitions wait for the next start" : "");
         lt_notify("STOPPING=1");
     }
-    stop(&g);
+    stop(&g, r);
     if (r == LT_EXIT_OK)
         lt_info("run", "stopped", "done");
     return r;

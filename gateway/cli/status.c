@@ -356,14 +356,19 @@ static size_t put_target(lt_json_value t, struct lt_buf *out)
     return findings + put_stops(name, lt_json_get(t, "partitions"), out);
 }
 
+static size_t put_hangs(struct lt_span name, struct lt_buf *out)
+{
+    lt_buf_printf(out, "NOT READY " LT_SPAN_FMT ": " LT_CLI_HANGS "\n", LT_SPAN_ARG(name));
+    return 1;
+}
+
 /* Targets whose thread tells nothing any more. */
 static size_t put_hanging(lt_json_value hanging, struct lt_buf *out)
 {
     for (size_t i = 0; i < lt_json_len(hanging); i++) {
         struct lt_span name = LT_SPAN_NULL;
         lt_json_string(lt_json_at(hanging, i), &name);
-        lt_buf_printf(out, "NOT READY " LT_SPAN_FMT ": its thread hangs; restart this gateway, nothing is lost by it\n",
-                      LT_SPAN_ARG(name));
+        put_hangs(name, out);
     }
     return lt_json_len(hanging);
 }
@@ -382,7 +387,9 @@ static size_t describe(lt_json_value root, struct lt_buf *out)
         lt_buf_str(out, "core      ");
         put_counters(lt_json_get(core, "verdicts"), out);
         lt_buf_char(out, '\n');
-        findings += put_not_ready(LT_SPAN_LIT("core"), core, out);
+        bool hangs = false;
+        lt_json_bool(lt_json_get(core, "hangs"), &hangs);
+        findings += hangs ? put_hangs(LT_SPAN_LIT("core"), out) : put_not_ready(LT_SPAN_LIT("core"), core, out);
         findings += put_troubles(lt_json_get(core, "workers"), out);
         findings += put_stops(LT_SPAN_LIT("core"), lt_json_get(core, "partitions"), out);
         put_files(lt_json_get(core, "partitions"), out);

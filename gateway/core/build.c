@@ -52,6 +52,7 @@ static bool judge_run(struct build *b)
     if (lt_index_judge_run(b->l->index, b->run, b->run_len, ignored, &b->err) < 0)
         return false;
     b->run_len = 0;
+    lt_pulse_beat(b->l->load->pulse);
     return true;
 }
 

@@ -198,6 +198,7 @@ void lt_core_status(struct lt_core *c, struct lt_json_writer *w)
     totals_of(c, &t);
     lt_json_begin_object(w);
     lt_json_flag(w, "ready", lt_core_ready(c));
+    lt_json_flag(w, "hangs", lt_core_hangs(c));
     lt_json_key(w, LT_SPAN_LIT("verdicts"));
     lt_json_begin_object(w);
     for (int v = 0; v < LT_VERDICTS; v++)
@@ -292,6 +293,11 @@ void lt_core_metrics(struct lt_core *c, struct lt_buf *out)
                   "# HELP lt_core_unowned_partitions Partitions of lt.intake that no member of the group has.\n"
                   "# TYPE lt_core_unowned_partitions gauge\nlt_core_unowned_partitions %" PRId32 "\n",
                   unowned);
+    lt_buf_str(out, "# HELP lt_core_silent_ms How long a worker's thread has not come on.\n"
+                    "# TYPE lt_core_silent_ms gauge\n");
+    for (size_t i = 0; i < c->workers_len; i++)
+        lt_buf_printf(out, "lt_core_silent_ms{worker=\"%d\"} %" PRId64 "\n", c->workers[i].number,
+                      lt_pulse_silent_ms(&c->workers[i].pulse));
     free(t.routed);
 }
 
@@ -306,8 +312,19 @@ static bool has_share(struct lt_worker *w)
     return ok;
 }
 
+bool lt_core_hangs(const struct lt_core *c)
+{
+    int64_t hangs_ms = c->settings.hangs_ms > 0 ? c->settings.hangs_ms : LT_PULSE_HANGS_MS;
+    for (size_t i = 0; i < c->workers_len; i++)
+        if (lt_pulse_silent_ms(&c->workers[i].pulse) > hangs_ms)
+            return true;
+    return false;
+}
+
 bool lt_core_ready(struct lt_core *c)
 {
+    if (lt_core_hangs(c))
+        return false;
     struct totals t;
     totals_of(c, &t);
     free(t.routed);

@@ -30,6 +30,7 @@ struct lt_core_settings {
     void (*on_fatal)(void *ctx, int exit_code, const char *text);
     const atomic_bool *leaving; /* lent until lt_core_free: as in lt_log_settings; NULL: never */
     int64_t backoff_ms_min;     /* first pause after a transaction that failed; 0: 100 ms (rule 14) */
+    int64_t hangs_ms;           /* silence of a worker's thread that counts as hanging; 0: LT_PULSE_HANGS_MS */
 };
 
 /* Everything but the threads: status and receipts can be asked already. */
@@ -40,15 +41,19 @@ int lt_core_run(struct lt_core *c, struct lt_err *err) LT_MUST_CHECK;
 void lt_core_stop(struct lt_core *c);
 void lt_core_free(struct lt_core *c);
 
-/* Thread-safe: {"partitions":[{partition,state,offset,…,stop:{reason,text,command}}],"verdicts":{…}} as one object. */
+/* Thread-safe:
+ * {"ready":…,"hangs":…,"partitions":[{partition,state,offset,…,stop:{reason,text,command}}],"verdicts":{…}} as one
+ * object. */
 void lt_core_status(struct lt_core *c, struct lt_json_writer *w);
 /* Prometheus text. */
 void lt_core_metrics(struct lt_core *c, struct lt_buf *out);
 /*
  * Has every worker opened its log and a part of intake (unless the group has more members than partitions), does
- * somebody own every partition, and are those of this process running?
+ * somebody own every partition, are those of this process running, and does no worker's thread hang?
  */
 bool lt_core_ready(struct lt_core *c);
+/* Thread-safe, never waits: a worker's thread has been silent for longer than any step takes. */
+bool lt_core_hangs(const struct lt_core *c);
 /* Thread-safe: the worker that owns the partition tries it again at once, if it is stopped; rebuild: it drops the index
  * and the local files and builds them again from the log. false: nobody here owns it. */
 bool lt_core_look(struct lt_core *c, int32_t partition, bool rebuild);

@@ -7,6 +7,7 @@
 #ifndef LT_CORE_PARTITION_H
 #define LT_CORE_PARTITION_H
 
+#include "gateway/base/pulse.h"
 #include "gateway/core/accepted.h"
 #include "gateway/core/index.h"
 #include "gateway/core/index_files.h"
@@ -99,6 +100,7 @@ void lt_partition_stop_hole(struct lt_partition *p, int64_t from, int64_t to);
 struct lt_load {
     struct lt_log *log;
     const atomic_bool *stopping;    /* the process ends: a load is given up */
+    struct lt_pulse *pulse;         /* a long load beats it */
     const struct lt_window *window; /* configured */
     int32_t intake_partitions;      /* of the topic now */
     uint64_t *incarnation;          /* first one seen by this process; 0 none yet */

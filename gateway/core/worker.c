@@ -30,9 +30,11 @@ static int64_t backoff_min(const struct lt_worker *w)
     return w->settings->backoff_ms_min ? w->settings->backoff_ms_min : BACKOFF_MS_MIN;
 }
 
-/* Nothing more can be done with this log now: the process stops, or the log is beyond use. */
-static bool ended(const struct lt_worker *w)
+/* Nothing more can be done with this log now: the process stops, or the log is beyond use. Every loop asks, and who
+ * asks lives. */
+static bool ended(struct lt_worker *w)
 {
+    lt_pulse_beat(&w->pulse);
     return w->broken || atomic_load(&w->stopping);
 }
 
@@ -271,6 +273,7 @@ static struct lt_load load_of(struct lt_worker *w)
     return (struct lt_load){
         .log = w->log,
         .stopping = &w->stopping,
+        .pulse = &w->pulse,
         .window = &w->window,
         .intake_partitions = w->partitions_len,
         .incarnation = &w->incarnation,
@@ -681,6 +684,7 @@ static void stop_holes(struct lt_worker *w)
 
 void lt_worker_turn(struct lt_worker *w)
 {
+    lt_pulse_beat(&w->pulse);
     if (w->broken)
         lt_worker_close(w);
     if (!w->log && !open_log(w)) {
@@ -744,6 +748,7 @@ void lt_worker_init(struct lt_worker *w, const struct lt_core_settings *s, int n
     };
     pthread_mutex_init(&w->lock, NULL);
     lt_mono_cond_init(&w->wake);
+    lt_pulse_beat(&w->pulse);
 }
 
 int lt_worker_start(struct lt_worker *w, struct lt_err *err)

@@ -5,6 +5,7 @@
 #ifndef LT_CORE_WORKER_H
 #define LT_CORE_WORKER_H
 
+#include "gateway/base/pulse.h"
 #include "gateway/core/batch.h"
 #include "gateway/core/core.h"
 #include "gateway/core/foreign.h"
@@ -45,8 +46,9 @@ struct lt_worker {
     pthread_t thread;
     /* shared */
     atomic_bool stopping;
-    atomic_bool open;     /* the log is open: this worker is, or is about to be, a member of the group */
-    pthread_mutex_t lock; /* guards the fields below and is waited on by wake */
+    struct lt_pulse pulse; /* beats in every loop that may wait for Kafka */
+    atomic_bool open;      /* the log is open: this worker is, or is about to be, a member of the group */
+    pthread_mutex_t lock;  /* guards the fields below and is waited on by wake */
     pthread_cond_t wake;
     char trouble[384]; /* why the worker as a whole does not get on, "" when it does */
     int64_t trouble_since_ms;

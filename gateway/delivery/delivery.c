@@ -2,6 +2,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
+#include "gateway/base/pulse.h"
 #include "gateway/delivery/caller.h"
 #include "gateway/delivery/engine.h"
 
@@ -13,7 +14,6 @@
 #define SNAPSHOT_MS 200
 #define SNAPSHOT_MAX ((size_t)4 << 20)
 #define EXIT_TWIN 78
-#define HANGS_MS ((int64_t)120000)
 
 struct lt_delivery_engine {
     struct lt_delivery_settings set;
@@ -23,7 +23,7 @@ struct lt_delivery_engine {
     pthread_mutex_t lock; /* of the snapshot */
     struct lt_buf status, metrics;
     bool ready;
-    int64_t told_ms; /* when */
+    struct lt_pulse pulse; /* beats with each snapshot */
 };
 
 static int open_kafka(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
@@ -46,10 +46,10 @@ static void snapshot(struct lt_delivery_engine *d)
     d->status = status;
     d->metrics = metrics;
     d->ready = ready;
-    d->told_ms = lt_mono_ms();
     pthread_mutex_unlock(&d->lock);
     lt_buf_deinit(&old_status);
     lt_buf_deinit(&old_metrics);
+    lt_pulse_beat(&d->pulse);
 }
 
 static void *run(void *arg)
@@ -164,16 +164,13 @@ bool lt_delivery_ready(struct lt_delivery_engine *d)
 
 int64_t lt_delivery_silent_ms(struct lt_delivery_engine *d)
 {
-    pthread_mutex_lock(&d->lock);
-    int64_t told_ms = d->told_ms;
-    pthread_mutex_unlock(&d->lock);
-    return lt_mono_ms() - told_ms;
+    return lt_pulse_silent_ms(&d->pulse);
 }
 
 bool lt_delivery_hangs(struct lt_delivery_engine *d)
 {
     const struct lt_config_target *t = d->set.target;
-    int64_t hangs_ms = d->set.hangs_ms > 0 ? d->set.hangs_ms : HANGS_MS;
+    int64_t hangs_ms = d->set.hangs_ms > 0 ? d->set.hangs_ms : LT_PULSE_HANGS_MS;
     return lt_delivery_silent_ms(d) > hangs_ms + t->timeout_ms + t->connect_timeout_ms;
 }
 

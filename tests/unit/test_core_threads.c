@@ -165,11 +165,57 @@ static void a_core_told_to_stop_in_the_middle_leaves_whole_batches(void **state)
     world_free(w);
 }
 
+static atomic_bool held; /* no log is opened: the thread that wants one hangs */
+
+static int open_held(void *ctx, const struct lt_log_settings *s, struct lt_log **ret, struct lt_err *err)
+{
+    struct core_world *w = ctx;
+    WAIT_UNTIL(!atomic_load(&held));
+    return lt_log_memory_new(w->memory, s, ret, err);
+}
+
+static bool metrics_have(struct lt_core *core, const char *part)
+{
+    LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(64 * 1024);
+    lt_core_metrics(core, &out);
+    lt_buf_char(&out, '\0');
+    return strstr(out.ptr, part) != NULL;
+}
+
+static void a_thread_that_hangs_is_seen_by_its_silence(void **state)
+{
+    (void)state;
+    struct core_world w;
+    core_world_init(&w, &(struct core_world_plan){.partitions = PARTITIONS, .commit_records = 7});
+    core_world_genesis(&w);
+    w.settings.open_log = open_held;
+    w.settings.hangs_ms = 1000;
+    atomic_store(&held, true);
+    struct lt_core *core = lt_core_new(&w.settings);
+    assert_false(lt_core_hangs(core));
+    assert_true(metrics_have(core, "\nlt_core_silent_ms{worker=\"0\"} "));
+    assert_int_equal(lt_core_run(core, NULL), LT_OK);
+    WAIT_UNTIL(lt_core_hangs(core));
+    assert_false(lt_core_ready(core));
+    LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(64 * 1024);
+    struct lt_json_writer writer;
+    lt_json_writer_init(&writer, &out);
+    lt_core_status(core, &writer);
+    lt_buf_char(&out, '\0');
+    assert_non_null(strstr(out.ptr, "\"hangs\":true"));
+    atomic_store(&held, false);
+    WAIT_UNTIL(lt_core_ready(core) && !lt_core_hangs(core));
+    lt_core_stop(core);
+    lt_core_free(core);
+    core_world_deinit(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(status_and_receipts_are_read_while_the_worker_judges),
         cmocka_unit_test(a_core_told_to_stop_in_the_middle_leaves_whole_batches),
+        cmocka_unit_test(a_thread_that_hangs_is_seen_by_its_silence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
