@@ -6,7 +6,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define RETRYING_S 60 /* as the core's alarm */
+#define RETRYING_S 60    /* as the core's alarm */
+#define WAITING_MS 10000 /* a target that has nothing against it shows a queue of so long, or of so many */
+#define WAITING_RECORDS 1000
 
 static struct lt_span text_of(lt_json_value v, const char *name)
 {
@@ -224,18 +226,25 @@ static void put_pause(lt_json_value t, struct lt_span name, struct lt_buf *out)
 static void put_failing(lt_json_value t, struct lt_buf *out)
 {
     lt_json_value f = lt_json_get(t, "failing");
-    int64_t ago_ms = 0, oldest_ms = 0, waiting = 0;
+    int64_t ago_ms = 0;
     if (!lt_json_present(f))
         return;
     lt_json_int(lt_json_get(f, "ago_ms"), &ago_ms);
-    lt_json_int(lt_json_get(t, "oldest_ms"), &oldest_ms);
-    lt_json_int(lt_json_get(t, "lag"), &waiting);
     lt_buf_printf(out, "          last failure %" PRId64 " s ago, nothing was taken since", ago_ms / 1000);
     if (!lt_span_eq(text_of(f, "why"), text_of(t, "why"))) /* told above, where a pause came from it */
         lt_buf_printf(out, ": " LT_SPAN_FMT ": " LT_SPAN_FMT, LT_SPAN_ARG(text_of(f, "code")),
                       LT_SPAN_ARG(text_of(f, "why")));
     lt_buf_char(out, '\n');
-    if (oldest_ms > 0)
+}
+
+/* A queue that is worked off at once is not worth a line; one that stands, or is longer than its target is fast, is. */
+static void put_waiting(lt_json_value t, struct lt_buf *out)
+{
+    int64_t oldest_ms = 0, waiting = 0;
+    bool stands = lt_json_present(lt_json_get(t, "failing")) || !lt_span_is(text_of(t, "state"), "running");
+    lt_json_int(lt_json_get(t, "oldest_ms"), &oldest_ms);
+    lt_json_int(lt_json_get(t, "lag"), &waiting);
+    if (oldest_ms > (stands ? 0 : WAITING_MS) || waiting >= WAITING_RECORDS)
         lt_buf_printf(out, "          waiting: %" PRId64 " records of the queue, the oldest for %" PRId64 " s\n",
                       waiting, oldest_ms / 1000);
 }
@@ -336,6 +345,7 @@ static size_t put_target(lt_json_value t, struct lt_buf *out)
     lt_buf_char(out, '\n');
     put_pause(t, name, out);
     put_failing(t, out);
+    put_waiting(t, out);
     size_t findings = put_provinces(lt_json_get(lt_json_get(t, "details"), "provinces"), name, out);
     lt_json_value counters = lt_json_get(t, "counters");
     if (lt_json_len(counters)) {

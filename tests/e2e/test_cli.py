@@ -345,6 +345,14 @@ def test_status_tells_a_failure_once(place, paused):
     assert "last failure 3 s ago, nothing was taken since" in told and told.count("tls: certificate expired") == 1
 
 
+@pytest.mark.parametrize("state, oldest_ms, lag, shown", [
+    ("running", 300, 40, False), ("running", 12000, 40, True), ("running", 300, 5000, True), ("paused", 300, 40, True), ("paused", 0, 1, False)])
+def test_status_tells_of_a_queue_that_stands_or_is_long(place, state, oldest_ms, lag, shown):
+    """Also during an operator's pause, which nothing fails in."""
+    target = {"target": "portal", "ready": True, "state": state, "oldest_ms": oldest_ms, "lag": lag, **({"reason": "operator"} if state == "paused" else {})}
+    assert (f"waiting: {lag} records of the queue, the oldest for {oldest_ms // 1000} s" in told_status(place, {"targets": [target]}, 0)) == shown
+
+
 def test_status_of_what_runs_is_told_although_a_file_of_its_configuration_was_spoilt_since(place):
     place.edit("tables/units.yaml", "entries:\n", "entries: {\n")
     r = told_status(place, {"tables": {"state": "kept", "text": "units.yaml: expected YAML"}}, 1)
