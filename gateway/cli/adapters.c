@@ -16,6 +16,14 @@ const struct lt_adapter_type *lt_adapter_find(const char *name)
     return NULL;
 }
 
+void lt_adapters_print_options(struct lt_buf *out)
+{
+    for (size_t i = 0; i < LT_ARRAY_LEN(adapters); i++) {
+        LT_AUTOFREE char *section = lt_asprintf("targets(%s).options", adapters[i]->name);
+        lt_opts_print(section, adapters[i]->opts, adapters[i]->opts_len, out);
+    }
+}
+
 void lt_adapters_check(const struct lt_config *c, struct lt_diags *diags)
 {
     for (size_t i = 0; i < c->targets_len; i++) {

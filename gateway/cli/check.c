@@ -49,13 +49,29 @@ static void print_json(const struct lt_diags *diags, size_t examples)
     puts(out.ptr);
 }
 
+static int print_options(void)
+{
+    LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(1 << 20);
+    lt_config_print_options(&out);
+    lt_adapters_print_options(&out);
+    fputs(out.ptr, stdout);
+    return LT_EXIT_OK;
+}
+
 static int check(int argc, char **argv)
 {
+    static const struct option extra[] = {{"options", no_argument, NULL, 'o'}, {0}};
     struct lt_cli_options o = {0};
-    if (lt_cli_option(argc, argv, NULL, &o) != -1 || optind != argc)
+    bool options = false;
+    int letter;
+    while ((letter = lt_cli_option(argc, argv, extra, &o)) == 'o')
+        options = true;
+    if (letter != -1 || optind != argc)
         return lt_cli_usage(&lt_command_check);
     if (o.help)
         return lt_cli_help(&lt_command_check);
+    if (options)
+        return print_options();
     struct lt_diags diags = LT_DIAGS_INIT;
     struct lt_compiled c;
     size_t examples = 0;
@@ -81,7 +97,8 @@ static int check(int argc, char **argv)
 }
 
 const struct lt_command lt_command_check = {
-    "check", "[--json]",
+    "check", "[--json] | --options",
     "compile the configuration, run every example, check routes and certificates; exit 78 on errors", check,
     "  prints FILE:LINE:COLUMN: what was expected, for every finding; warnings alone are exit 0. Needs no Kafka\n"
-    "  --json          the findings as JSON\n"};
+    "  --json          the findings as JSON\n"
+    "  --options       instead, every option that a configuration may hold: form, default, meaning\n"};

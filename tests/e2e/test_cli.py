@@ -192,6 +192,15 @@ def test_check_names_a_unit_that_no_route_reaches(place):
     assert not any("H22." in line for line in lines)
 
 
+def test_check_lists_every_option_of_the_configuration_and_of_each_adapter():
+    """No configuration is read for it."""
+    lines = lienthong("check", "--options", "--config", "/not/there", check=0).stdout.splitlines()
+    assert any(line.startswith("ingest.body_max: a size from 1KiB to 64MiB (4096 64KiB 4MiB 2GiB), default 4MiB. Largest ") for line in lines), lines
+    adapters = {m[1] for m in (re.match(r"targets\((\w+)\)\.options\.\w+: ", line) for line in lines) if m}
+    assert adapters == {"portal", "population", "provincial", "notify"}
+    assert not [line for line in lines if not re.fullmatch(r"[\w.()]+: .+\. \S.*", line)]
+
+
 def test_check_of_routes_that_are_no_yaml_tells_that_alone(place):
     """And not of each unit and procedure that no route reaches it then."""
     place.edit("routes/main.yaml", "  - name: land", " - name: land")
