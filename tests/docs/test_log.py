@@ -55,19 +55,19 @@ def rows(manual):
 
 
 def listed(manual):
-    """(event, what to do) of the tables that have a column of that name."""
+    """(event, is its row whole) of the tables that have a column of that name."""
     for table in re.findall(r"^(?:\|.*\n)+", manual, re.M):
         head, *body = rows(table)
         column = next((n for n, cell in enumerate(head) if cell in ("event", "log event")), None)
         if column is not None:
             for cells in body:
-                yield from ((word, cells[-1].strip()) for word in re.findall(f"`({EVENT})`", re.sub(r"\(.*?\)", "", cells[column])))
+                yield from ((word, all(cell.strip() for cell in cells)) for word in re.findall(f"`({EVENT})`", re.sub(r"\(.*?\)", "", cells[column])))
 
 
 def explained(manual):
-    """Those with something to do, and the alarms that bear the name of their event."""
-    alarms = {cells[0].split("`")[1] for cells in rows(manual) if re.match(f"`{EVENT}`", cells[0]) and cells[-1].strip()}
-    return alarms | {word for word, to_do in listed(manual) if to_do}
+    """Those with a meaning and something to do, and the alarms that bear the name of their event."""
+    alarms = {cells[0].split("`")[1] for cells in rows(manual) if re.match(f"`{EVENT}`", cells[0]) and all(cell.strip() for cell in cells)}
+    return alarms | {word for word, is_whole in listed(manual) if is_whole}
 
 
 def test_what_the_program_may_say_is_found():

@@ -20,3 +20,11 @@ def test_what_failed_is_named_at_the_end(tmp_path, cases, stages, last, code):
     (tmp_path / "some.xml").write_text(f"<testsuite>{cases}</testsuite>")
     r = subprocess.run([sys.executable, "-m", "tools.lt.results", str(tmp_path), *stages], cwd=ROOT, capture_output=True, text=True)
     assert (r.stdout.splitlines()[1:], r.returncode) == (last, code), r.stdout + r.stderr
+
+
+def test_a_stage_that_was_killed_is_a_failed_one(tmp_path):
+    (tmp_path / "some.xml").write_text('<testsuite><testcase name="a"/></testsuite>')
+    (tmp_path / "begun").write_text("computing\nunit\n")
+    (tmp_path / "ended").write_text("unit\n")
+    r = subprocess.run([sys.executable, "-m", "tools.lt.results", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    assert r.returncode == 1 and r.stdout.endswith("stages that failed: computing (did not end)\n1 passed, 1 failed\n"), r.stdout + r.stderr

@@ -1,4 +1,6 @@
-"""Add up the JUnit files of a test run, name what failed and print the closing line: `python3 -m tools.lt.results FOLDER [FAILED-STAGE …]`."""
+"""Add up the JUnit files of a test run, name what failed and print the closing line: `python3 -m tools.lt.results FOLDER [FAILED-STAGE …]`.
+
+FOLDER/begun and FOLDER/ended, where they are, name stages a line each: one that began and did not end (killed, for want of memory) has failed."""
 
 import pathlib
 import sys
@@ -18,8 +20,14 @@ def count(path):
     return passed, failed, skipped
 
 
+def lines(path):
+    return path.read_text().splitlines() if path.exists() else []
+
+
 def main():
     folder, stages = pathlib.Path(sys.argv[1]), sys.argv[2:]
+    ended = lines(folder / "ended")
+    stages += [f"{name} (did not end)" for name in lines(folder / "begun") if name not in ended]
     total, names = [0, 0, 0], []
     for path in sorted(folder.glob("*.xml")):
         passed, failed, skipped = count(path)

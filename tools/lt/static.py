@@ -55,11 +55,16 @@ def folder_of(path):
     return "adapters" if parts[0] == "adapters" else "/".join(parts[:2])
 
 
+def findings(r, said):
+    """What a tool found; one that failed and found nothing has checked nothing."""
+    return (said or [f"{r.args[0]} ended with {r.returncode}: {(r.stderr + r.stdout)[-2000:]}"]) if r.returncode else []
+
+
 def check_format():
     files = [str(p) for p in sources()]
     r = subprocess.run(["clang-format-14", "--dry-run", "-Werror", *files], cwd=ROOT, capture_output=True, text=True)
     bad = sorted({line.split(":")[0] for line in r.stderr.splitlines() if "clang-format-violations" in line})
-    return [f"{f}: run clang-format-14 -i" for f in bad] if r.returncode else []
+    return findings(r, [f"{f}: run clang-format-14 -i" for f in bad])
 
 
 def check_includes():
@@ -94,7 +99,9 @@ def check_files():
             found.append(f"{path}: over {LINES_MAX} lines, look for the second noun")
         if path.suffix == ".h" and not text.lstrip().startswith(("/*", "//")):
             found.append(f"{path}: a header begins with what it is for")
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split("\n")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    found += findings(listed, [])
+    tracked = listed.stdout.split("\n")
     marker = "PRIVATE " + "KEY-----"
     for name in filter(None, tracked):
         p = ROOT / name
@@ -115,7 +122,7 @@ def check_lint():
     r = subprocess.run(["cppcheck", f"--project={listing}", "-D__cppcheck__=1", "--enable=warning,portability,performance", "--inline-suppr", "--quiet", "-j2",
                         "--error-exitcode=1", "--suppress=missingIncludeSystem", "--suppress=unknownMacro", "--suppressions-list=tools/lt/cppcheck.txt",
                         f"--cppcheck-build-dir={lint_cache()}"], cwd=ROOT, capture_output=True, text=True)
-    return [line for line in r.stderr.splitlines() if line.strip()] if r.returncode else []
+    return findings(r, [line for line in r.stderr.splitlines() if line.strip()])
 
 
 def lint_cache():
@@ -152,13 +159,13 @@ def main():
     for name, check in CHECKS.items():
         if a.checks and name not in a.checks:
             continue
-        findings = check()
+        found = check()
         case = ET.SubElement(suite, "testcase", classname="static", name=name)
-        if findings:
+        if found:
             failed = True
-            print("\n".join(findings))
-            ET.SubElement(case, "failure", message=f"{len(findings)} findings").text = "\n".join(findings)
-        print(f"{name}: {len(findings)} findings" if findings else f"{name}: ok")
+            print("\n".join(found))
+            ET.SubElement(case, "failure", message=f"{len(found)} findings").text = "\n".join(found)
+        print(f"{name}: {len(found)} findings" if found else f"{name}: ok")
     if a.junit:
         ET.ElementTree(suite).write(a.junit)
     return 1 if failed else 0
