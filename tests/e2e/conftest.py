@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from tests.e2e.world import World, empty_kafka, run
+from tests.e2e.world import fresh_world, run
 from tools.lt.stack import ROOT, Kafka, free_ports
 
 
@@ -25,9 +25,11 @@ def broker():
         return
     node = Kafka(f"{folder}-{worker}", *free_ports(1, keep=True))
     node.reset()
-    node.start()
-    yield node
-    node.reset()
+    try:
+        node.start()
+        yield node
+    finally:
+        node.reset()
 
 
 @pytest.fixture(scope="session")
@@ -45,10 +47,8 @@ def pki(tmp_path_factory):
 @pytest.fixture
 def world(tmp_path, pki, bootstrap):
     """A configuration and an empty Kafka; nothing is started."""
-    empty_kafka(bootstrap)
-    w = World(tmp_path, pki, bootstrap)
-    yield w
-    w.stop()
+    with fresh_world(tmp_path, pki, bootstrap) as w:
+        yield w
 
 
 @pytest.fixture

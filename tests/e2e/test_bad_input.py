@@ -12,8 +12,8 @@ import ssl
 import pytest
 
 from tests.e2e.events import JSON, NDJSON, XML, new_code, opencps, xml, xml_item
-from tests.e2e.world import World, empty_kafka, run
-from tools.lt.stack import ROOT, Https, get, wait_for
+from tests.e2e.world import fresh_world, run
+from tools.lt.stack import ROOT, get, wait_for
 
 PROBLEM = "application/problem+json"
 LAUGHS = ('<?xml version="1.0"?>\n<!DOCTYPE lolz [<!ENTITY a0 "ha">'
@@ -23,16 +23,14 @@ LAUGHS = ('<?xml version="1.0"?>\n<!DOCTYPE lolz [<!ENTITY a0 "ha">'
 @pytest.fixture(scope="module")
 def up(tmp_path_factory, pki, bootstrap):
     """One running installation for this module: refusals do not disturb each other."""
-    empty_kafka(bootstrap)
     run(ROOT / "tools/pki", "make", "--dir", pki, "--expired", "h22", "--client", "h99", check=0)
-    world = World(tmp_path_factory.mktemp("bad-input"), pki, bootstrap)
-    world.start()
-    world.intake, world.deadletters, world.audit = (world.tail(t) for t in ("lt.intake", "lt.deadletter", "lt.audit"))
-    yield world
-    assert world.gateway.must_live()
-    for tail in (world.intake, world.deadletters, world.audit):
-        tail.close()
-    world.stop()
+    with fresh_world(tmp_path_factory.mktemp("bad-input"), pki, bootstrap) as world:
+        world.start()
+        world.intake, world.deadletters, world.audit = (world.tail(t) for t in ("lt.intake", "lt.deadletter", "lt.audit"))
+        yield world
+        assert world.gateway.must_live()
+        for tail in (world.intake, world.deadletters, world.audit):
+            tail.close()
 
 
 @pytest.fixture

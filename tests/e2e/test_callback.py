@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.e2e.events import JSON, new_code, opencps
-from tests.e2e.world import LIENTHONG, World, empty_kafka, run
+from tests.e2e.world import LIENTHONG, fresh_world, run
 from tools.lt.stack import ROOT, Process, free_ports, wait_for
 
 NOTIFY = ROOT / "config/examples/targets/notify.yaml"
@@ -45,22 +45,17 @@ def switch_on_notify(world, inbox):
 @pytest.fixture(scope="module")
 def told(tmp_path_factory, pki, bootstrap):
     """A gateway with the population database knowing nobody, a province and a message gateway."""
-    empty_kafka(bootstrap)
     ports = free_ports(2)
-    world = World(tmp_path_factory.mktemp("callback"), pki, bootstrap, province=ports[0])
-    province, notify = Inbox(world, "province", ports[0]), Inbox(world, "notify", ports[1])
-    switch_on_notify(world, notify)
-    for target in ("province", "notify"):
-        world.edit(f"targets/{target}.yaml", "settle: 30s", "settle: 1s\nretry: {min: 50ms, max: 500ms}")
-    try:
+    with fresh_world(tmp_path_factory.mktemp("callback"), pki, bootstrap, province=ports[0]) as world:
+        province, notify = Inbox(world, "province", ports[0]), Inbox(world, "notify", ports[1])
+        world.others += [province.process, notify.process]
+        switch_on_notify(world, notify)
+        for target in ("province", "notify"):
+            world.edit(f"targets/{target}.yaml", "settle: 30s", "settle: 1s\nretry: {min: 50ms, max: 500ms}")
         province.start()
         notify.start()
         world.start()
         yield world, province, notify
-    finally:
-        world.stop()
-        province.process.stop()
-        notify.process.stop()
 
 
 def received(world, code):

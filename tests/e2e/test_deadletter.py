@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.e2e.events import JSON, XML, new_code, opencps, xml, xml_item
-from tests.e2e.world import LIENTHONG, World, empty_kafka, run
+from tests.e2e.world import LIENTHONG, fresh_world, run
 from tools.lt.stack import wait_for
 
 UNIT = "H22.ZZ9"  # not in config/tables/units.yaml
@@ -14,11 +14,9 @@ MENDED = f'entries:\n  - {{code: {UNIT}, name: "Ủy ban nhân dân xã Mẫu", 
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory, pki, bootstrap):
-    empty_kafka(bootstrap)
-    world = World(tmp_path_factory.mktemp("deadletter"), pki, bootstrap)
-    world.start()
-    yield world
-    world.stop()
+    with fresh_world(tmp_path_factory.mktemp("deadletter"), pki, bootstrap) as world:
+        world.start()
+        yield world
 
 
 def deadletter(up, *argv, check=0, config=None):

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from tests.e2e.load import Dossier, accept, hurry, place
-from tests.e2e.world import LIENTHONG, World, empty_kafka, run
+from tests.e2e.world import LIENTHONG, fresh_world, run
 from tools.lt.stack import ROOT, wait_for
 
 
@@ -58,14 +58,10 @@ def beside(world, partition, start):
 @pytest.fixture(scope="module")
 def healthy(tmp_path_factory, pki, bootstrap):
     """One installation for all faults: every test has dossiers of its own and leaves nothing parked."""
-    empty_kafka(bootstrap)
-    world = World(tmp_path_factory.mktemp("delivery"), pki, bootstrap)
-    hurry(world, timeout="20s")
-    try:
+    with fresh_world(tmp_path_factory.mktemp("delivery"), pki, bootstrap) as world:
+        hurry(world, timeout="20s")
         world.start()
         yield world
-    finally:
-        world.stop()
 
 
 def create_at_portal(world, item):

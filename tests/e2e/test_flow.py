@@ -9,7 +9,7 @@ import yaml
 from confluent_kafka import Consumer, TopicPartition
 
 from tests.e2e.load import Load, by_key, event_id, first_of_each
-from tests.e2e.world import World, empty_kafka, run
+from tests.e2e.world import World, fresh_world
 from tools.lt.stack import ROOT, get
 
 OUTPUTS = ["lt.population", "lt.portal", "lt.events.land", "lt.events.unrouted", "lt.quarantine", "lt.deadletter", "lt.answers", "lt.province",
@@ -31,14 +31,10 @@ class Flow:
 @pytest.fixture(scope="module")
 def flow(tmp_path_factory, pki, bootstrap):
     folder = tmp_path_factory.mktemp("flow")
-    empty_kafka(bootstrap)
     load = Load(folder / "load", 11, 60, "--conflicts", "0.05", "--refused", "0.06", "--wrong-citizens", "0.2")
-    world = World(folder, pki, bootstrap, citizens=load.citizens)
-    try:
+    with fresh_world(folder, pki, bootstrap, citizens=load.citizens) as world:
         world.start()
         yield Flow(world, load)
-    finally:
-        world.stop()
 
 
 def committed(world, group, topic):

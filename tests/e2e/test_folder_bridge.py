@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.e2e.events import new_code, opencps, xml, xml_item
-from tests.e2e.world import World, empty_kafka
+from tests.e2e.world import fresh_world
 from tools.lt.stack import wait_for
 
 BRIDGES = """bridges:
@@ -20,20 +20,18 @@ BRIDGES = """bridges:
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory, pki, bootstrap):
-    empty_kafka(bootstrap)
-    world = World(tmp_path_factory.mktemp("folder-bridge"), pki, bootstrap)
-    world.edit("gateway.yaml", "poll: 2s", "poll: 400ms")
-    world.edit("gateway.yaml", "bridges: []\n", BRIDGES)
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    for future in admin.create_topics([NewTopic(t, 2, 1) for t in ("h22.su-kien", "h22.ho-so")]).values():
-        future.result()
-    world.start()
-    world.spool = world.folder / "state/spool/h22"
-    world.intake, world.deadletters = world.tail("lt.intake"), world.tail("lt.deadletter")
-    yield world
-    world.intake.close()
-    world.deadletters.close()
-    world.stop()
+    with fresh_world(tmp_path_factory.mktemp("folder-bridge"), pki, bootstrap) as world:
+        world.edit("gateway.yaml", "poll: 2s", "poll: 400ms")
+        world.edit("gateway.yaml", "bridges: []\n", BRIDGES)
+        admin = AdminClient({"bootstrap.servers": bootstrap})
+        for future in admin.create_topics([NewTopic(t, 2, 1) for t in ("h22.su-kien", "h22.ho-so")]).values():
+            future.result()
+        world.start()
+        world.spool = world.folder / "state/spool/h22"
+        world.intake, world.deadletters = world.tail("lt.intake"), world.tail("lt.deadletter")
+        yield world
+        world.intake.close()
+        world.deadletters.close()
 
 
 def put(up, name, text):

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.e2e.load import Dossier, Load, accept, hurry, must_be_exactly_once, post
-from tests.e2e.world import LIENTHONG, World, empty_kafka, run
+from tests.e2e.world import LIENTHONG, fresh_world, run
 from tools.lt.stack import Failure, get, wait_for
 
 
@@ -27,14 +27,12 @@ def kafka(broker):
 @pytest.fixture
 def loaded(tmp_path, pki, bootstrap):
     """A world, its topics and mocks, and a load whose citizens the population database knows. No gateway yet."""
-    empty_kafka(bootstrap)
     load = Load(tmp_path / "load", 5, 40)
-    world = World(tmp_path, pki, bootstrap, citizens=load.citizens)
-    hurry(world)
-    world.topics()
-    world.start_mocks()
-    yield world, load
-    world.stop()
+    with fresh_world(tmp_path, pki, bootstrap, citizens=load.citizens) as world:
+        hurry(world)
+        world.topics()
+        world.start_mocks()
+        yield world, load
 
 
 SESSION = 10  # seconds: session.timeout.ms of the gateway's consumers

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.e2e.load import Dossier, accept, hurry
-from tests.e2e.world import LIENTHONG, World, empty_kafka, run
+from tests.e2e.world import LIENTHONG, fresh_world, run
 from tools.lt.stack import wait_for
 
 WHO = 'Lan "QLHT"'
@@ -14,14 +14,10 @@ WHO = 'Lan "QLHT"'
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, pki, bootstrap):
-    empty_kafka(bootstrap)
-    w = World(tmp_path_factory.mktemp("parked"), pki, bootstrap)
-    hurry(w)
-    try:
+    with fresh_world(tmp_path_factory.mktemp("parked"), pki, bootstrap) as w:
+        hurry(w)
         w.start()
         yield w
-    finally:
-        w.stop()
 
 
 def command(world, *argv, check=0):

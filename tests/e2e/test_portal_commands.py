@@ -4,20 +4,16 @@ import json
 
 import pytest
 
-from tests.e2e.world import LIENTHONG, World, empty_kafka, run
+from tests.e2e.world import LIENTHONG, World, fresh_world, run
 
 
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory, pki, bootstrap):
     """The mock of the portal alone, and the topics for the audit."""
-    empty_kafka(bootstrap)
-    world = World(tmp_path_factory.mktemp("commands"), pki, bootstrap)
-    try:
+    with fresh_world(tmp_path_factory.mktemp("commands"), pki, bootstrap) as world:
         world.topics()
         world.start_mock("portal")
         yield world
-    finally:
-        world.stop()
 
 
 @pytest.fixture

@@ -5,17 +5,15 @@ import json
 import pytest
 
 from tests.e2e.events import JSON, XML, new_code, opencps, xml, xml_item
-from tests.e2e.world import World, empty_kafka
+from tests.e2e.world import fresh_world
 from tools.lt.stack import get, wait_for
 
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory, pki, bootstrap):
-    empty_kafka(bootstrap)
-    world = World(tmp_path_factory.mktemp("receipts"), pki, bootstrap)
-    world.start()
-    yield world
-    world.stop()
+    with fresh_world(tmp_path_factory.mktemp("receipts"), pki, bootstrap) as world:
+        world.start()
+        yield world
 
 
 def accept(up, body, media=XML, who="h22"):

@@ -38,9 +38,7 @@ def scaled(world):
     world.gateway = world.gateway_with("--roles", "ingest,core")
     world.start_gateway()
     others = [world.twin(f"gateway-{n}", "--roles", "core") for n in (2, 3)]
-    yield world, [Process(world.gateway, world.admin), *(Process(o, o.admin) for o in others)]
-    for o in others:
-        o.stop()
+    return world, [Process(world.gateway, world.admin), *(Process(o, o.admin) for o in others)]
 
 
 def shared(processes, counts):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.load import Dossier, accept, hurry
 from tests.e2e.test_delivery import rows, steps, wait_rows
-from tests.e2e.world import LIENTHONG, World, empty_kafka, run
+from tests.e2e.world import LIENTHONG, fresh_world, run
 from tools.lt.stack import ROOT, get, wait_for
 
 CITIZEN = {"SoDinhDanh": "002090000123", "HoVaTen": "VÀNG THỊ MẪU", "NgayThangNamSinh": "19900512"}
@@ -46,25 +46,21 @@ def replace(path, word):
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, pki, bootstrap):
     """Both targets have their secret in a file, and pauses so long that nobody goes on because he waited."""
-    empty_kafka(bootstrap)
     folder = tmp_path_factory.mktemp("secrets")
     (folder / "citizens.json").write_text(json.dumps([CITIZEN], ensure_ascii=False))
-    w = World(folder, pki, bootstrap, citizens=folder / "citizens.json")
-    hurry(w)
-    w.words = [(pki / "portal.password").read_text().strip(), secrets.token_hex(16)]
-    w.password = Mounted(folder / "mounted", "portal.password", w.words[0])
-    w.secret = folder / "population.secret"
-    replace(w.secret, w.words[1] + "\n")
-    for file in ("portal", "population"):
-        w.edit(f"targets/{file}.yaml", "retry: {min: 100ms, max: 500ms}", "retry: {min: 10m, max: 10m}")
-    w.edit("targets/portal.yaml", f"{{file: {pki}/portal.password}}", f"{{file: {w.password.path}}}")
-    w.edit("targets/population.yaml", "options:\n", f"options:\n  auth: basic-timestamp\n  username: lienthong\n  secret: {{file: {w.secret}}}\n")
-    w.population.argv += ["--username", "lienthong", "--secret-file", str(w.secret), "--service-url", w.population_url]
-    try:
+    with fresh_world(folder, pki, bootstrap, citizens=folder / "citizens.json") as w:
+        hurry(w)
+        w.words = [(pki / "portal.password").read_text().strip(), secrets.token_hex(16)]
+        w.password = Mounted(folder / "mounted", "portal.password", w.words[0])
+        w.secret = folder / "population.secret"
+        replace(w.secret, w.words[1] + "\n")
+        for file in ("portal", "population"):
+            w.edit(f"targets/{file}.yaml", "retry: {min: 100ms, max: 500ms}", "retry: {min: 10m, max: 10m}")
+        w.edit("targets/portal.yaml", f"{{file: {pki}/portal.password}}", f"{{file: {w.password.path}}}")
+        w.edit("targets/population.yaml", "options:\n", f"options:\n  auth: basic-timestamp\n  username: lienthong\n  secret: {{file: {w.secret}}}\n")
+        w.population.argv += ["--username", "lienthong", "--secret-file", str(w.secret), "--service-url", w.population_url]
         w.start()
         yield w
-    finally:
-        w.stop()
 
 
 def new_word(world):

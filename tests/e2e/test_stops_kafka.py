@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, NewTopic, ResourcePatternType, ResourceType)
 
 from tests.e2e.intake import NO_ROUTE, Core, judged_core
-from tests.e2e.world import LIENTHONG, World, run
+from tests.e2e.world import LIENTHONG, fresh_world, run
 from tools.lt.stack import Kafka, free_ports, wait_for
 
 SUM = 7  # field of the position in the offset's metadata
@@ -145,17 +145,11 @@ def test_records_with_the_senders_time_are_judged_and_said(judged):
 def guarded(tmp_path, pki):
     """The core alone on a Kafka of its own that asks an authorizer."""
     (port,) = free_ports(1)
-    kafka = Kafka(tmp_path / "kafka", port, LT_KAFKA_HEAP="256m", LT_KAFKA_MORE="authorizer.class.name=org.apache.kafka.metadata.authorizer."
-                  "StandardAuthorizer;allow.everyone.if.no.acl.found=true")
-    kafka.start()
-    world = World(tmp_path, pki, kafka.bootstrap)
-    try:
+    with Kafka(tmp_path / "kafka", port, LT_KAFKA_HEAP="256m", LT_KAFKA_MORE="authorizer.class.name=org.apache.kafka.metadata.authorizer."
+               "StandardAuthorizer;allow.everyone.if.no.acl.found=true") as kafka, fresh_world(tmp_path, pki, kafka.bootstrap) as world:
         core = Core(world)
         world.topics()
         yield core
-    finally:
-        world.stop()
-        kafka.stop()
 
 
 def test_a_refused_write_is_retried_alarmed_after_a_minute_and_never_a_dead_letter(guarded):

@@ -11,7 +11,7 @@ from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, A
 
 from tests.e2e.load import Dossier, accept, hurry
 from tests.e2e.test_delivery import operate, parked, steps, wait_rows
-from tests.e2e.world import LIENTHONG, World, empty_kafka, run
+from tests.e2e.world import LIENTHONG, fresh_world, run
 from tools.lt.stack import Kafka, free_ports, get, wait_for
 
 QUEUE, LEDGER = "lt.portal", "lt.ledger.portal"
@@ -21,21 +21,17 @@ QUEUE, LEDGER = "lt.portal", "lt.ledger.portal"
 def guarded(tmp_path_factory):
     """A Kafka of its own that asks an authorizer, and looks for what is too old every second."""
     (port,) = free_ports(1)
-    kafka = Kafka(tmp_path_factory.mktemp("guarded") / "kafka", port, LT_KAFKA_HEAP="256m", LT_KAFKA_MORE="authorizer.class.name="
-                  "org.apache.kafka.metadata.authorizer.StandardAuthorizer;allow.everyone.if.no.acl.found=true;"
-                  "log.retention.check.interval.ms=1000;log.initial.task.delay.ms=1000")
-    kafka.start()
-    yield kafka
-    kafka.stop()
+    with Kafka(tmp_path_factory.mktemp("guarded") / "kafka", port, LT_KAFKA_HEAP="256m", LT_KAFKA_MORE="authorizer.class.name="
+               "org.apache.kafka.metadata.authorizer.StandardAuthorizer;allow.everyone.if.no.acl.found=true;"
+               "log.retention.check.interval.ms=1000;log.initial.task.delay.ms=1000") as kafka:
+        yield kafka
 
 
 @pytest.fixture
 def world(tmp_path, pki, guarded):
-    empty_kafka(guarded.bootstrap)
-    w = World(tmp_path, pki, guarded.bootstrap)
-    hurry(w)
-    yield w
-    w.stop()
+    with fresh_world(tmp_path, pki, guarded.bootstrap) as w:
+        hurry(w)
+        yield w
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.events import JSON, new_code, opencps
 from tests.e2e.load import Dossier, accept, hurry
-from tests.e2e.world import World, empty_kafka
+from tests.e2e.world import fresh_world
 from tools.lt.stack import get, wait_for
 
 CITIZENS = [{"SoDinhDanh": "002090000123", "HoVaTen": "VÀNG THỊ MẪU", "NgayThangNamSinh": "19900512"},
@@ -17,15 +17,14 @@ CITIZENS = [{"SoDinhDanh": "002090000123", "HoVaTen": "VÀNG THỊ MẪU", "Ngay
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, pki, bootstrap):
-    empty_kafka(bootstrap)
     folder = tmp_path_factory.mktemp("variants")
     (folder / "citizens.json").write_text(json.dumps(CITIZENS, ensure_ascii=False))
     secret = folder / "population.secret"
     secret.write_text(secrets.token_hex(16))
     secret.chmod(0o600)
-    w = World(folder, pki, bootstrap, citizens=folder / "citizens.json")
-    hurry(w, ttkm_codes='["000.00.00.G22-*", "H22.00847-251111-*"]')
-    w.edit("targets/population.yaml", "options:\n", f"""options:
+    with fresh_world(folder, pki, bootstrap, citizens=folder / "citizens.json") as w:
+        hurry(w, ttkm_codes='["000.00.00.G22-*", "H22.00847-251111-*"]')
+        w.edit("targets/population.yaml", "options:\n", f"""options:
   auth: basic-timestamp
   username: lienthong
   secret: {{file: {secret}}}
@@ -34,12 +33,9 @@ def world(tmp_path_factory, pki, bootstrap):
   xroad_service: VN/GOV/BCA/DANCU/TraCuu/v1
   cache: 1h
 """)
-    w.population.argv += ["--username", "lienthong", "--secret-file", str(secret), "--service-url", "https://csdl.example/dancu", "--xroad", "true"]
-    try:
+        w.population.argv += ["--username", "lienthong", "--secret-file", str(secret), "--service-url", "https://csdl.example/dancu", "--xroad", "true"]
         w.start()
         yield w
-    finally:
-        w.stop()
 
 
 def at_portal(world, d, what):

@@ -1,5 +1,6 @@
 """One installation for a test: derived configuration, mocks, gateway, and the questions a test asks of them."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -89,6 +90,31 @@ def empty_kafka(bootstrap):
     wait_for("Kafka to be empty", gone, 60, every=0.2)
 
 
+PASSING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._TIMED_OUT, KafkaError._TRANSPORT)
+
+
+def patiently(question, seconds=30):
+    """What Kafka answers; a starved broker loses its lead for a moment."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return question()
+        except KafkaException as e:
+            if e.args[0].code() not in PASSING or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def partitions_of(consumer, topic):
+    """Of a topic that must be there: nothing could be read from one that is not, and would pass for an empty one."""
+    def ask():
+        found = consumer.list_topics(topic, timeout=10).topics[topic]
+        if found.error:
+            raise KafkaException(found.error)
+        return list(found.partitions)
+    return patiently(ask)
+
+
 class Tail:
     """The committed records of a topic from now on: (partition, offset, key, headers, value)."""
 
@@ -97,21 +123,12 @@ class Tail:
                                   "enable.auto.commit": False, "auto.offset.reset": "error", "fetch.wait.max.ms": 10})
         self.records, self.next = [], {}
         self.topic = topic
-        for p in self.consumer.list_topics(topic, timeout=10).topics[topic].partitions:
+        for p in partitions_of(self.consumer, topic):
             self.next[p] = self.end(p)
         self.consumer.assign([TopicPartition(topic, p, o) for p, o in self.next.items()])
 
     def end(self, partition):
-        """A starved broker loses its lead for a moment."""
-        passing = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._TIMED_OUT, KafkaError._TRANSPORT)
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                return self.consumer.get_watermark_offsets(TopicPartition(self.topic, partition), timeout=10)[1]
-            except KafkaException as e:
-                if e.args[0].code() not in passing or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
+        return patiently(lambda: self.consumer.get_watermark_offsets(TopicPartition(self.topic, partition), timeout=10)[1])
 
     def read(self):
         """Everything since it was made, up to the topic's end at the moment of the call."""
@@ -136,6 +153,17 @@ class Tail:
         self.consumer.close()
 
 
+@contextlib.contextmanager
+def fresh_world(folder, pki, bootstrap, **kw):
+    """An installation on an empty Kafka; nothing is started, and what is started of it is stopped however the use of it ends."""
+    empty_kafka(bootstrap)
+    world = World(folder, pki, bootstrap, **kw)
+    try:
+        yield world
+    finally:
+        world.stop()
+
+
 class World:
     def __init__(self, folder, pki, bootstrap, citizens=None, province=None):
         """province: the port where provinces are called back; without one nobody is."""
@@ -153,6 +181,7 @@ class World:
         self.gateway = Process("gateway", folder, [LIENTHONG, "run", "--config", self.config])
         self.portal = Process("portal", folder, self.mock("portal", self.portal_port) + ["--password-file", pki / "portal.password"])
         self.population = Process("population", folder, self.mock("population", self.population_port) + ["--citizens", self.citizens])
+        self.others = []  # processes of this installation that a test asked for
         self.operator = Https(pki, "operator")
 
     def mock(self, name, port):
@@ -162,7 +191,8 @@ class World:
 
     def gateway_with(self, *switches, name="gateway"):
         """A process of this configuration with other switches, such as --roles; not started."""
-        return Process(name, self.folder, [LIENTHONG, "run", "--config", self.config, *switches])
+        self.others.append(Process(name, self.folder, [LIENTHONG, "run", "--config", self.config, *switches]))
+        return self.others[-1]
 
     def twin(self, instance, *switches):
         """Another instance of this installation with its own name, ports and state, not started; it has url, admin and config."""
@@ -178,6 +208,7 @@ class World:
             text = text.replace(old, new)
         path.write_text(text)
         process = Process(instance, self.folder, [LIENTHONG, "run", "--config", path, *switches])
+        self.others.append(process)
         process.url, process.admin, process.config = f"https://127.0.0.1:{ingest}", f"http://127.0.0.1:{admin}", path
         return process
 
@@ -214,7 +245,7 @@ class World:
         self.start_gateway()
 
     def stop(self):
-        for p in (self.gateway, self.portal, self.population):
+        for p in (self.gateway, *self.others, self.portal, self.population):
             p.stop()
 
     # -- talking to it
@@ -275,22 +306,24 @@ class World:
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": f"oracle-{time.time_ns()}", "isolation.level": "read_committed",
                              "enable.auto.commit": False, "enable.partition.eof": True, "auto.offset.reset": "earliest"})
         try:
-            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            partitions = partitions_of(consumer, topic)
             consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
-            left, records = set(partitions), []
+            left, records, trouble = set(partitions), [], None
             deadline = time.monotonic() + 30
             while left and time.monotonic() < deadline:
                 m = consumer.poll(1.0)
                 if m is None:
                     continue
                 if m.error():
-                    left.discard(m.partition())
+                    trouble = m.error()
+                    if trouble.code() == KafkaError._PARTITION_EOF:
+                        left.discard(m.partition())
                     continue
                 headers = {k: v.decode() if v else "" for k, v in m.headers() or []}
                 key = m.key() or b""
                 records.append((m.partition(), m.offset(), key if raw else key.decode(), headers, m.value()))
             if left:
-                raise Failure(f"{topic}: partitions {left} were not read to the end")
+                raise Failure(f"{topic}: partitions {left} were not read to the end: {trouble}")
             return records
         finally:
             consumer.close()

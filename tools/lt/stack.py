@@ -194,6 +194,17 @@ class Kafka:
     def stop(self):
         self.run("stop")
 
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
     def reset(self):
         self.run("reset")
 
