@@ -274,7 +274,13 @@ int lt_cli_deadletter_resubmit(const struct lt_decide *d, int argc, char **argv)
     struct lt_compiled c;
     /* A refused input has neither a target's code nor, mostly, a procedure: no choice by them, rather than a wider one.
      */
-    if (argc > 2 || (argc == 2 && !is_id(argv[1])) || d->filter.code || d->filter.procedure)
+    if (d->filter.code || d->filter.procedure) {
+        fprintf(stderr,
+                "lienthong deadletter: resubmit: choose by --reason, --client, --province, --since and --until: "
+                "a refused input has no --code, and mostly no --procedure\n");
+        return LT_EXIT_USAGE;
+    }
+    if (argc > 2 || (argc == 2 && !is_id(argv[1])))
         return lt_cli_usage(&lt_command_deadletter);
     int code = lt_compiled_load_or_complain(d->cli.config, &c);
     if (code != LT_EXIT_OK)

@@ -133,6 +133,10 @@ static int submit(int argc, char **argv)
     }
     if (o.help)
         return lt_cli_help(&lt_command_submit);
+    if (optind + 1 < argc) {
+        fprintf(stderr, "lienthong submit: one FILE at a time, got %d\n", argc - optind);
+        return LT_EXIT_USAGE;
+    }
     if (optind + 1 != argc)
         return lt_cli_usage(&lt_command_submit);
     if (!settings.certificate || !settings.key || !settings.ca) {

@@ -483,6 +483,7 @@ def test_status_and_submit_of_a_running_gateway(running, tmp_path):
     assert "item 1: refused unknown-unit: " in r.stderr and "at /SuKienHoSo/SuKien[2]/MaDonVi, line " in r.stderr
     assert "2 accepted, 1 refused, 0 to be sent again" in r.stderr and len(json.loads(r.stdout)["items"]) == 3
     assert "--certificate and --key" in lienthong("submit", event, check=2).stderr
+    assert "one FILE at a time, got 2" in lienthong("submit", *identity, event, event, check=2).stderr
     assert "expected https://" in lienthong("submit", *identity, "--url", f"http://127.0.0.1:{running.ingest_port}/v1/events", event, check=2).stderr
     assert "must belong together" in lienthong("submit", *identity, "--key", running.pki / "h40.key", event, check=1).stderr
     assert lienthong("parked", "retry", "portal", "--all", "--config", running.config, check=0).stderr == "0 dossiers with 0 events\n"

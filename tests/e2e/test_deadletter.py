@@ -102,7 +102,7 @@ def test_a_letter_that_was_cut_is_left_out_and_says_why(up):
 def test_the_exit_code_tells_usage_configuration_and_kafka_apart(up, tmp_path):
     deadletter(up, "resubmit", "nonsense", check=2)
     deadletter(up, "resubmit", "--rate", "0", check=2)
-    deadletter(up, "resubmit", "--procedure", "1.001193", check=2)
+    assert "choose by --reason, --client" in deadletter(up, "resubmit", "--procedure", "1.001193", check=2).stderr
     assert "is no refused input" in deadletter(up, "resubmit", "0.999999", check=1).stderr
     twin = up.twin("deadletter-without-kafka").config
     text = twin.read_text()
