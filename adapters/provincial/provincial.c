@@ -358,6 +358,8 @@ static void metrics(const void *self, const char *target, struct lt_buf *out)
         const struct endpoint *e = &p->endpoints[i];
         lt_buf_printf(out, "lienthong_delivery_province_paused{target=\"%s\",province=\"%s\"} %d\n", target,
                       e->province, e->until_ms > 0);
+        lt_buf_printf(out, "lienthong_delivery_province_denied{target=\"%s\",province=\"%s\"} %d\n", target,
+                      e->province, e->denied);
         lt_buf_printf(out, "lienthong_delivery_province_delivered_total{target=\"%s\",province=\"%s\"} %" PRIu64 "\n",
                       target, e->province, e->delivered);
     }

@@ -89,6 +89,15 @@ static void a_province_that_does_not_let_us_in_keeps_only_its_own_waiting(void *
     host_free(h);
 }
 
+static void shows_denied(struct host *h, const char *province, int denied)
+{
+    LT_AUTOBUF struct lt_buf out = LT_BUF_INIT(1 << 16);
+    h->type->metrics(h->adapter, "province", &out);
+    LT_AUTOFREE char *line =
+        lt_asprintf("lienthong_delivery_province_denied{target=\"province\",province=\"%s\"} %d\n", province, denied);
+    assert_contains(out.ptr, line);
+}
+
 /* An operator had the target resumed, or our certificate was replaced: nobody waits for the end of a long pause. */
 static void a_paused_province_is_tried_when_it_is_told_to(void **state)
 {
@@ -103,6 +112,8 @@ static void a_paused_province_is_tried_when_it_is_told_to(void **state)
         host_submit_again(h, w, false);
         host_fail(h, LT_HTTP_CREDENTIAL);
     }
+    shows_denied(h, "H22", 1);
+    shows_denied(h, "H40", 0);
     assert_true(h->type->try_at(h->adapter, h->now_ms + 5000));
     host_tick(h, 4999);
     host_submit_again(h, w, false);
@@ -112,6 +123,7 @@ static void a_paused_province_is_tried_when_it_is_told_to(void **state)
     host_submit_again(h, w, false);
     host_answer(h, 200, "");
     is(w, LT_OUTCOME_OK, "taken");
+    shows_denied(h, "H22", 0);
     assert_false(h->type->try_at(h->adapter, h->now_ms));
     host_free(h);
 }
