@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, TopicPartition
 
 from tests.e2e.intake import INTAKE, Core
-from tests.e2e.world import World
+from tests.e2e.world import fresh_world
 from tools.lt.stack import Kafka, free_ports
 
 YEAR_S, ALLOWANCE_S = 365 * 86400, 600
@@ -42,16 +42,15 @@ class Clocked:
 @pytest.fixture
 def clocked(tmp_path, pki):
     kafka = Clocked(tmp_path / "kafka")
-    kafka.start()
-    world = World(tmp_path, pki, kafka.bootstrap)
     try:
-        for kept in ("queues", "events"):  # by the broker's clock they are a year old soon
-            world.edit("gateway.yaml", f"    {kept}: 30d", f"    {kept}: 440d")
-        core = Core(world, window="100d")
-        world.topics()
-        yield core, kafka
+        kafka.start()
+        with fresh_world(tmp_path, pki, kafka.bootstrap) as world:
+            for kept in ("queues", "events"):  # by the broker's clock they are a year old soon
+                world.edit("gateway.yaml", f"    {kept}: 30d", f"    {kept}: 440d")
+            core = Core(world, window="100d")
+            world.topics()
+            yield core, kafka
     finally:
-        world.stop()
         kafka.stop()
 
 

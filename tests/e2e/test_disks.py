@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.e2e.load import Dossier, accept, hurry, post
 from tests.e2e.test_delivery import parked, wait_rows
-from tests.e2e.world import LIENTHONG, World, run
+from tests.e2e.world import LIENTHONG, fresh_world, run
 from tools.lt.stack import Kafka, Process, free_ports, get, wait_for
 
 FILE_BYTES_MAX = 24 << 20  # an index file of Kafka's takes 10 MiB at once
@@ -66,12 +66,11 @@ class Filling:
 @pytest.fixture
 def filling(tmp_path, pki):
     kafka = Filling(tmp_path / "kafka")
-    kafka.start(limited=True)
-    world = World(tmp_path, pki, kafka.bootstrap)
     try:
-        yield world, kafka
+        kafka.start(limited=True)
+        with fresh_world(tmp_path, pki, kafka.bootstrap) as world:
+            yield world, kafka
     finally:
-        world.stop()
         kafka.running.stop()
 
 

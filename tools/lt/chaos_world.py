@@ -283,6 +283,8 @@ def read(bootstrap, topic):
     settings = {"bootstrap.servers": bootstrap, "group.id": "chaos-oracle", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
     every = Consumer({**settings, "isolation.level": "read_uncommitted"})
     partitions = list(every.list_topics(topic, timeout=10).topics[topic].partitions)
+    if not partitions:
+        raise Failure(f"{topic} is not there: nothing can be said of what it holds")
     ends = {p: every.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in partitions}
     every.close()
     consumer = Consumer({**settings, "isolation.level": "read_committed", "check.crcs": True})
