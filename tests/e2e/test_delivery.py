@@ -90,7 +90,8 @@ def test_a_create_without_an_answer_is_asked_for_and_made_once(healthy, number, 
 
 @pytest.mark.parametrize("number, kind, service", [(10, "http500", "TraCuuHoSo"), (11, "http503", "TraCuuHoSo"), (12, "http500", "DongBoHoSoMC"),
                                                    (13, "http503", "DongBoHoSoMC"), (14, "http503", "CapNhatTienDoHoSoMC"),
-                                                   (15, "drop-before", "DongBoHoSoMC")])
+                                                   (15, "drop-before", "DongBoHoSoMC"), (16, "http429", "CapNhatTienDoHoSoMC"),
+                                                   (17, "busy", "CapNhatTienDoHoSoMC")])
 def test_a_call_that_the_portal_could_not_take_is_made_again(healthy, number, kind, service):
     d = Dossier(number)
     faults = healthy.counters()["faults"]
