@@ -2,6 +2,7 @@
  * mended, refused inputs too (deadletter_resubmit.c). */
 #include "gateway/cli/deadletter.h"
 #include "gateway/base/clock.h"
+#include "gateway/cli/dealt.h"
 #include "gateway/kafka/reader.h"
 #include "gateway/model/event.h"
 
@@ -21,7 +22,8 @@ struct listing {
     const struct lt_config *config;
     const char *target;       /* NULL: all, inputs that were refused too */
     LT_VEC(struct held) held; /* of targets that letters name */
-    size_t shown, deliveries, parked;
+    struct lt_dealt *dealt;   /* of inputs */
+    size_t shown, deliveries, parked, inputs_dealt;
 };
 
 static struct lt_span header(const struct lt_log_record *r, const char *name)
@@ -68,14 +70,24 @@ static struct held *held_by(struct listing *l, struct lt_span target)
     return h;
 }
 
+/* Of a refused input: what became of it when it was sent through ingest again. "": it was not, or that is not known. */
+static const char *resubmitted(struct listing *l, const struct lt_log_record *r)
+{
+    LT_AUTOFREE char *id = lt_asprintf("%d.%lld", (int)r->partition, (long long)r->offset);
+    enum lt_dealt_how how = lt_dealt_how(l->dealt, id);
+    l->inputs_dealt += how != LT_DEALT_NOT;
+    return how == LT_DEALT_ACCEPTED ? "accepted since" : how == LT_DEALT_REFUSED ? "refused again" : "";
+}
+
 /* Of a refused delivery: parked, or ended since (it was redriven and taken, or skipped). "": neither, or not known. */
 static const char *now(struct listing *l, const struct lt_log_record *r)
 {
     struct lt_span target = header(r, "lt_target");
     const struct lt_parked_event *e;
     int64_t order;
-    if (target.len == 0 || lt_span_is(header(r, "lt_reason"), "bad-record") ||
-        !lt_span_i64(header(r, "lt_order"), &order))
+    if (target.len == 0)
+        return resubmitted(l, r);
+    if (lt_span_is(header(r, "lt_reason"), "bad-record") || !lt_span_i64(header(r, "lt_order"), &order))
         return "";
     const struct held *h = held_by(l, target);
     if (!h->known)
@@ -99,11 +111,11 @@ static int list_one(void *ctx, const struct lt_log_record *r)
     const char *is = now(l, r);
     lt_time_rfc3339(time_of(r), time);
     if (!l->d->cli.json) {
-        struct lt_span target = header(r, "lt_target"), source = header(r, "lt_source");
-        printf("%d.%lld  %s  " LT_SPAN_FMT "  " LT_SPAN_FMT "  " LT_SPAN_FMT " " LT_SPAN_FMT "%s%s%s: " LT_SPAN_FMT
+        struct lt_span target = header(r, "lt_target"), source = header(r, "lt_source"), code = header(r, "lt_code");
+        printf("%d.%lld  %s  " LT_SPAN_FMT "  " LT_SPAN_FMT "  " LT_SPAN_FMT "%s" LT_SPAN_FMT "%s%s%s: " LT_SPAN_FMT
                "\n",
                (int)r->partition, (long long)r->offset, time, LT_SPAN_ARG(target.len ? target : source),
-               LT_SPAN_ARG(r->key), LT_SPAN_ARG(header(r, "lt_reason")), LT_SPAN_ARG(header(r, "lt_code")),
+               LT_SPAN_ARG(r->key), LT_SPAN_ARG(header(r, "lt_reason")), code.len ? " " : "", LT_SPAN_ARG(code),
                *is ? " (" : "", is, *is ? ")" : "", LT_SPAN_ARG(header(r, "lt_detail")));
         return 0;
     }
@@ -133,9 +145,12 @@ static int list(const struct lt_decide *d, const struct lt_config *config, const
     struct lt_reader *reader = NULL;
     struct lt_err err = LT_ERR_INIT;
     int r = lt_reader_new(config->kafka.props, config->kafka.props_len, &reader, &err);
+    if (r == LT_OK && !target && lt_dealt_read(reader, &l.dealt, &err) != LT_OK)
+        fprintf(stderr, "lienthong deadletter: what became of refused inputs is not known: %s\n", err.text);
     if (r == LT_OK)
         r = lt_reader_scan(reader, LT_TOPIC_DEADLETTER, list_one, &l, &err);
     lt_reader_free(reader);
+    lt_dealt_free(l.dealt);
     for (size_t i = 0; i < l.held.len; i++) {
         free(l.held.v[i].target);
         lt_parked_deinit(&l.held.v[i].parked);
@@ -146,6 +161,8 @@ static int list(const struct lt_decide *d, const struct lt_config *config, const
     fprintf(stderr, "%zu dead letters", l.shown);
     if (l.deliveries)
         fprintf(stderr, ", %zu of deliveries, %zu of them parked still", l.deliveries, l.parked);
+    if (l.inputs_dealt)
+        fprintf(stderr, ", %zu inputs that were sent again since", l.inputs_dealt);
     fprintf(stderr, "\n");
     return l.shown ? LT_EXIT_FINDING : LT_EXIT_OK;
 }
@@ -252,10 +269,10 @@ static int deadletter(int argc, char **argv)
 const struct lt_command lt_command_deadletter = {
     "deadletter",
     "VERB [OPTION…]\n"
-    "  list [TARGET]                  what was refused and why (exit 1 when there is any): inputs, deliveries; of "
-    "these "
-    "whether\n"
-    "                                 they are parked still or ended since (taken when redriven, or skipped)\n"
+    "  list [TARGET]                  what was refused and why (exit 1 when there is any): inputs, and whether they "
+    "were\n"
+    "                                 resubmitted since; deliveries, and whether they are parked still or ended since\n"
+    "                                 (taken when redriven, or skipped)\n"
     "  show PARTITION.OFFSET          one with its headers and its bytes\n"
     "  redrive TARGET                 run the dossiers that this target refused again, in order, after its cause is "
     "mended\n"

@@ -1,5 +1,6 @@
 /* lienthong deadletter resubmit: refused inputs through ingest once more, after what refused them is mended. */
 #include "gateway/cli/deadletter.h"
+#include "gateway/cli/dealt.h"
 
 #include "gateway/base/clock.h"
 #include "gateway/codec/json.h"
@@ -11,18 +12,10 @@
 
 #include <stdio.h>
 #include <time.h>
-#include <uthash.h>
 
 #define QUEUE_BYTES ((size_t)16 << 20)
 #define TRY_MS 30000 /* Kafka may be away for so long before the command gives up */
 #define TRY_EVERY_MS 200
-
-/* A letter that an earlier command dealt with. */
-struct dealt {
-    char id[LT_LETTER_ID_MAX];
-    bool refused; /* a newer letter stands for it */
-    UT_hash_handle hh;
-};
 
 /* How many letters ended how, by a word. */
 struct tally {
@@ -37,7 +30,7 @@ struct resubmit {
     struct lt_ingest_counters counters;
     struct lt_intake intake;
     struct lt_resubmitter r;
-    struct dealt *dealt;
+    struct lt_dealt *dealt;
     int64_t began_ms;
     size_t chosen, sent, accepted, refused, left_out, before; /* letters */
     struct tally tallies[LT_INGEST_CODES];
@@ -55,34 +48,6 @@ static void pause_ms(int64_t ms)
 {
     if (ms > 0)
         nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-}
-
-/* ---- what earlier commands did ---- */
-
-static int remember(void *ctx, const struct lt_log_record *r)
-{
-    struct resubmit *x = ctx;
-    struct lt_span id = lt_headers_value(&r->headers, LT_RESUBMIT_AUDITED);
-    struct dealt *d;
-    if (!id.len || id.len >= LT_LETTER_ID_MAX)
-        return 0;
-    HASH_FIND(hh, x->dealt, id.ptr, id.len, d);
-    if (!d) {
-        d = lt_alloc(sizeof(*d));
-        memcpy(d->id, id.ptr, id.len);
-        HASH_ADD(hh, x->dealt, id, id.len, d);
-    }
-    d->refused |= lt_span_is(lt_headers_value(&r->headers, "lt_result"), "refused");
-    return 0;
-}
-
-static void forget(struct resubmit *x)
-{
-    struct dealt *d, *next;
-    HASH_ITER (hh, x->dealt, d, next) {
-        HASH_DEL(x->dealt, d);
-        free(d);
-    }
 }
 
 /* ---- telling ---- */
@@ -204,13 +169,12 @@ static int visit(void *ctx, const struct lt_log_record *record)
 {
     struct resubmit *x = ctx;
     struct lt_letter l;
-    struct dealt *d;
     if (!lt_letter_read(record, &l) || (x->only && strcmp(x->only, l.id) != 0) ||
         !lt_letter_match(&l, x->intake.config, &x->filter))
         return 0;
     x->chosen++;
-    HASH_FIND_STR(x->dealt, l.id, d);
-    if (d && (d->refused || !x->d->all)) {
+    enum lt_dealt_how how = lt_dealt_how(x->dealt, l.id);
+    if (how == LT_DEALT_REFUSED || (how == LT_DEALT_ACCEPTED && !x->d->all)) {
         x->before++;
         return 0;
     }
@@ -248,7 +212,7 @@ static int work(struct resubmit *x, const struct lt_config *c)
     if (rc == LT_OK)
         rc = lt_reader_new(c->kafka.props, c->kafka.props_len, &reader, &x->err);
     if (rc == LT_OK)
-        rc = lt_reader_scan(reader, LT_TOPIC_AUDIT, remember, x, &x->err);
+        rc = lt_dealt_read(reader, &x->dealt, &x->err);
     if (rc == LT_OK)
         rc = lt_intake_port_kafka(c, QUEUE_BYTES, 0, &x->intake.port, &x->err);
     if (rc == LT_OK) {
@@ -304,7 +268,7 @@ int lt_cli_deadletter_resubmit(const struct lt_decide *d, int argc, char **argv)
         code = LT_EXIT_FINDING;
     if (x.only && !x.chosen && code == LT_EXIT_FINDING)
         fprintf(stderr, "lienthong deadletter: %s is no refused input\n", x.only);
-    forget(&x);
+    lt_dealt_free(x.dealt);
     lt_ingest_counters_deinit(&x.counters);
     lt_translator_free(x.r.translator);
     lt_compiled_deinit(&c);

@@ -74,6 +74,13 @@ def test_refused_for_a_table_and_resubmitted_after_it_is_mended_they_are_new_and
     audited = [json.loads(v) for _, _, key, h, v in up.read("lt.audit") if key == "lan" and "lt_deadletter" in h]
     assert [(a["action"], a["accepted"], a["refused"]) for a in audited] == [("deadletter-resubmit", 1, 0)] * 3
 
+    # The list says what became of each; the strange one was not sent again.
+    listed = deadletter(up, "list", "--client", "h22", "--reason", "unknown-*", check=1)
+    of = {line.split()[0]: line for line in listed.stdout.splitlines()}
+    assert "unknown-unit (refused again): unit: expected" in of[first] and len(of) == 5 and "4 inputs that were sent again since" in listed.stderr
+    assert sum("(accepted since)" in line for line in of.values()) == 3
+    assert sum("(" not in line.partition(":")[0] and strange in line for line in of.values()) == 1
+
     # Dealt with: nothing is sent. Asked for all the same: duplicates, and nothing goes on twice.
     before = up.verdicts()
     assert "4 dealt with before" in deadletter(up, "resubmit", "--reason", "unknown-unit").stderr
