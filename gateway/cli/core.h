@@ -38,7 +38,7 @@ void lt_cli_live_ask(const struct lt_config *c, struct lt_cli_live *ret);
 void lt_cli_live_deinit(struct lt_cli_live *l);
 struct lt_span lt_cli_live_instance(const struct lt_cli_live *l);
 struct lt_span lt_cli_live_state(const struct lt_cli_live *l, int32_t partition); /* "" when it is not this one's */
-/* Workers that do not get on, and in JSON who was asked; returns how many. */
+/* Workers that do not get on or hang, and in JSON who was asked; returns how many findings. */
 size_t lt_cli_live_workers(struct lt_cli_core *s, const struct lt_cli_live *l);
 
 /* A stop or an alarm, wherever it is known from. Lent. */

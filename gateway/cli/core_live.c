@@ -103,7 +103,11 @@ void lt_cli_core_tell(struct lt_cli_core *s, const char *kind, const struct lt_c
 size_t lt_cli_live_workers(struct lt_cli_core *s, const struct lt_cli_live *l)
 {
     lt_json_value workers = lt_json_get(l->core, "workers");
-    size_t troubles = 0;
+    bool hangs = false;
+    (void)lt_json_bool(lt_json_get(l->core, "hangs"), &hangs); /* then the rest is what was told last */
+    size_t troubles = hangs;
+    if (hangs && !s->options.json)
+        printf("core: " LT_CLI_HANGS "\n");
     for (size_t i = 0; i < lt_json_len(workers); i++) {
         lt_json_value w = lt_json_at(workers, i);
         struct lt_cli_reason alarm;
@@ -131,6 +135,7 @@ size_t lt_cli_live_workers(struct lt_cli_core *s, const struct lt_cli_live *l)
     lt_json_str(&s->w, "address", lt_span_str(l->address));
     lt_json_flag(&s->w, "answers", l->json != NULL);
     lt_json_str(&s->w, "instance", lt_cli_live_instance(l));
+    lt_json_flag(&s->w, "hangs", hangs);
     lt_json_end_object(&s->w);
     return troubles;
 }

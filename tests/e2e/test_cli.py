@@ -311,8 +311,8 @@ def test_who_stands_elsewhere_is_told_how_to_name_the_configuration(command, tmp
     assert r.returncode == 78 and "config/gateway.yaml" in r.stdout + r.stderr and "--config FILE or $LIENTHONG_CONFIG" in r.stdout + r.stderr
 
 
-def told_status(place, says, check):
-    """What `lienthong status` makes of a gateway that says that."""
+def told_status(place, says, check, command=("status",)):
+    """What `lienthong status`, or another command, makes of a gateway that says that."""
     class Admin(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             body = json.dumps({"instance": "gateway-1", **says}).encode()
@@ -325,7 +325,7 @@ def told_status(place, says, check):
         server.timeout = 15
         thread = threading.Thread(target=server.handle_request)
         thread.start()
-        r = lienthong("status", "--config", place.config, check=check)
+        r = lienthong(*command, "--config", place.config, check=check)
         thread.join()
     return r.stdout
 
@@ -334,6 +334,18 @@ def test_status_names_a_target_whose_thread_hangs(place):
     """What such a target told last may be that it runs."""
     says = {"hanging": ["portal"], "targets": [{"target": "portal", "ready": True, "state": "running"}]}
     assert "NOT READY portal: its thread hangs; restart this gateway" in told_status(place, says, 1)
+
+
+def test_a_core_whose_thread_hangs_is_named_whatever_it_told_last(place, bootstrap):
+    says = {"core": {"ready": False, "hangs": True, "workers": [{"worker": 0, "trouble": ""}], "partitions": []}}
+    assert "NOT READY core: its thread hangs; restart this gateway" in told_status(place, says, 1)
+    empty_kafka(bootstrap)
+    place.topics()
+    told = told_status(place, says, 1, ("core", "status"))
+    assert "core: its thread hangs; restart this gateway" in told and "stopped for nothing" not in told
+    assert json.loads(told_status(place, says, 1, ("core", "status", "--json")))["gateway"]["hangs"] is True
+    says["core"]["hangs"] = False
+    assert "gateway-1 has stopped for nothing" in told_status(place, says, 0, ("core", "status"))
 
 
 @pytest.mark.parametrize("denied", [True, False])
