@@ -397,6 +397,15 @@ def test_a_taken_port_is_named_and_ends_with_78(place, bootstrap, which):
     assert f"127.0.0.1:{port}" in r.stderr and "in use" in r.stderr
 
 
+def test_a_start_that_failed_ends_with_78_although_kafka_is_silent(place, bootstrap):
+    """A stop waits 10 s for such a broker, what has begun asks it for about as long: whichever ends the process, it ends with the code of the start."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.create_server(("127.0.0.1", place.admin_port)):
+        place.edit("gateway.yaml", bootstrap, f"127.0.0.1:{silent.getsockname()[1]}")
+        place.edit("gateway.yaml", "\nkafka:\n", "\nkafka:\n  api.version.request.timeout.ms: 300000\n")
+        r = lienthong("run", "--config", place.config, check=78)
+    assert "in use" in r.stderr
+
+
 def test_a_state_folder_that_cannot_be_written_is_named_and_ends_with_78(place):
     (place.folder / "state").write_text("a file, where a folder is due")
     r = lienthong("run", "--config", place.config, check=78)
