@@ -102,8 +102,9 @@ static const char *now(struct listing *l, const struct lt_log_record *r)
 static int list_one(void *ctx, const struct lt_log_record *r)
 {
     struct listing *l = ctx;
-    static const char *const names[] = {"lt_reason", "lt_target", "lt_step",      "lt_code",     "lt_source",
-                                        "lt_client", "ce_type",   "ce_procedure", "lt_redrives", "lt_detail"};
+    static const char *const names[] = {"lt_reason",    "lt_target",   "lt_order",  "lt_step",
+                                        "lt_code",      "lt_source",   "lt_client", "ce_type",
+                                        "ce_procedure", "lt_redrives", "lt_detail"};
     char time[30];
     if (!wanted(l, r))
         return 0;
@@ -272,7 +273,7 @@ const struct lt_command lt_command_deadletter = {
     "  list [TARGET]                  what was refused and why (exit 1 when there is any): inputs, and whether they "
     "were\n"
     "                                 resubmitted since; deliveries, and whether they are parked still or ended since\n"
-    "                                 (taken when redriven, or skipped)\n"
+    "                                 (taken when redriven, or skipped: lt.history.TARGET tells)\n"
     "  show PARTITION.OFFSET          one with its headers and its bytes\n"
     "  redrive TARGET                 run the dossiers that this target refused again, in order, after its cause is "
     "mended\n"

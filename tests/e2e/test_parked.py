@@ -40,6 +40,11 @@ def letters(world, d):
     return [x for x in map(json.loads, out.splitlines()) if x["dossier"] == d.key]
 
 
+def history(world, d):
+    """What docs/operations.md says to look at for what became of its letters."""
+    return [json.loads(value) for _, _, key, _, value in world.read("lt.history.portal") if key == d.key]
+
+
 def audits(world, action):
     return [r for r in (json.loads(value) for _, _, _, _, value in world.read("lt.audit")) if r["action"] == action]
 
@@ -133,6 +138,8 @@ def test_a_skipped_event_goes_no_further_and_those_behind_it_run(world):
     wait_for("the last to be parked", lambda: lanes(world).get(d.key, {}).get("events") == 1, every=0.3)
     command(world, "parked", "skip", "portal", d.key)
     wait_for("three skipped events and nothing parked", lambda: world.target("portal")["ledger"]["skipped"] == 3 and lanes(world) == {})
+    told = {(letter["order"], letter["now"]) for letter in letters(world, d)}
+    assert told == {(str(line["offset"]), "ended") for line in history(world, d) if (line["what"], line["code"]) == ("decided", "skip")} and len(told) == 3
 
 
 def test_what_is_refused_again_and_again_is_left_out_of_a_redrive_and_told(world):
@@ -144,10 +151,13 @@ def test_what_is_refused_again_and_again_is_left_out_of_a_redrive_and_told(world
     r = command(world, "deadletter", "redrive", "portal", "--rounds-max", "2", check=1)
     assert "1 left out" in r.stderr and r.stdout == ""
     assert [(x["redrives"], x["now"]) for x in letters(world, d)] == [("0", "parked"), ("1", "parked"), ("2", "parked")]
-    assert "(parked): " in command(world, "deadletter", "list", "portal", check=1).stdout
+    r = command(world, "deadletter", "list", "portal", check=1)
+    assert "(parked): " in r.stdout and "3 of them parked still" in r.stderr
     command(world, "parked", "retry", "portal", d.key)
     wait_for("it to go on", lambda: lanes(world) == {} and len(rows(world, d)) == 2)
     assert [x["now"] for x in letters(world, d)] == ["ended"] * 3
+    (order,) = {x["order"] for x in letters(world, d)}
+    assert "skip" not in {line["code"] for line in history(world, d)} and [x["what"] for x in history(world, d) if str(x["offset"]) == order][-1] == "ok"
     r = command(world, "deadletter", "list", "portal", check=1)
     assert "(parked): " not in r.stdout and "0 of them parked still" in r.stderr
 
