@@ -205,7 +205,7 @@ static enum files_use read_files(struct lt_loading *l)
     }
     if (l->no_files)
         return FILES_NONE;
-    lt_files_survey(p->files, l->committed, l->position.clock_ms, &span);
+    lt_files_survey(p->files, l->committed, l->position.clock_ms, l->load->pulse, &span);
     snprintf(l->passed_over, sizeof(l->passed_over), "%s", lt_files_passed_over(p->files));
     if (span.from == span.to)
         return FILES_NONE;

@@ -216,7 +216,7 @@ static struct generations list_files(const struct lt_files *f)
 }
 
 /* Batches of one file that go on from where the last one ended. false: nothing follows this file. */
-static bool survey_file(struct lt_files *f, uint64_t generation, int64_t committed)
+static bool survey_file(struct lt_files *f, uint64_t generation, int64_t committed, struct lt_pulse *pulse)
 {
     char path[PATH_MAX + 32];
     path_of(f, generation, path);
@@ -229,6 +229,8 @@ static bool survey_file(struct lt_files *f, uint64_t generation, int64_t committ
         off_t at = sizeof(head);
         while (whole && at < st.st_size) {
             struct batch_head b;
+            if (pulse)
+                lt_pulse_beat(pulse);
             why = "a batch is torn or damaged";
             whole = read_batch(f, fd, generation, at, &b);
             if (!whole)
@@ -270,7 +272,8 @@ static void cut(struct lt_files *f, const struct generations *g)
     }
 }
 
-void lt_files_survey(struct lt_files *f, int64_t committed, int64_t clock_ms, struct lt_files_span *ret)
+void lt_files_survey(struct lt_files *f, int64_t committed, int64_t clock_ms, struct lt_pulse *pulse,
+                     struct lt_files_span *ret)
 {
     struct generations g = list_files(f);
     bool more = true;
@@ -278,7 +281,7 @@ void lt_files_survey(struct lt_files *f, int64_t committed, int64_t clock_ms, st
     f->passed_over[0] = '\0';
     f->oldest = g.all.len ? g.all.v[0] : 0;
     for (size_t i = 0; i < g.all.len && more; i++)
-        more = survey_file(f, g.all.v[i], committed);
+        more = survey_file(f, g.all.v[i], committed, pulse);
     f->gathered.len = 0;
     /* Rule 6 compares the last record with the log: a batch without anchor cannot be the last. */
     while (f->found.len && f->found.v[f->found.len - 1].head.anchor == 0)

@@ -16,6 +16,7 @@
 #ifndef LT_CORE_INDEX_FILES_H
 #define LT_CORE_INDEX_FILES_H
 
+#include "gateway/base/pulse.h"
 #include "gateway/core/index.h"
 #include "gateway/core/position.h"
 
@@ -35,9 +36,10 @@ struct lt_files_span {
 };
 /*
  * Find the contiguous batches up to `committed` whose head is proved at `clock_ms`, and cut off whatever else the files
- * hold: torn or damaged ends, and what does not follow.
+ * hold: torn or damaged ends, and what does not follow. Reads all of them; beats pulse (NULL: nobody's) meanwhile.
  */
-void lt_files_survey(struct lt_files *f, int64_t committed, int64_t clock_ms, struct lt_files_span *ret);
+void lt_files_survey(struct lt_files *f, int64_t committed, int64_t clock_ms, struct lt_pulse *pulse,
+                     struct lt_files_span *ret);
 
 /* One event of the surveyed batches, in offset order. false: end here. */
 typedef bool (*lt_files_entry_fn)(void *ctx, const struct lt_index_key *k, int64_t offset, uint64_t generation);

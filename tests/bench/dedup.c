@@ -474,7 +474,7 @@ static int files_bench(uint64_t n, const char *folder)
     struct lt_files_span span;
     if (lt_files_open(folder, 1, 0, &window, &f, &err) != LT_OK)
         die(&err);
-    lt_files_survey(f, (int64_t)n, clock_ms, &span);
+    lt_files_survey(f, (int64_t)n, clock_ms, NULL, &span);
     static struct load l;
     l.ix = ix;
     lt_index_expect(ix, span.entries);
