@@ -120,7 +120,7 @@ class Core:
     def wait_judged(self, partition=0, seconds=60):
         """The committed offset has reached the end of the log."""
         def done():
-            return self.committed(partition).offset >= self.ends(partition)[1]
+            return self.committed(partition) >= self.ends(partition)[1]
         wait_for(f"partition {partition} to be judged to its end", done, seconds, every=0.2)
 
     # -- looking and touching behind the gateway's back
@@ -152,7 +152,7 @@ class Core:
             c.commit(offsets=[TopicPartition(INTAKE, partition, offset, metadata=metadata)], asynchronous=False)
         finally:
             c.close()
-        assert self.committed(partition).offset == offset
+        assert self.committed(partition) == offset
 
     def setting(self, topic, name, value):
         entry = ConfigEntry(name, str(value), incremental_operation=AlterConfigOpType.SET)

@@ -2,14 +2,13 @@
 
 import json
 import re
-import struct
 
 import pytest
 import yaml
 from confluent_kafka import Consumer, TopicPartition
 
 from tests.e2e.load import Load, by_key, event_id, first_of_each
-from tests.e2e.world import World, fresh_world
+from tests.e2e.world import World, fresh_world, positions
 from tools.lt.stack import ROOT, get
 
 OUTPUTS = ["lt.population", "lt.portal", "lt.events.land", "lt.events.unrouted", "lt.quarantine", "lt.deadletter", "lt.answers", "lt.province",
@@ -25,7 +24,7 @@ class Flow:
         load.send(world, "--verdicts")
         self.verified = load.verify(world)
         self.topics = {t: world.read(t) for t in ["lt.intake", "lt.position", *OUTPUTS]}
-        self.position = committed(world, "lt.core", "lt.intake")
+        self.position = positions(world, "lt.core", "lt.intake")
 
 
 @pytest.fixture(scope="module")
@@ -35,38 +34,6 @@ def flow(tmp_path_factory, pki, bootstrap):
     with fresh_world(folder, pki, bootstrap, citizens=load.citizens) as world:
         world.start()
         yield Flow(world, load)
-
-
-def committed(world, group, topic):
-    """partition -> (offset, metadata) as the broker keeps them: client libraries hand out the metadata without its length."""
-    def text(data, at):
-        n = struct.unpack_from(">h", data, at)[0]
-        return data[at + 2:at + 2 + n].decode(), at + 2 + n
-
-    def compact(data, at):
-        n = shift = 0
-        more = True
-        while more:
-            n |= (data[at] & 0x7f) << shift
-            more, shift, at = data[at] & 0x80, shift + 7, at + 1
-        return data[at:at + n - 1].decode()
-
-    found = {}
-    for _, _, key, _, value in world.read("__consumer_offsets", raw=True):
-        if struct.unpack_from(">h", key)[0] > 1:
-            continue  # about the group itself
-        name, at = text(key, 2)
-        of, at = text(key, at)
-        if (name, of) != (group, topic):
-            continue
-        partition = struct.unpack_from(">i", key, at)[0]
-        if value is None:
-            found.pop(partition, None)
-        else:
-            version, offset = struct.unpack_from(">hq", value)
-            assert version in (3, 4), f"offset records of version {version} are new to this test"
-            found[partition] = offset, text(value, 14)[0] if version == 3 else compact(value, 14)
-    return found
 
 
 def ends(world, topics):

@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from tests.e2e.load import Dossier, accept, hurry
 from tests.e2e.test_delivery import parked, rows, wait_rows
-from tests.e2e.world import LIENTHONG, committed, dismiss, run
+from tests.e2e.world import LIENTHONG, committed, dismiss, positions, run
 from tools.lt.stack import wait_for
 
 QUEUE = "lt.portal"
@@ -27,13 +27,17 @@ class Queue:
         accept(world, self.dossier.received())
         wait_rows(world, self.dossier, (1, 0, 1))
         self.partition = next(p for p, _, key, _, _ in world.read(QUEUE) if key == self.dossier.key)
-        wait_for("the position to be behind it", lambda: self.committed().offset > 0 and self.settled())
+        wait_for("the position to be behind it", lambda: self.committed() > 0 and self.settled())
 
     def settled(self):
         return all(p["offset"] == p["next"] and p["done_beyond"] == 0 for p in self.world.target("portal")["partitions"])
 
     def committed(self):
         return committed(self.world.bootstrap, QUEUE, QUEUE, self.partition)
+
+    def position(self):
+        """(offset, metadata)"""
+        return positions(self.world, QUEUE, QUEUE)[self.partition]
 
     def stop_gateway(self):
         """Stopped, and nobody in the group."""
@@ -91,15 +95,16 @@ def test_a_record_that_is_no_event_becomes_a_dead_letter_and_what_waits_behind_i
 
 
 def test_a_position_that_was_moved_or_lost_is_written_back_from_the_ledger_and_nothing_is_sent_again(queue):
-    at = queue.committed()
     queue.stop_gateway()
+    at, text = queue.position()
     wanted = ConsumerGroupTopicPartitions(QUEUE, [TopicPartition(QUEUE, queue.partition, 0)])
     queue.admin.alter_consumer_group_offsets([wanted])[QUEUE].result()
     queue.world.start_gateway(ready=False)
     stop = queue.stop_of("MOVED")
     assert queue.told(stop["command"], "--dry-run")[0]["outcome"] == "would be written"
-    assert queue.committed().metadata != at.metadata
-    assert queue.told(stop["command"])[0]["offset"] == at.offset
+    assert queue.position() == (0, "") and text
+    assert queue.told(stop["command"])[0]["offset"] == at
+    assert queue.position() == (at, text)
     queue.wait_running()
     assert queue.told(stop["command"])[0]["outcome"] == "nothing to do"
 
@@ -109,7 +114,7 @@ def test_a_position_that_was_moved_or_lost_is_written_back_from_the_ledger_and_n
     queue.stop_of("OFFSETS-LOST")
     lines = queue.told("lienthong targets position portal", check=1)  # partitions that never saw a commit have nothing to be written back
     assert {line["outcome"] for line in lines if line["partition"] == queue.partition} == {"written"}, lines
-    wait_for("the position to be back", lambda: queue.committed().offset == at.offset)
+    wait_for("the position to be back", lambda: queue.committed() == at)
     queue.world.topics()  # the partitions that never held a record begin anew
     queue.wait_running()
     assert len(queue.audited("targets-position")) == 2
@@ -120,13 +125,13 @@ def test_a_position_that_was_moved_or_lost_is_written_back_from_the_ledger_and_n
 
 def test_a_position_that_went_back_is_written_forward_only_while_nobody_can_go_on_from_it(queue):
     """What Kafka may tell of after a broker's crash: a true position, but not the last one."""
-    world, older = queue.world, queue.committed()
+    world, (older, text) = queue.world, queue.position()
     accept(world, queue.dossier.progressed())
     wait_rows(world, queue.dossier, (1, 0, 2))
-    wait_for("the position to be behind it", lambda: queue.committed().offset > older.offset and queue.settled())
+    wait_for("the position to be behind it", lambda: queue.committed() > older and queue.settled())
     queue.stop_gateway()
     last = queue.committed()
-    put_back(queue, older)
+    put_back(queue, older, text)
     world.start_gateway(ready=False)
     command = queue.stop_of("OFFSETS-LOST")["command"]
     refused = queue.told(command, check=1)
@@ -135,10 +140,10 @@ def test_a_position_that_went_back_is_written_forward_only_while_nobody_can_go_o
 
     limit_audit(queue, "200")
     assert queue.told(command, check=69) == []  # nothing is said to be written that is not
-    assert queue.committed().offset == older.offset
+    assert queue.committed() == older
     limit_audit(queue, "1000000")
     assert queue.told(command, "--dry-run")[0]["outcome"] == "would be written"
-    assert [(line["outcome"], line["offset"]) for line in queue.told(command)] == [("written", last.offset)]
+    assert [(line["outcome"], line["offset"]) for line in queue.told(command)] == [("written", last)]
     world.start_gateway(ready=False)
     queue.wait_running()
     assert rows(world, queue.dossier) == (1, 0, 2) and world.target("portal")["ledger"]["repeats"] == 0
@@ -149,7 +154,7 @@ def test_a_position_that_went_back_is_written_forward_only_while_nobody_can_go_o
 def test_what_retention_took_or_a_topic_that_was_made_again_is_gone_on_from_when_it_is_accepted(queue):
     world = queue.world
     queue.stop_gateway()
-    at = queue.committed().offset
+    at = queue.committed()
     copy(queue, first_of(queue), 3)
     end = next(iter(queue.admin.delete_records([TopicPartition(QUEUE, queue.partition, -1)]).values())).result().low_watermark
     assert end >= at + 3
@@ -166,9 +171,9 @@ def test_what_retention_took_or_a_topic_that_was_made_again_is_gone_on_from_when
     assert f"at most {end - at} (markers" in queue.audited("targets-accept-loss")[0]["detail"]
 
     queue.stop_gateway()
-    at = queue.committed()
+    at, text = queue.position()
     make_again(queue)
-    put_back(queue, at)
+    put_back(queue, at, text)
     world.start_gateway(ready=False)
     stop = queue.stop_of("QUEUE-CHANGED")
     assert queue.told(stop["command"], "--dry-run")[0]["outcome"] == "would be written"
@@ -182,7 +187,7 @@ def test_a_queue_that_was_made_again_and_grew_beyond_its_position_is_delivered_f
     """Kafka deletes the offsets with the topic: what the ledger knows is where the former one stood."""
     world, first = queue.world, first_of(queue)
     queue.stop_gateway()
-    at = queue.committed().offset
+    at = queue.committed()
     make_again(queue)
     copy(queue, first, at + 2, later_s=1800)  # as much later as clocks cannot differ
     world.start_gateway(ready=False)
@@ -191,7 +196,7 @@ def test_a_queue_that_was_made_again_and_grew_beyond_its_position_is_delivered_f
     command = refused["text"].partition("go on at its begin: ")[2]
     assert command == f"lienthong targets accept-queue portal --partition {queue.partition} --from {at} --to 0"
     assert queue.told(command)[0]["offset"] == 0
-    wait_for("all of the new queue to be delivered", lambda: queue.committed().offset == at + 2)
+    wait_for("all of the new queue to be delivered", lambda: queue.committed() == at + 2)
 
 
 def first_of(queue):
@@ -215,15 +220,11 @@ def make_again(queue):
         future.result()
 
 
-def put_back(queue, at):
-    """Deleting a topic deletes its offsets; a cluster that only lost records still has them.
-
-    The client reads a position's metadata beyond its end, where there is now and then something: the ledger has the same text."""
-    texts = [v.decode() for p, _, key, _, v in queue.world.read("lt.ledger.portal") if p == queue.partition and key == "O" and v]
-    text = max((t for t in texts if at.metadata.startswith(t)), key=len)
+def put_back(queue, offset, text):
+    """Deleting a topic deletes its offsets; a cluster that only lost records still has them."""
     c = Consumer({"bootstrap.servers": queue.world.bootstrap, "group.id": QUEUE, "enable.auto.commit": False})
     try:
-        c.commit(offsets=[TopicPartition(QUEUE, queue.partition, at.offset, metadata=text)], asynchronous=False)
+        c.commit(offsets=[TopicPartition(QUEUE, queue.partition, offset, metadata=text)], asynchronous=False)
     finally:
         c.close()
 

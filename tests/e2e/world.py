@@ -44,15 +44,48 @@ def dismiss(bootstrap, group, instances):
 
 
 def committed(bootstrap, group, topic, partition):
-    """What Kafka tells of a group's position. Not by the admin client: its call (librdkafka 2.6.1) ends the process by a segmentation fault
-    when the coordinator is not there yet."""
+    """What Kafka tells of a group's position: the offset, < 0 when there is none (`positions` has the metadata too). Not by the admin client: its
+    call (librdkafka 2.6.1) ends the process by a segmentation fault when the coordinator is not there yet."""
     c = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False})
     try:
         (at,) = c.committed([TopicPartition(topic, partition)], timeout=10)
         assert not at.error, at.error
-        return at
+        return at.offset
     finally:
         c.close()
+
+
+def positions(world, group, topic):
+    """partition -> (offset, metadata) as the broker keeps them: the client library hands out the metadata without its length, and reads on behind its
+    end, where there is now and then something."""
+    def text(data, at):
+        n = struct.unpack_from(">h", data, at)[0]
+        return data[at + 2:at + 2 + n].decode(), at + 2 + n
+
+    def compact(data, at):
+        n = shift = 0
+        more = True
+        while more:
+            n |= (data[at] & 0x7f) << shift
+            more, shift, at = data[at] & 0x80, shift + 7, at + 1
+        return data[at:at + n - 1].decode()
+
+    found = {}
+    for _, _, key, _, value in world.read("__consumer_offsets", raw=True):
+        if struct.unpack_from(">h", key)[0] > 1:
+            continue  # about the group itself
+        name, at = text(key, 2)
+        of, at = text(key, at)
+        if (name, of) != (group, topic):
+            continue
+        partition = struct.unpack_from(">i", key, at)[0]
+        if value is None:
+            found.pop(partition, None)
+        else:
+            version, offset = struct.unpack_from(">hq", value)
+            assert version in (3, 4), f"offset records of version {version} are new to this test"
+            found[partition] = offset, text(value, 14)[0] if version == 3 else compact(value, 14)
+    return found
 
 
 def empty_kafka(bootstrap):
