@@ -62,7 +62,7 @@ class Queue:
         return [json.loads(line) for line in out.splitlines()]
 
     def wait_running(self, seconds=60):
-        wait_for("every partition to run", lambda: all(p["state"] == "running" for p in self.world.target("portal")["partitions"]), seconds)
+        wait_for("every partition to run", lambda: {p["state"] for p in self.world.target("portal")["partitions"]} == {"running"}, seconds)
 
     def audited(self, action):
         return [r for r in (json.loads(value) for _, _, _, _, value in self.world.read("lt.audit")) if r["action"] == action]
@@ -145,7 +145,7 @@ def test_a_position_that_went_back_is_written_forward_only_while_nobody_can_go_o
     assert queue.told(command, "--dry-run")[0]["outcome"] == "would be written"
     assert [(line["outcome"], line["offset"]) for line in queue.told(command)] == [("written", last)]
     world.start_gateway(ready=False)
-    queue.wait_running()
+    world.wait_ready()  # ingest too
     assert rows(world, queue.dossier) == (1, 0, 2) and world.target("portal")["ledger"]["repeats"] == 0
     accept(world, queue.dossier.progressed())
     wait_rows(world, queue.dossier, (1, 0, 3))

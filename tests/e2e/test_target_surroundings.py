@@ -64,6 +64,7 @@ def delivered_one(world):
     d = Dossier(1)
     accept(world, d.received())
     wait_rows(world, d, (1, 0, 1))
+    assert world.status()["hanging"] == []  # where `lienthong status` looks for it
     return d
 
 
