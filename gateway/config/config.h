@@ -17,7 +17,7 @@ struct lt_config_tls {
 
 enum lt_role { LT_ROLE_PROVINCE, LT_ROLE_POSTAL, LT_ROLE_OPERATOR, LT_ROLE_GATEWAY };
 
-/* Who may send what: a client certificate becomes a client (design 4, "Who"). */
+/* Who may send what: a client certificate becomes a client. */
 struct lt_config_client {
     const char *name;
     int role; /* enum lt_role */

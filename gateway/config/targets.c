@@ -3,7 +3,7 @@
 
 static const char *const adapters[] = {"portal", "population", "provincial", "notify", NULL};
 
-/* lt.<name> is the queue: these are topics of another kind (design 3). */
+/* lt.<name> is the queue: these are topics of another kind. */
 static const char *const reserved[] = {"intake",  "position", "events", "unrouted", "quarantine", "deadletter",
                                        "answers", "province", "notify", "audit",    "ledger",     "control",
                                        "history", "core",     "bridge", "topic",    NULL};
@@ -122,7 +122,7 @@ static void check_name(struct lt_config_load *l, const struct lt_config_target *
         return;
     }
     for (const char *const *r = reserved; *r; r++) {
-        /* The call-backs' and notifications' own queues (design 3). */
+        /* The call-backs' and notifications' own queues. */
         bool own = (strcmp(*r, "province") == 0 && strcmp(t->adapter, "provincial") == 0) ||
                    (strcmp(*r, "notify") == 0 && strcmp(t->adapter, "notify") == 0);
         if (!own && strcmp(*r, t->name) == 0)

@@ -1,5 +1,5 @@
 /*
- * Routes: which outputs an accepted event goes to (design 5). YAML rules on headers, compiled once, immutable, shared
+ * Routes: which outputs an accepted event goes to. YAML rules on headers, compiled once, immutable, shared
  * by threads.
  *
  *   routes:

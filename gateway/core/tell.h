@@ -1,5 +1,5 @@
 /*
- * What a province is told of the core's verdicts (design 6, provincial call-back): one event in lt.province for one
+ * What a province is told of the core's verdicts (the call-back): one event in lt.province for one
  * record of intake, written in the transaction that decides it. Which verdicts: core.tell_province (routes.h).
  *
  *   ce_id       first 128 bits of SHA-256 over (origin, ce_id, lt_digest, verdict): the same decision written again,

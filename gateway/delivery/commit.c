@@ -237,7 +237,7 @@ static void ledger_gone(struct lt_engine *e, const struct lt_err *err)
         lt_part_stop(e, p, "LEDGER-MISSING", true, "lienthong topics create", "%s", err->text);
 }
 
-/* Rule 14: the same outcomes again, later. */
+/* As protocol 2, rule 14: the same outcomes again, later. */
 static void ended_badly(struct lt_engine *e, const struct lt_err *err)
 {
     int64_t now = lt_engine_now(e), wait = (int64_t)RETRY_MIN_MS << LT_MIN(e->txn_failures, 7u);
@@ -283,7 +283,8 @@ static void drop_too_large(struct lt_item *i, const char *topic)
     i->writes = kept;
 }
 
-/* Rule 14: a record's own fault. Found by writing fewer, then its dossier is parked: nothing is cut or left out. */
+/* As protocol 2, rule 14, a record's own fault: found by writing fewer, then its dossier is parked. Nothing is cut or
+ * left out. */
 static void ended_too_large(struct lt_engine *e, const struct lt_err *err)
 {
     size_t leaving = 0;
@@ -407,7 +408,7 @@ void lt_engine_resolve(struct lt_engine *e)
             if (same && at.offset == t.offset.offset && strcmp(at.metadata, t.offset.metadata) == 0)
                 part_committed(e, &t);
             else if (!same || at.offset != p->committed.offset || strcmp(at.metadata, p->committed.metadata) != 0)
-                lt_part_reload(e, p); /* somebody else's: what we know of it is worth nothing (rule 15) */
+                lt_part_reload(e, p); /* somebody else's: what we know of it is worth nothing (rule 11) */
         }
         e->txn.parts.len--;
     }

@@ -25,7 +25,7 @@ struct lt_delivery_settings {
     int (*open_log)(void *ctx, const struct lt_log_settings *s, struct lt_log **ret,
                     struct lt_err *err); /* NULL: lt_log_kafka_new */
     int64_t hangs_ms;                    /* of silence beyond what a call may take; 0: 2 minutes */
-    /* The process must end at once with this code (rule 16). Called on the target's thread. */
+    /* The process must end at once with this code (protocol 2, rule 16). Called on the target's thread. */
     void (*on_fatal)(void *ctx, int exit_code, const char *text);
 };
 

@@ -43,7 +43,7 @@ struct lt_refused {
  * the first KiB, and never a header that is longer than that or has no place beside ours. */
 void lt_effect_deadletter(const struct lt_log_record *r, const struct lt_refused *why, size_t record_max,
                           struct lt_arena *a, struct lt_effect *ret);
-/* The event of type LT_TYPE_REFUSED to the province (design 6). */
+/* The event of type LT_TYPE_REFUSED to the province. */
 void lt_effect_refused(const struct lt_log_record *r, const struct lt_event *e, const struct lt_refused *why,
                        struct lt_arena *a, struct lt_effect *ret);
 

@@ -46,7 +46,7 @@ struct lt_engine_settings {
 };
 
 enum lt_engine_result {
-    LT_ENGINE_FATAL = 1, /* another process runs under this instance name: end with exit code 78 (rule 16) */
+    LT_ENGINE_FATAL = 1, /* another process runs under this instance name: end with 78 (protocol 2, rule 16) */
 };
 
 /* LT_OK or LT_E_INVALID (options of the target, in diags). The log is opened by the first step that can. Takes the

@@ -1,4 +1,4 @@
-/* The outcomes of a delivery (design 6). Every adapter ends each piece of work in exactly one of them. */
+/* The outcomes of a delivery. Every adapter ends each piece of work in exactly one of them. */
 #ifndef LT_DELIVERY_OUTCOME_H
 #define LT_DELIVERY_OUTCOME_H
 

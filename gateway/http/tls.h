@@ -1,4 +1,4 @@
-/* The server's side of TLS: its context, and who the peer is. TLS 1.2 and up, client certificate required (design 4).
+/* The server's side of TLS: its context, and who the peer is. TLS 1.2 and up, client certificate required.
  */
 #ifndef LT_HTTP_TLS_H
 #define LT_HTTP_TLS_H

@@ -1,5 +1,5 @@
 /*
- * A foreign Kafka topic as a way in (design 4): the same mappings, the same answers in the dead letter. At least once:
+ * A foreign Kafka topic as a way in: the same mappings, the same answers in the dead letter. At least once:
  * the foreign offset is committed after every event of the record is PERSISTED or its refusal is; what comes twice is a
  * duplicate to the core.
  *

@@ -1,6 +1,5 @@
 /*
- * Who sends: from a certificate to a client of the configuration, what that client may send, and how much (design 4,
- * "Who").
+ * Who sends: from a certificate to a client of the configuration, what that client may send, and how much.
  *
  * Immutable but for the token buckets; thread-safe.
  */

@@ -1,5 +1,5 @@
 /*
- * A spool folder as a way in (design 4). Files *.xml, *.json and *.ndjson in the folder itself are taken once they have
+ * A spool folder as a way in. Files *.xml, *.json and *.ndjson in the folder itself are taken once they have
  * stayed the same over two looks (a half-written file is never read); names that begin with a dot or end in .part or
  * .tmp are not looked at.
  *

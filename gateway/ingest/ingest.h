@@ -1,6 +1,5 @@
 /*
- * Ingest: provincial input over mutual TLS, from folders and from foreign Kafka topics, to lt.intake (design 4,
- * protocol 4).
+ * Ingest: provincial input over mutual TLS, from folders and from foreign Kafka topics, to lt.intake (protocol 4).
  *
  * All three ways in share one path: translate, authorise, produce. A 2xx is answered only when Kafka has the event; a
  * refusal only when its dead letter is there. Starts at once even when Kafka is away: requests get 503 + Retry-After

@@ -1,5 +1,5 @@
 /*
- * Topic administration: what `lienthong topics` does (design 3). Creates, shows drift, never shrinks, grows or deletes.
+ * Topic administration: what `lienthong topics` does. Creates, shows drift, never shrinks, grows or deletes.
  * Genesis and incarnation of groups (protocol 2 "Settings": one transactional id <group>.repair and
  * metadata_new(group), only where absent or empty, only where the high watermark is 0).
  */

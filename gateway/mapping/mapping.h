@@ -1,5 +1,5 @@
 /*
- * Mappings: provincial dialects to canonical events, by YAML alone (design 4).
+ * Mappings: provincial dialects to canonical events, by YAML alone.
  *
  * lt_mappings is compiled once from the configuration and immutable but for the content of its tables; any number of
  * threads translate with it, each with its own lt_translator (XPath state, scratch). Translation is pure: same bytes,

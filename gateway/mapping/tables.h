@@ -1,5 +1,5 @@
 /*
- * Code tables: YAML, effective-dated (design 4): procedure local -> national, units with from/to dates and successor,
+ * Code tables: YAML, effective-dated: procedure local -> national, units with from/to dates and successor,
  * status words, names for the portal. Looked up at an event's own time, never at the time of processing. Shared by all
  * threads; a table's content is replaced as a whole (lt_tables_take) while nobody holds it (lt_tables_hold).
  *

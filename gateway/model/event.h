@@ -1,5 +1,5 @@
 /*
- * The canonical event: a CloudEvents 1.0 event in Kafka binary mode (design 2), and the names of everything around it.
+ * The canonical event: a CloudEvents 1.0 event in Kafka binary mode, and the names of everything around it.
  *
  * Attributes travel as ce_* headers, the data (JSON, portal field names) is the record's value. Routing reads headers
  * only; the core never parses a value. Spans are lent by whoever filled the struct (an arena or a log record).
@@ -13,7 +13,7 @@
 #define LT_TYPE_PREFIX "vn.lienthong."
 #define LT_TYPE_DOSSIER_PREFIX "vn.lienthong.dossier."
 
-/* Topics whose name is fixed (design 3). Route topics are lt.events.<route>. */
+/* Topics whose name is fixed. Route topics are lt.events.<route>. */
 #define LT_TOPIC_INTAKE "lt.intake"
 #define LT_TOPIC_POSITION "lt.position"
 #define LT_TOPIC_UNROUTED "lt.events.unrouted"
@@ -27,7 +27,7 @@
 #define LT_TOPIC_QUEUE_PREFIX "lt."
 #define LT_DEADLETTER_KEEP ((size_t)64 * 1024) /* of a value above the record limit (protocol 4) */
 
-#define LT_EVENT_ID_LEN 32     /* ce_id: first 128 bits of SHA-256 in lower-case hex (design 2) */
+#define LT_EVENT_ID_LEN 32     /* ce_id: first 128 bits of SHA-256 in lower-case hex */
 #define LT_EVENT_DIGEST_LEN 64 /* lt_digest: SHA-256 in lower-case hex */
 
 struct lt_event {

@@ -1,4 +1,4 @@
-/* The verdicts of the core (design 1.3) and the port through which receipts learn them. */
+/* The verdicts of the core and the port through which receipts learn them. */
 #ifndef LT_MODEL_VERDICT_H
 #define LT_MODEL_VERDICT_H
 

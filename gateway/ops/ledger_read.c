@@ -15,7 +15,7 @@ static int take_record(void *ctx, const struct lt_log_record *r)
     return x->failed != LT_OK;
 }
 
-/* Rule 1: to the read_uncommitted end, so that nothing committed just now is missed. */
+/* Protocol 3, rule 1: to the read_uncommitted end, so that nothing committed just now is missed. */
 int lt_ledger_read(struct lt_admin *a, struct lt_reader *reader, const char *topic, int32_t partition,
                    struct lt_ledger *ret, struct lt_err *err)
 {

@@ -1,6 +1,6 @@
 /*
  * Events under way to a target by a path that the routes do not send them by any more. What comes by the new path could
- * overtake them, so a changed path may take effect only when the hops of the old one have drained (design 5). Reads
+ * overtake them, so a changed path may take effect only when the hops of the old one have drained. Reads
  * Kafka only.
  */
 #ifndef LT_OPS_OLD_PATHS_H

@@ -1,5 +1,5 @@
 /*
- * The topics a configuration needs (design 3), and keeping a cluster in step with it: create what is missing, show
+ * The topics a configuration needs, and keeping a cluster in step with it: create what is missing, show
  * drift, give groups their first position. Never shrinks, grows or deletes.
  */
 #ifndef LT_OPS_TOPICS_H

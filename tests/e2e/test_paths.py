@@ -1,4 +1,4 @@
-"""A changed path to a target: what the former routes sent is not overtaken unseen (design 5)."""
+"""A changed path to a target: what the former routes sent is not overtaken unseen."""
 
 import json
 

@@ -13,7 +13,7 @@ import xml.etree.ElementTree as ET
 
 from tools.lt.stack import ROOT
 
-# Who may include whom (design 9): base <- config, model, codec, kafka, http <- mapping <- ingest, core, delivery <- adapters <- ops <- cli.
+# Who may include whom: base <- config, model, codec, kafka, http <- mapping <- ingest, core, delivery <- adapters <- ops <- cli.
 # Within a layer, config and model are below kafka; the port of the log names properties of the configuration.
 ALLOWED = {
     "gateway/base": set(),
