@@ -23,7 +23,7 @@ static inline void lt_headers_reset(struct lt_headers *h)
 }
 void lt_headers_add(struct lt_headers *h, struct lt_span name, struct lt_span value); /* sets over when full */
 void lt_headers_put(struct lt_headers *h, const char *name, struct lt_span value);    /* replace or add */
-void lt_headers_drop_prefix(struct lt_headers *h, const char *prefix); /* incoming lt_* are stripped (protocol 4) */
+void lt_headers_drop_prefix(struct lt_headers *h, const char *prefix);
 /* Room for so many more in a record that is none of ours: the last give way, and those of a name or value above
  * part_max. */
 void lt_headers_trim(struct lt_headers *h, size_t room, size_t part_max);
