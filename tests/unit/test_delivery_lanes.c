@@ -139,6 +139,17 @@ static void write_file(const char *path, const char *text)
     assert_int_equal(lt_file_write(path, lt_span_str(text), 0600, &err), LT_OK);
 }
 
+/* After the one call that failed. */
+static void renew_certificate_until_forwarded(struct world *w, const char *path)
+{
+    write_file(path, "renewed");
+    world_advance(w, 1000);
+    world_turns(w, 10);
+    assert_int_equal(w->calls, 1); /* connections of the old one are given up first */
+    world_advance(w, 5000);
+    world_run_until_forwarded(w, 1);
+}
+
 /* Nobody waits for the end of a long back-off after the certificate was renewed. */
 static void a_replaced_certificate_is_tried_within_seconds(void **state)
 {
@@ -157,12 +168,7 @@ static void a_replaced_certificate_is_tried_within_seconds(void **state)
     world_turns(w, 10);
     assert_int_equal(w->calls, 1);
     f.n = 0;
-    write_file(path, "renewed");
-    world_advance(w, 1000);
-    world_turns(w, 10);
-    assert_int_equal(w->calls, 1); /* connections of the old one are given up first */
-    world_advance(w, 5000);
-    world_run_until_forwarded(w, 1);
+    renew_certificate_until_forwarded(w, path);
     world_expect_status(w, "\"state\":\"running\"");
     unlink(path);
     world_free(w);
@@ -190,12 +196,7 @@ static void who_waits_for_a_paused_corner_of_the_target_is_woken_by_a_replaced_c
     world_open(w);
     world_turns(w, 10);
     assert_int_equal(w->calls, 1);
-    write_file(path, "renewed");
-    world_advance(w, 1000);
-    world_turns(w, 10);
-    assert_int_equal(w->calls, 1); /* connections of the old one are given up first */
-    world_advance(w, 5000);
-    world_run_until_forwarded(w, 1);
+    renew_certificate_until_forwarded(w, path);
 
     f.n = 1;
     world_received(w, 0, "A2", 0);
