@@ -159,15 +159,21 @@ static void one_expired_ca_of_two_is_a_warning(void **state)
           "warning: ingest.tls.client_ca: expected CA certificates that have not expired, got 1 of 2 expired in ");
 }
 
+static void a_target_and_peers(struct config_fixture *f, const char *target_tls, const char *peer_tls)
+{
+    LT_AUTOFREE char *target =
+        lt_asprintf("target: portal\nadapter: portal\nurl: https://h.example\ntls: %s\n", target_tls);
+    LT_AUTOFREE char *ingest = lt_asprintf("ingest:\n  peer_tls: %s\n", peer_tls);
+    config_write(f, "portal.yaml", target);
+    config_replace(f, "gateway.yaml", "instance:", "include: {targets: portal.yaml}\ninstance:");
+    config_replace(f, "gateway.yaml", "ingest:\n", ingest);
+}
+
 static void targets_and_peers_are_checked_too(void **state)
 {
     struct config_fixture *f = *state;
-    config_write(f, "portal.yaml",
-                 "target: portal\nadapter: portal\nurl: https://h.example\n"
-                 "tls: {certificate: none.crt, key: s.key, ca: ca.crt}\n");
-    config_replace(f, "gateway.yaml", "instance:", "include: {targets: portal.yaml}\ninstance:");
-    config_replace(f, "gateway.yaml", "ingest:\n",
-                   "ingest:\n  peer_tls: {certificate: s.crt, key: s.key, ca: none.crt}\n");
+    a_target_and_peers(f, "{certificate: none.crt, key: s.key, ca: ca.crt}",
+                       "{certificate: s.crt, key: s.key, ca: none.crt}");
     finds(f, 0, 2, "portal.yaml:4:20: tls.certificate: expected a readable PEM file, got: ");
     finds(f, 0, 2, "gateway.yaml:8:50: ingest.peer_tls.ca: expected a readable PEM file, got: ");
 }
@@ -179,12 +185,7 @@ static void what_is_out_of_date_towards_a_target_does_not_end_a_start(void **sta
     EVP_PKEY *key = write_key(f, "t.key", 0600, NULL);
     write_certificate(f, "t.crt", key, -20, 10, false);
     EVP_PKEY_free(key);
-    config_write(f, "portal.yaml",
-                 "target: portal\nadapter: portal\nurl: https://h.example\n"
-                 "tls: {certificate: t.crt, key: t.key, ca: t.crt}\n");
-    config_replace(f, "gateway.yaml", "instance:", "include: {targets: portal.yaml}\ninstance:");
-    config_replace(f, "gateway.yaml", "ingest:\n",
-                   "ingest:\n  peer_tls: {certificate: t.crt, key: t.key, ca: t.crt}\n");
+    a_target_and_peers(f, "{certificate: t.crt, key: t.key, ca: t.crt}", "{certificate: t.crt, key: t.key, ca: t.crt}");
     size_t errors;
     LT_AUTOFREE char *checked = found(f, 11, false, &errors);
     assert_int_equal(errors, 4);
