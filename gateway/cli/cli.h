@@ -20,7 +20,8 @@ enum lt_exit {
 };
 
 /* Of a thread of a running gateway that does not come on any more, in /ready and `status`. */
-#define LT_CLI_HANGS "its thread hangs; restart this gateway, nothing is lost by it"
+#define LT_CLI_HANGS                                                                                                   \
+    "its thread hangs; restart this gateway (a stop waits for that thread: kill -9 ends it), nothing is lost by it"
 
 struct lt_command {
     const char *name;
